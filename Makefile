@@ -1,0 +1,66 @@
+# Safelight. `make help` prints the targets. Everything lives in .venv; nothing is installed elsewhere.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first interpreter that runs and is 3.11, 3.12 or 3.13 (`make setup PYTHON=...` overrides it).
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+STAMP := $(VENV)/.installed
+
+##@ Start here
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-z][a-z-]*:.*## / {printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv with everything, from requirements.lock (hashes checked)
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) --version); the first time takes a minute or two ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+##@ Use it
+.PHONY: demo
+demo: $(STAMP) ## Train on photos from start to previews, on this machine (PHOTOS=folder for your own)
+	@$(BIN)/safelight demo $(if $(PHOTOS),"$(PHOTOS)")
+
+.PHONY: up
+up: $(STAMP) ## Run everything on this machine: stores, broker, emulator, five workers, clock, API
+	@exec $(BIN)/safelight up
+
+##@ Work on it
+.PHONY: test
+test: $(STAMP) lint ## Lint, then every default test
+	@$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(STAMP) ## Format the code and mend what ruff can
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(STAMP) ## Run a benchmark (NAME=spine)
+	@$(BIN)/python -m benchmarks.$(or $(NAME),spine)
+
+.PHONY: lock
+lock: ## Resolve the pins anew into requirements.lock (needs uv)
+	uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --no-header --quiet --output-file requirements.lock pyproject.toml
+
+.PHONY: clean
+clean: ## Remove .venv, caches and the data of the embedded default
+	rm -rf $(VENV) .safelight .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

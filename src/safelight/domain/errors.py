@@ -1,0 +1,109 @@
+"""Errors with a name. The docstring is the default message; the rest says what to do.
+
+`Retryable` may pass if tried again; every other `SafelightError` will not, so the job that meets it
+is parked at once with its message. Anything else that is raised is a surprise: retried, then parked.
+"""
+
+from __future__ import annotations
+
+
+class SafelightError(Exception):
+    """Something went wrong."""
+
+    code = "error"
+    """A short word for machines: problem+json type, log field, exit message."""
+    status = 500
+    """The HTTP status a door answers with."""
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        doc = (type(self).__doc__ or "").strip().splitlines()[0]
+        self.message = message or doc
+        self.hint = hint
+        super().__init__(f"{self.message} {hint}" if hint else self.message)
+
+
+class Retryable(SafelightError):
+    """A passing fault; it is tried again after a pause."""
+
+    code = "retryable"
+    status = 503
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.after = after
+        """Seconds the other side asked us to wait, if it did."""
+
+
+class NotFound(SafelightError):
+    """There is no such thing, or it is not yours."""
+
+    code = "not-found"
+    status = 404
+
+
+class Conflict(SafelightError):
+    """That cannot be done in the state it is in."""
+
+    code = "conflict"
+    status = 409
+
+
+class Invalid(SafelightError):
+    """What was asked for is not valid."""
+
+    code = "invalid"
+    status = 422
+
+
+class Forbidden(SafelightError):
+    """This key does not allow that."""
+
+    code = "forbidden"
+    status = 403
+
+
+class ConsentMissing(SafelightError):
+    """A person's photos cannot be used before their consent is on record."""
+
+    code = "consent-missing"
+    status = 409
+
+
+class SchemaBehind(SafelightError):
+    """The database's schema is not the one this code was written for."""
+
+    code = "schema-behind"
+
+
+class LeaseLost(SafelightError):
+    """The lease on this job has passed to another worker; nothing was written."""
+
+    code = "lease-lost"
+
+
+class CancelAsked(SafelightError):
+    """Someone asked for this job to be cancelled."""
+
+    code = "canceled"
+
+
+class ObjectMissing(SafelightError):
+    """The object is not in the store."""
+
+    code = "object-missing"
+    status = 404
+
+
+class BadArchive(SafelightError):
+    """The trainer's archive, or the weights in it, are not what was asked for."""
+
+    code = "bad-archive"
+
+
+class ProviderRefused(SafelightError):
+    """The provider refused a request that should have been fine."""
+
+    code = "provider-refused"
+    status = 502

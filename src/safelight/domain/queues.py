@@ -1,0 +1,71 @@
+"""The five queues, the kinds of work, and which queue carries which kind.
+
+A queue is a resource: a kind of work goes to the queue whose resource it burns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Queue(StrEnum):
+    """The five queues. The name is the same in seven places; a test holds them together."""
+
+    PREPROCESS = "preprocess"
+    SUBMIT = "submit"
+    POLL = "poll"
+    GENERATE = "generate"
+    CLEANUP = "cleanup"
+
+
+class Kind(StrEnum):
+    """A kind of work: what one job does."""
+
+    INSPECT_PHOTOS = "inspect_photos"
+    BUILD_DATASET = "build_dataset"
+    PREPARE_SUBMISSION = "prepare_submission"
+    SUBMIT_TRAINING = "submit_training"
+    SETTLE_TRAINING = "settle_training"
+    CANCEL_TRAINING = "cancel_training"
+    WATCH_TRAININGS = "watch_trainings"
+    WATCH_GENERATIONS = "watch_generations"
+    FETCH_WEIGHTS = "fetch_weights"
+    SUBMIT_GENERATION = "submit_generation"
+    SETTLE_GENERATION = "settle_generation"
+    FETCH_IMAGES = "fetch_images"
+    ARCHIVE_VERSIONS = "archive_versions"
+    DELETE_REMOTE_VERSION = "delete_remote_version"
+    PURGE_TEMPORARY = "purge_temporary"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How a kind of work is run: on which queue, how often, and for how long one claim lasts.
+
+    `lease` is in seconds and renewed by the heartbeat while the worker lives, so it bounds how long
+    a dead worker's job waits and not how long a job may take.
+    """
+
+    queue: Queue
+    attempts: int = 8
+    lease: float = 30.0
+
+
+POLICIES: dict[Kind, Policy] = {
+    Kind.INSPECT_PHOTOS: Policy(Queue.PREPROCESS),
+    Kind.BUILD_DATASET: Policy(Queue.PREPROCESS),
+    Kind.PREPARE_SUBMISSION: Policy(Queue.SUBMIT),
+    Kind.SUBMIT_TRAINING: Policy(Queue.SUBMIT),
+    Kind.SETTLE_TRAINING: Policy(Queue.SUBMIT),
+    Kind.CANCEL_TRAINING: Policy(Queue.SUBMIT),
+    Kind.WATCH_TRAININGS: Policy(Queue.POLL, attempts=1_000),
+    Kind.WATCH_GENERATIONS: Policy(Queue.POLL, attempts=1_000),
+    Kind.FETCH_WEIGHTS: Policy(Queue.GENERATE),
+    Kind.SUBMIT_GENERATION: Policy(Queue.GENERATE),
+    Kind.SETTLE_GENERATION: Policy(Queue.GENERATE),
+    Kind.FETCH_IMAGES: Policy(Queue.GENERATE),
+    Kind.ARCHIVE_VERSIONS: Policy(Queue.CLEANUP),
+    Kind.DELETE_REMOTE_VERSION: Policy(Queue.CLEANUP, attempts=12),
+    Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP),
+}

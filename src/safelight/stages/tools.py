@@ -1,0 +1,115 @@
+"""What a stage is given to work with. Clients satisfy these by shape; tests pass their own.
+
+The protocols sit here, with their consumer. Stages know nothing of SQL, Celery or HTTP libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from safelight.domain.provider import RemoteRun, RunPage, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in the store: `bytes` is its size, `sha256` hex where the writer recorded it."""
+
+    key: str
+    bytes: int
+    sha256: str | None = None
+    modified_at: datetime | None = None
+
+
+class Store(Protocol):
+    """An object store (S3). Keys are relative to one bucket."""
+
+    def put_bytes(self, key: str, data: bytes, content_type: str) -> StoredObject: ...
+    def put_file(self, key: str, path: Path, content_type: str) -> StoredObject: ...
+    def get_bytes(self, key: str, *, limit: int = 64 * 1024 * 1024) -> bytes: ...
+    def get_file(self, key: str, path: Path) -> StoredObject:
+        """Stream to *path*; the sha256 returned is that of the bytes received. ObjectMissing."""
+        ...
+
+    def head(self, key: str) -> StoredObject | None: ...
+    def copy(self, source: str, target: str) -> None: ...
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete; a key that is not there is no error."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[StoredObject]: ...
+    def presign_get(self, key: str, seconds: int) -> str: ...
+    def presign_put(self, key: str, seconds: int, content_type: str) -> str: ...
+
+
+class Provider(Protocol):
+    """The trainer and drawer (Replicate). Creates are sent once; reads may be retried by the caller.
+
+    Reads raise `Retryable` for passing faults (timeouts, 429 with its wait, 5xx), `NotFound` for 404
+    and `ProviderRefused` for the rest. Creates never raise for what the other side did: they return
+    one of the four endings of `Submission`.
+    """
+
+    def account(self) -> str:
+        """The account (owner name) the token belongs to."""
+        ...
+
+    def latest_version(self, model: str) -> str:
+        """The id (64 hex) of the newest version of ``owner/name``."""
+        ...
+
+    def ensure_model(self, model: str) -> None:
+        """Make the private destination model ``owner/name`` unless it is there."""
+        ...
+
+    def create_training(
+        self,
+        *,
+        trainer: str,
+        version: str,
+        destination: str,
+        input: Mapping[str, Any],
+        webhook: str | None,
+    ) -> Submission: ...
+
+    def create_prediction(
+        self, *, version: str, input: Mapping[str, Any], webhook: str | None
+    ) -> Submission: ...
+
+    def get_training(self, id: str) -> RemoteRun: ...
+    def get_prediction(self, id: str) -> RemoteRun: ...
+    def list_trainings(self, cursor: str | None = None) -> RunPage: ...
+    def list_predictions(self, cursor: str | None = None) -> RunPage: ...
+    def cancel_training(self, id: str) -> None:
+        """Ask for it to stop; already ended is no error."""
+        ...
+
+    def cancel_prediction(self, id: str) -> None: ...
+    def version_exists(self, model: str, version: str) -> bool: ...
+    def delete_version(self, model: str, version: str) -> None:
+        """Ask for it to be deleted (202, asynchronous); already gone is no error."""
+        ...
+
+    def download(self, url: str, path: Path, *, limit: int) -> StoredObject:
+        """Stream an output to *path* (key is empty); more than *limit* bytes raises. Our token goes
+        to the provider's API host only, never to the host of an output."""
+        ...
+
+
+class Pulse(Protocol):
+    """The life sign between the steps of a long job."""
+
+    def check(self) -> None:
+        """Raise `CancelAsked` or `LeaseLost` if the job is not ours to go on with."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every stage is handed."""
+
+    store: Store
+    provider: Provider

@@ -7,21 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from safelight.domain.provider import RemoteRun, RunPage, Submission
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """An object in the store: `bytes` is its size, `sha256` hex where the writer recorded it."""
-
-    key: str
-    bytes: int
-    sha256: str | None = None
-    modified_at: datetime | None = None
+from safelight.domain.stored import StoredObject
 
 
 class Store(Protocol):

@@ -1,0 +1,208 @@
+"""The job ledger: insert, claim, renew, settle. Every write after a claim carries its fence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from safelight.db.statements import statements
+from safelight.db.transaction import Row, Tx, into
+from safelight.domain.errors import LeaseLost
+from safelight.domain.ids import new_id
+from safelight.domain.nouns import Job
+from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait
+from safelight.domain.queues import POLICIES, Kind, Queue
+
+sql = statements("jobs")
+
+
+def _job(row: Row) -> Job:
+    return into(Job, {**row, "queue": Queue(row["queue"]), "kind": Kind(row["kind"])})
+
+
+def _hint(tx: Tx, row: Mapping[str, Any] | None) -> None:
+    if row and row["due"]:
+        tx.hint(Queue(row["queue"]), row["id"])
+
+
+def add(
+    tx: Tx,
+    kind: Kind,
+    *,
+    actor: str,
+    target_id: UUID | None = None,
+    owner_id: UUID | None = None,
+    subject_id: UUID | None = None,
+    unique_key: str | None = None,
+    delay: float = 0.0,
+) -> UUID:
+    """Add a job of *kind*, due in *delay* seconds; its hint goes out after the commit.
+
+    With a *unique_key* that an open job bears already, that job is made due instead.
+    """
+    policy = POLICIES[kind]
+    row = tx.row(
+        sql.insert_job,
+        {
+            "id": new_id(),
+            "queue": str(policy.queue),
+            "kind": str(kind),
+            "owner_id": owner_id,
+            "subject_id": subject_id,
+            "target_id": target_id,
+            "delay": float(delay),
+            "max_attempts": policy.attempts,
+            "lease_seconds": policy.lease,
+            "unique_key": unique_key,
+            "actor": actor,
+        },
+    )
+    assert row is not None
+    _hint(tx, row)
+    id: UUID = row["id"]
+    return id
+
+
+def claim(tx: Tx, id: UUID, queue: Queue, worker: str, lease: float | None = None) -> Job | None:
+    """Take the job if it is due, or its lease ran out; None: done, not due, paused, or another's."""
+    row = tx.row(sql.claim_job, {"id": id, "queue": str(queue), "worker": worker, "lease": lease})
+    return _job(row) if row else None
+
+
+def renew(tx: Tx, held: Mapping[UUID, int], lease: float | None = None) -> dict[UUID, bool]:
+    """Renew the leases of *held* (id → fence). Returns those still ours → is cancel asked for?"""
+    rows = tx.rows(
+        sql.renew_leases, {"ids": list(held), "fences": list(held.values()), "lease": lease}
+    )
+    return {row["id"]: row["cancel_requested"] for row in rows}
+
+
+def settle(tx: Tx, job: Job, outcome: Outcome, worker: str) -> None:
+    """Write the end of the job's turn. Raises LeaseLost, and with it nothing is written."""
+    ours: dict[str, Any] = {"id": job.id, "fence": job.fence, "worker": worker}
+    match outcome:
+        case Done(reason):
+            row = tx.row(sql.finish_job, {**ours, "reason": reason})
+        case Wait(seconds, reason, fresh, error):
+            row = tx.row(
+                sql.wait_job,
+                {
+                    **ours,
+                    "seconds": float(seconds),
+                    "reason": reason,
+                    "fresh": fresh,
+                    "error": error,
+                },
+            )
+        case Park(error, reason):
+            row = tx.row(sql.park_job, {**ours, "reason": reason, "error": error})
+        case Canceled(reason):
+            row = tx.row(sql.cancel_leased_job, {**ours, "reason": reason})
+    if row is None:
+        raise LeaseLost(f"The lease on job {job.id} (fence {job.fence}) has passed to another.")
+    if "due" in row:
+        _hint(tx, row)
+
+
+def make_due(tx: Tx, unique_key: str) -> bool:
+    """Make the open job with this key due now; False: there is none."""
+    row = tx.row(sql.make_due, {"unique_key": unique_key})
+    _hint(tx, row)
+    return row is not None
+
+
+def sweep(tx: Tx, queue: Queue, *, grace: float, limit: int) -> int:
+    """Hint again at what is due in *queue* and was not hinted at for *grace* seconds."""
+    rows = tx.rows(sql.sweep_due, {"queue": str(queue), "grace": grace, "limit": limit})
+    for row in rows:
+        _hint(tx, row)
+    return len(rows)
+
+
+def sweep_expired(tx: Tx, *, grace: float, limit: int) -> int:
+    """Hint at jobs whose lease ran out, on any queue."""
+    rows = tx.rows(sql.sweep_expired, {"grace": grace, "limit": limit})
+    for row in rows:
+        _hint(tx, row)
+    return len(rows)
+
+
+def cancel(tx: Tx, *, actor: str, target_id: UUID | None = None, job_id: UUID | None = None,
+           reason: str = "cancelled") -> int:  # fmt: skip
+    """Cancel a job, or every open job of a target: idle ones at once, leased ones are asked to stop.
+
+    Returns how many are still running and were asked.
+    """
+    which = {"target_id": target_id, "job_id": job_id}
+    tx.rows(sql.cancel_idle_jobs, {**which, "reason": reason, "actor": actor})
+    return len(tx.rows(sql.ask_leased_jobs_to_cancel, which))
+
+
+def retry(tx: Tx, id: UUID, *, actor: str, reason: str = "retried") -> bool:
+    """Make a parked job due again with its attempts counted anew; False: it is not parked."""
+    row = tx.row(sql.retry_job, {"id": id, "actor": actor, "reason": reason})
+    _hint(tx, row)
+    return row is not None
+
+
+def get(tx: Tx, id: UUID, owner_id: UUID | None = None) -> Job | None:
+    """One job; with an owner, only if it is that owner's."""
+    row = tx.row(sql.get_job, {"id": id, "owner_id": owner_id})
+    return _job(row) if row else None
+
+
+def find(
+    tx: Tx,
+    *,
+    owner_id: UUID | None = None,
+    queue: Queue | None = None,
+    state: str | None = None,
+    subject_id: UUID | None = None,
+    target_id: UUID | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[Job]:
+    """Jobs, newest first, a page."""
+    rows = tx.rows(
+        sql.list_jobs,
+        {
+            "owner_id": owner_id,
+            "queue": queue,
+            "state": state,
+            "subject_id": subject_id,
+            "target_id": target_id,
+            "after": after,
+            "limit": limit,
+        },
+    )
+    return [_job(row) for row in rows]
+
+
+def open_of(tx: Tx, target_id: UUID) -> list[Job]:
+    """The jobs of a target that have not ended."""
+    return [_job(r) for r in tx.rows(sql.open_jobs_of_target, {"target_id": target_id})]
+
+
+def counts(tx: Tx) -> list[Row]:
+    """Per queue: due, waiting, leased, parked, paused, oldest_due_seconds."""
+    return tx.rows(sql.count_jobs)
+
+
+def set_paused(tx: Tx, queue: Queue, paused: bool, *, reason: str | None, actor: str) -> bool:
+    """Pause or resume a queue; False: it was so already."""
+    row = tx.row(
+        sql.set_queue_paused,
+        {"queue": str(queue), "paused": paused, "reason": reason, "actor": actor},
+    )
+    return row is not None
+
+
+def take_slot(tx: Tx, name: str, period: float) -> bool:
+    """Whether this clock is the first to take the current slot of *name*."""
+    return tx.row(sql.take_slot, {"name": name, "period": float(period)}) is not None
+
+
+def forget_slots(tx: Tx) -> None:
+    """Drop slots long past."""
+    tx.run(sql.forget_slots)

@@ -1,0 +1,31 @@
+-- name: next_number
+-- The number the subject's next dataset gets. Call it with the subject locked.
+SELECT coalesce(max(number), 0) + 1 AS number FROM datasets WHERE subject_id = %(subject_id)s;
+
+-- name: insert_dataset
+-- A dataset as it was built: immutable from here on.
+WITH made AS (
+    INSERT INTO datasets (id, subject_id, number, profile, key, bytes, sha256, manifest_key, manifest, report, photos)
+    VALUES (%(id)s, %(subject_id)s, %(number)s, %(profile)s, %(key)s, %(bytes)s, %(sha256)s,
+            %(manifest_key)s, %(manifest)s, %(report)s, %(photos)s)
+    RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'dataset', id, NULL, 'built', %(actor)s, jsonb_build_object('photos', photos, 'sha256', sha256) FROM made
+)
+SELECT * FROM made;
+
+-- name: insert_dataset_photo
+-- A photo of a dataset, as it went into the zip.
+INSERT INTO dataset_photos (dataset_id, photo_id, file, sha256, caption)
+VALUES (%(dataset_id)s, %(photo_id)s, %(file)s, %(sha256)s, %(caption)s);
+
+-- name: get_dataset
+-- One dataset of an owner.
+SELECT d.* FROM datasets d JOIN subjects s ON s.id = d.subject_id
+WHERE d.id = %(id)s AND s.owner_id = %(owner_id)s;
+
+-- name: list_datasets
+-- The datasets of a subject, newest first.
+SELECT d.* FROM datasets d JOIN subjects s ON s.id = d.subject_id
+WHERE d.subject_id = %(subject_id)s AND s.owner_id = %(owner_id)s ORDER BY d.number DESC;

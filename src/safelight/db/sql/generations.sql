@@ -1,0 +1,87 @@
+-- name: insert_generation
+-- Images are asked for.
+WITH made AS (
+    INSERT INTO generations (id, owner_id, subject_id, version_id, purpose, prompt, input)
+    VALUES (%(id)s, %(owner_id)s, %(subject_id)s, %(version_id)s, %(purpose)s, %(prompt)s, %(input)s)
+    RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'generation', id, NULL, 'queued', %(actor)s, jsonb_build_object('purpose', purpose) FROM made
+)
+SELECT * FROM made;
+
+-- name: get_generation
+-- One generation; an owner, where given, sees only its own.
+SELECT * FROM generations WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s);
+
+-- name: lock_generation
+-- One generation, locked.
+SELECT * FROM generations WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s) FOR UPDATE;
+
+-- name: list_generations
+-- Generations, newest first, a page by keyset.
+SELECT * FROM generations
+WHERE owner_id = %(owner_id)s
+  AND (%(subject_id)s::uuid IS NULL OR subject_id = %(subject_id)s)
+  AND (%(version_id)s::uuid IS NULL OR version_id = %(version_id)s)
+  AND (%(after)s::uuid IS NULL OR id < %(after)s)
+ORDER BY id DESC LIMIT %(limit)s;
+
+-- name: move_generation
+-- From one of the states named to another; no row: it stands elsewhere by now.
+WITH target AS (
+    SELECT id, state FROM generations
+    WHERE id = %(id)s AND state = ANY(%(before)s::generation_state[]) FOR UPDATE
+), changed AS (
+    UPDATE generations SET
+        state = %(after)s,
+        error = coalesce(%(error)s, error),
+        finished_at = CASE WHEN %(after)s::generation_state IN ('succeeded', 'failed', 'canceled') THEN now() END
+    FROM target WHERE generations.id = target.id
+    RETURNING generations.*, target.state AS before
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'generation', id, before::text, state::text, %(actor)s, %(detail)s FROM changed
+)
+SELECT * FROM changed;
+
+-- name: set_intent
+-- The mark by which a request is found in the provider's list, committed before it is sent.
+UPDATE generations SET intent_id = %(intent_id)s, intent_at = now() WHERE id = %(id)s;
+
+-- name: clear_intent
+-- The request is known not to have been accepted: the next one is a new intent.
+UPDATE generations SET intent_id = NULL, intent_at = NULL WHERE id = %(id)s AND provider_id IS NULL;
+
+-- name: set_accepted
+-- The provider's id for it.
+UPDATE generations SET provider_id = %(provider_id)s, provider_status = %(status)s, accepted_at = now()
+WHERE id = %(id)s;
+
+-- name: in_flight
+-- What is to be watched: everything the provider has accepted and not ended.
+SELECT id, subject_id, owner_id, provider_id, provider_status, accepted_at,
+       extract(epoch FROM now() - accepted_at)::float8 AS age_seconds
+FROM generations WHERE state = 'drawing' ORDER BY accepted_at;
+
+-- name: observe
+-- What the provider shows of a generation in flight.
+UPDATE generations SET
+    provider_status = %(status)s, output = coalesce(%(output)s, output),
+    predict_seconds = coalesce(%(predict_seconds)s, predict_seconds),
+    cost_micro_usd = coalesce(%(cost_micro_usd)s, cost_micro_usd), watched_at = now()
+WHERE id = %(id)s AND state = 'drawing';
+
+-- name: insert_image
+-- An image, once it is stored.
+INSERT INTO images (id, generation_id, number, key, bytes, sha256, width, height, format)
+VALUES (%(id)s, %(generation_id)s, %(number)s, %(key)s, %(bytes)s, %(sha256)s, %(width)s, %(height)s, %(format)s)
+ON CONFLICT (generation_id, number) DO NOTHING;
+
+-- name: images_of_generations
+-- The images of some generations.
+SELECT * FROM images WHERE generation_id = ANY(%(ids)s::uuid[]) ORDER BY generation_id, number;
+
+-- name: ask_cancel
+-- A person asks for it to stop.
+UPDATE generations SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE id = %(id)s;

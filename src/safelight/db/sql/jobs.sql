@@ -1,0 +1,248 @@
+-- name: insert_job
+-- A new job; with a unique_key that is open already, the open one is made due (or to run once more).
+WITH made AS (
+    INSERT INTO jobs (id, queue, kind, owner_id, subject_id, target_id, due_at, hinted_at,
+                      max_attempts, lease_seconds, unique_key)
+    VALUES (%(id)s, %(queue)s, %(kind)s, %(owner_id)s, %(subject_id)s, %(target_id)s,
+            now() + make_interval(secs => %(delay)s),
+            CASE WHEN %(delay)s <= 0 THEN now() END,
+            %(max_attempts)s, %(lease_seconds)s, %(unique_key)s)
+    ON CONFLICT (unique_key) WHERE state IN ('ready', 'leased', 'parked') DO UPDATE SET
+        due_at = CASE WHEN jobs.state = 'ready' THEN least(jobs.due_at, excluded.due_at) ELSE jobs.due_at END,
+        rerun = jobs.state = 'leased'
+    RETURNING id, queue, due_at <= now() AND state = 'ready' AS due, xmax = 0 AS inserted
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, NULL, 'ready', %(actor)s, jsonb_build_object('kind', %(kind)s::text)
+    FROM made WHERE inserted
+)
+SELECT id, queue, due FROM made;
+
+-- name: claim_job
+-- Take a due job, or one whose lease ran out: the next fence, one more attempt, a lease by our clock.
+WITH target AS (
+    SELECT id, state AS before FROM jobs
+    WHERE id = %(id)s AND queue = %(queue)s
+      AND (state = 'ready' AND due_at <= now() OR state = 'leased' AND lease_until < now())
+      AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
+    FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE jobs SET
+        state = 'leased', attempts = attempts + 1, fence = fence + 1, rerun = false,
+        lease_owner = %(worker)s,
+        lease_until = now() + make_interval(secs => coalesce(%(lease)s, lease_seconds))
+    FROM target WHERE jobs.id = target.id
+    RETURNING jobs.*, target.before
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, before::text, 'leased', %(worker)s,
+           jsonb_build_object('attempt', attempts, 'fence', fence)
+    FROM claimed
+)
+SELECT * FROM claimed;
+
+-- name: renew_leases
+-- The heartbeat: the jobs still ours get a new lease; those not returned have passed to another.
+UPDATE jobs SET lease_until = now() + make_interval(secs => coalesce(%(lease)s, lease_seconds))
+FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS held (id, fence)
+WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'leased'
+RETURNING jobs.id, jobs.cancel_requested_at IS NOT NULL AS cancel_requested;
+
+-- name: finish_job
+-- The stage ended. Asked for again meanwhile: due once more instead.
+WITH settled AS (
+    UPDATE jobs SET
+        state = CASE WHEN rerun THEN 'ready'::job_state ELSE 'done' END,
+        finished_at = CASE WHEN rerun THEN NULL ELSE now() END,
+        due_at = CASE WHEN rerun THEN now() ELSE due_at END,
+        attempts = CASE WHEN rerun THEN 0 ELSE attempts END,
+        hinted_at = CASE WHEN rerun THEN now() END,
+        rerun = false, lease_owner = NULL, lease_until = NULL, error = NULL, reason = %(reason)s
+    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+    RETURNING id, queue, state
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, 'leased', state::text, %(worker)s, jsonb_build_object('reason', %(reason)s::text)
+    FROM settled
+)
+SELECT id, queue, state = 'ready' AS due FROM settled;
+
+-- name: wait_job
+-- Not done yet: due again after a pause. `fresh` gives the attempts back (waiting is no failure).
+WITH settled AS (
+    UPDATE jobs SET
+        state = 'ready', due_at = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
+        hinted_at = CASE WHEN rerun OR %(seconds)s <= 0 THEN now() END,
+        attempts = CASE WHEN %(fresh)s THEN 0 ELSE attempts END,
+        rerun = false, lease_owner = NULL, lease_until = NULL, reason = %(reason)s, error = %(error)s
+    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+    RETURNING id, queue, due_at
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, 'leased', 'ready', %(worker)s,
+           jsonb_strip_nulls(jsonb_build_object(
+               'reason', %(reason)s::text, 'error', %(error)s::text, 'seconds', %(seconds)s::float8))
+    FROM settled
+)
+SELECT id, queue, due_at <= now() AS due FROM settled;
+
+-- name: park_job
+-- It stands still, visibly, with its reason, until a person retries or cancels it.
+WITH settled AS (
+    UPDATE jobs SET state = 'parked', rerun = false, lease_owner = NULL, lease_until = NULL,
+                    reason = %(reason)s, error = %(error)s
+    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+    RETURNING id
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, 'leased', 'parked', %(worker)s,
+           jsonb_build_object('reason', %(reason)s::text, 'error', %(error)s::text)
+    FROM settled
+)
+SELECT id FROM settled;
+
+-- name: cancel_leased_job
+-- The worker saw that it is asked to stop.
+WITH settled AS (
+    UPDATE jobs SET state = 'canceled', finished_at = now(), rerun = false,
+                    lease_owner = NULL, lease_until = NULL, reason = %(reason)s
+    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+    RETURNING id
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, 'leased', 'canceled', %(worker)s, jsonb_build_object('reason', %(reason)s::text)
+    FROM settled
+)
+SELECT id FROM settled;
+
+-- name: cancel_idle_jobs
+-- A person cancels: the jobs of a target that nobody is working on end at once.
+WITH target AS (
+    SELECT id, state FROM jobs
+    WHERE (target_id = %(target_id)s OR id = %(job_id)s) AND state IN ('ready', 'parked')
+    FOR UPDATE
+), settled AS (
+    UPDATE jobs SET state = 'canceled', finished_at = now(), reason = %(reason)s
+    FROM target WHERE jobs.id = target.id
+    RETURNING jobs.id, target.state AS before
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, before::text, 'canceled', %(actor)s, jsonb_build_object('reason', %(reason)s::text)
+    FROM settled
+)
+SELECT id FROM settled;
+
+-- name: ask_leased_jobs_to_cancel
+-- A person cancels: a job someone is working on is asked to stop between steps.
+UPDATE jobs SET cancel_requested_at = coalesce(cancel_requested_at, now())
+WHERE (target_id = %(target_id)s OR id = %(job_id)s) AND state = 'leased'
+RETURNING id;
+
+-- name: retry_job
+-- A person retries a parked job: due now, attempts counted anew.
+WITH settled AS (
+    UPDATE jobs SET state = 'ready', due_at = now(), hinted_at = now(), attempts = 0,
+                    reason = %(reason)s, cancel_requested_at = NULL
+    WHERE id = %(id)s AND state = 'parked'
+    RETURNING id, queue
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, 'parked', 'ready', %(actor)s, jsonb_build_object('reason', %(reason)s::text)
+    FROM settled
+)
+SELECT id, queue, true AS due FROM settled;
+
+-- name: make_due
+-- An open job with this key, if any, is due now (a webhook came); leased, it runs once more.
+UPDATE jobs SET
+    due_at = CASE WHEN state = 'ready' THEN least(due_at, now()) ELSE due_at END,
+    hinted_at = CASE WHEN state = 'ready' THEN now() ELSE hinted_at END,
+    rerun = state = 'leased'
+WHERE unique_key = %(unique_key)s AND state IN ('ready', 'leased')
+RETURNING id, queue, state = 'ready' AS due;
+
+-- name: sweep_due
+-- What is due and was not hinted at lately: marked and returned, oldest first, to be hinted again.
+WITH target AS (
+    SELECT id FROM jobs
+    WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
+      AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => %(grace)s))
+      AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
+    ORDER BY due_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET hinted_at = now() FROM target WHERE jobs.id = target.id
+RETURNING jobs.id, jobs.queue, true AS due;
+
+-- name: sweep_expired
+-- Leases that ran out: their worker died or hangs. Hinted so that another one claims them.
+WITH target AS (
+    SELECT id FROM jobs
+    WHERE state = 'leased' AND lease_until < now()
+      AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => %(grace)s))
+    ORDER BY lease_until
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE jobs SET hinted_at = now() FROM target WHERE jobs.id = target.id
+RETURNING jobs.id, jobs.queue, true AS due;
+
+-- name: get_job
+-- One job; an owner, where given, sees only its own.
+SELECT * FROM jobs WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s);
+
+-- name: list_jobs
+-- Jobs, newest first, a page by keyset.
+SELECT * FROM jobs
+WHERE (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s)
+  AND (%(queue)s::queue IS NULL OR queue = %(queue)s)
+  AND (%(state)s::job_state IS NULL OR state = %(state)s)
+  AND (%(subject_id)s::uuid IS NULL OR subject_id = %(subject_id)s)
+  AND (%(target_id)s::uuid IS NULL OR target_id = %(target_id)s)
+  AND (%(after)s::uuid IS NULL OR id < %(after)s)
+ORDER BY id DESC LIMIT %(limit)s;
+
+-- name: open_jobs_of_target
+-- The jobs of a target that have not ended.
+SELECT * FROM jobs WHERE target_id = %(target_id)s AND state IN ('ready', 'leased', 'parked') ORDER BY id;
+
+-- name: count_jobs
+-- How many jobs stand where, and since when the oldest due one waits (seconds).
+SELECT q.queue, c.paused, c.reason AS paused_reason,
+       count(j.id) FILTER (WHERE j.state = 'ready' AND j.due_at <= now()) AS due,
+       count(j.id) FILTER (WHERE j.state = 'ready' AND j.due_at > now()) AS waiting,
+       count(j.id) FILTER (WHERE j.state = 'leased') AS leased,
+       count(j.id) FILTER (WHERE j.state = 'parked') AS parked,
+       coalesce(extract(epoch FROM now() - min(j.due_at) FILTER (WHERE j.state = 'ready' AND j.due_at <= now())), 0)::float8
+           AS oldest_due_seconds
+FROM unnest(enum_range(NULL::queue)) AS q (queue)
+JOIN queue_controls c ON c.queue = q.queue
+LEFT JOIN jobs j ON j.queue = q.queue AND j.state IN ('ready', 'leased', 'parked')
+GROUP BY q.queue, c.paused, c.reason ORDER BY q.queue;
+
+-- name: set_queue_paused
+-- Pause or resume a queue: claims obey this row.
+WITH changed AS (
+    UPDATE queue_controls SET paused = %(paused)s, reason = %(reason)s, changed_by = %(actor)s, changed_at = now()
+    WHERE queue = %(queue)s AND paused <> %(paused)s
+    RETURNING queue
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'queue', NULL, CASE WHEN %(paused)s THEN 'running' ELSE 'paused' END,
+           CASE WHEN %(paused)s THEN 'paused' ELSE 'running' END, %(actor)s,
+           jsonb_build_object('queue', queue::text, 'reason', %(reason)s::text)
+    FROM changed
+)
+SELECT queue FROM changed;
+
+-- name: take_slot
+-- The clock's turn for one slot of periodic work: one row for whichever clock comes first.
+INSERT INTO ticks (name, slot)
+VALUES (%(name)s, date_bin(make_interval(secs => %(period)s), now(), 'epoch'))
+ON CONFLICT DO NOTHING
+RETURNING slot;
+
+-- name: forget_slots
+-- Slots long past serve nothing.
+DELETE FROM ticks WHERE slot < now() - interval '2 days';

@@ -1,0 +1,60 @@
+-- name: ensure_owner
+-- The owner with this name, made on first use.
+WITH made AS (
+    INSERT INTO owners (id, name) VALUES (%(id)s, %(name)s) ON CONFLICT (name) DO NOTHING RETURNING *
+)
+SELECT * FROM made UNION ALL SELECT * FROM owners WHERE name = %(name)s LIMIT 1;
+
+-- name: insert_key
+-- A new API key: its hash, never the key.
+WITH made AS (
+    INSERT INTO api_keys (id, owner_id, label, key_hash)
+    VALUES (%(id)s, %(owner_id)s, %(label)s, %(key_hash)s)
+    RETURNING id, owner_id, label, created_at, revoked_at
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'key', id, NULL, 'made', %(actor)s, jsonb_build_object('label', label) FROM made
+)
+SELECT * FROM made;
+
+-- name: owner_of_key
+-- Whose key this is, unless it was revoked.
+SELECT o.* FROM api_keys k JOIN owners o ON o.id = k.owner_id
+WHERE k.key_hash = %(key_hash)s AND k.revoked_at IS NULL;
+
+-- name: list_keys
+-- The keys of an owner.
+SELECT id, owner_id, label, created_at, revoked_at FROM api_keys WHERE owner_id = %(owner_id)s ORDER BY id;
+
+-- name: revoke_key
+-- From now on this key opens nothing.
+WITH changed AS (
+    UPDATE api_keys SET revoked_at = now()
+    WHERE id = %(id)s AND owner_id = %(owner_id)s AND revoked_at IS NULL RETURNING id
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor)
+    SELECT 'key', id, 'made', 'revoked', %(actor)s FROM changed
+)
+SELECT id FROM changed;
+
+-- name: take_idempotency_key
+-- The first request with this key takes it; a key older than a day is free again.
+INSERT INTO idempotency_keys AS k (owner_id, key, request_hash)
+VALUES (%(owner_id)s, %(key)s, %(request_hash)s)
+ON CONFLICT (owner_id, key) DO UPDATE
+    SET request_hash = excluded.request_hash, status = NULL, response = NULL, created_at = now()
+    WHERE k.created_at < now() - interval '1 day'
+RETURNING true AS taken;
+
+-- name: get_idempotency_key
+-- What the first request with this key asked and was answered.
+SELECT request_hash, status, response FROM idempotency_keys WHERE owner_id = %(owner_id)s AND key = %(key)s;
+
+-- name: answer_idempotency_key
+-- Keep the answer, so that the same request gets it again.
+UPDATE idempotency_keys SET status = %(status)s, response = %(response)s
+WHERE owner_id = %(owner_id)s AND key = %(key)s;
+
+-- name: forget_idempotency_keys
+-- Keys are honoured for a day.
+DELETE FROM idempotency_keys WHERE created_at < now() - interval '1 day';

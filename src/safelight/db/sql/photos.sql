@@ -1,0 +1,81 @@
+-- name: insert_photo
+-- A photo: `awaited` (to be uploaded) or `stored`. The same file sent twice gives no row.
+WITH made AS (
+    INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256)
+    VALUES (%(id)s, %(subject_id)s, %(name)s, %(key)s, %(state)s, %(caption)s, %(bytes)s, %(sha256)s)
+    ON CONFLICT (subject_id, name, sha256) WHERE state <> 'removed' DO NOTHING
+    RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor)
+    SELECT 'photo', id, NULL, state::text, %(actor)s FROM made
+)
+SELECT * FROM made;
+
+-- name: find_photo
+-- The photo of this name and content, if it is there already.
+SELECT * FROM photos
+WHERE subject_id = %(subject_id)s AND name = %(name)s AND sha256 = %(sha256)s AND state <> 'removed';
+
+-- name: confirm_upload
+-- An awaited photo has arrived.
+WITH changed AS (
+    UPDATE photos SET state = 'stored', bytes = %(bytes)s
+    WHERE id = %(id)s AND state = 'awaited' RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor)
+    SELECT 'photo', id, 'awaited', 'stored', %(actor)s FROM changed
+)
+SELECT * FROM changed;
+
+-- name: get_photo
+-- One photo of an owner.
+SELECT p.* FROM photos p JOIN subjects s ON s.id = p.subject_id
+WHERE p.id = %(id)s AND s.owner_id = %(owner_id)s;
+
+-- name: list_photos
+-- The photos of a subject in the order they came, a page by keyset.
+SELECT p.* FROM photos p JOIN subjects s ON s.id = p.subject_id
+WHERE p.subject_id = %(subject_id)s AND s.owner_id = %(owner_id)s AND p.state <> 'removed'
+  AND (%(after)s::uuid IS NULL OR p.id > %(after)s)
+ORDER BY p.id LIMIT %(limit)s;
+
+-- name: photos_to_train_on
+-- Every photo of a subject that has arrived and was not removed.
+SELECT * FROM photos WHERE subject_id = %(subject_id)s AND state IN ('stored', 'accepted', 'rejected') ORDER BY id;
+
+-- name: record_inspection
+-- What was measured of a photo, and whether it can be used.
+WITH target AS (
+    SELECT id, state FROM photos WHERE id = %(id)s AND state IN ('stored', 'accepted', 'rejected') FOR UPDATE
+), changed AS (
+    UPDATE photos SET state = %(state)s, facts = %(facts)s, findings = %(findings)s,
+                      sha256 = coalesce(%(sha256)s, sha256), inspected_at = now()
+    FROM target WHERE photos.id = target.id
+    RETURNING photos.id, photos.state, target.state AS before
+)
+INSERT INTO events (noun, noun_id, before, after, actor)
+SELECT 'photo', id, before::text, state::text, %(actor)s FROM changed WHERE before <> state;
+
+-- name: remove_photo
+-- A person takes a photo out; it is not trained on again.
+WITH target AS (
+    SELECT p.id, p.state FROM photos p JOIN subjects s ON s.id = p.subject_id
+    WHERE p.id = %(id)s AND s.owner_id = %(owner_id)s AND p.state <> 'removed' FOR UPDATE OF p
+), changed AS (
+    UPDATE photos SET state = 'removed' FROM target WHERE photos.id = target.id
+    RETURNING photos.id, photos.key, target.state AS before
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor)
+    SELECT 'photo', id, before::text, 'removed', %(actor)s FROM changed
+)
+SELECT id, key FROM changed;
+
+-- name: remove_awaited
+-- An upload that never came.
+WITH changed AS (
+    UPDATE photos SET state = 'removed' WHERE key = %(key)s AND state = 'awaited' RETURNING id
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor)
+    SELECT 'photo', id, 'awaited', 'removed', %(actor)s FROM changed
+)
+SELECT id FROM changed;

@@ -1,0 +1,23 @@
+-- name: note
+-- An object that exists only for a while: noted before it is put, so that none is forgotten.
+INSERT INTO temporary_objects (key, purpose, subject_id, training_id, expires_at)
+VALUES (%(key)s, %(purpose)s, %(subject_id)s, %(training_id)s, now() + make_interval(secs => %(seconds)s))
+ON CONFLICT (key) DO UPDATE SET expires_at = greatest(temporary_objects.expires_at, excluded.expires_at);
+
+-- name: keep
+-- No longer temporary.
+DELETE FROM temporary_objects WHERE key = %(key)s;
+
+-- name: due
+-- Past their age, and no open training or job needs them; a batch.
+SELECT t.key, t.purpose FROM temporary_objects t
+WHERE t.expires_at < now()
+  AND NOT EXISTS (SELECT FROM trainings r WHERE r.id = t.training_id
+                  AND r.state NOT IN ('succeeded', 'failed', 'canceled'))
+  AND NOT EXISTS (SELECT FROM jobs j WHERE j.target_id = t.training_id
+                  AND j.state IN ('ready', 'leased', 'parked'))
+ORDER BY t.expires_at LIMIT %(limit)s;
+
+-- name: forget
+-- They are deleted from the store.
+DELETE FROM temporary_objects WHERE key = ANY(%(keys)s::text[]);

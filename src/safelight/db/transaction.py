@@ -1,0 +1,148 @@
+"""One transaction, and the pool it comes from.
+
+A `Tx` runs named statements and gathers the hints that are to be sent once it is committed: a hint
+published before the commit could reach a worker that does not see the job yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_dumps
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from safelight.db.jsons import dumps
+from safelight.domain.errors import Conflict, Retryable
+from safelight.domain.queues import Queue
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class DatabaseAway(Retryable):
+    """The database cannot be reached."""
+
+    code = "database-away"
+
+
+class Violated(Conflict):
+    """What was to be written contradicts what is there."""
+
+    code = "violated"
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(f"That contradicts what is there ({constraint}).")
+        self.constraint = constraint
+
+
+@contextmanager
+def told_apart() -> Iterator[None]:
+    """Turn psycopg's errors into ours: away, or refused by a constraint."""
+    try:
+        yield
+    except psycopg.errors.IntegrityError as error:
+        raise Violated(error.diag.constraint_name or "constraint") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise DatabaseAway(f"The database cannot be reached: {error}".strip()) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """'Look at this job': all a message ever says."""
+
+    queue: Queue
+    job_id: UUID
+
+
+Publish = Callable[[Sequence[Hint]], None]
+
+
+class Tx:
+    """An open transaction. Made by `Database.transaction`, or around a caller's own connection."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        set_json_dumps(dumps, connection)
+        self.hints: list[Hint] = []
+
+    def hint(self, queue: Queue, job_id: UUID) -> None:
+        """Send this hint after the commit."""
+        self.hints.append(Hint(queue, job_id))
+
+    def rows(self, statement: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        """All rows, as dicts."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement.encode(), params).fetchall()
+
+    def row(self, statement: str, params: Mapping[str, Any] | None = None) -> Row | None:
+        """The first row as a dict, or None."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement.encode(), params).fetchone()
+
+    def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
+        """Run it; the number of rows it touched."""
+        with self._connection.cursor() as cursor:
+            return cursor.execute(statement.encode(), params).rowcount
+
+    def many(self, statement: str, params: Sequence[Mapping[str, Any]]) -> None:
+        """Run it once for each of *params*, in one round trip."""
+        if params:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(statement.encode(), params)
+
+
+class Database:
+    """A pool of connections. Open it after fork; `close` it when the process ends."""
+
+    def __init__(self, url: str, publish: Publish, *, size: int = 4) -> None:
+        self._publish = publish
+        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=size,
+            max_idle=300.0,
+            timeout=15.0,
+            check=ConnectionPool.check_connection,
+            kwargs={
+                "application_name": "safelight",
+                "connect_timeout": 5,
+                # No statement of ours runs for minutes; a lost peer is noticed within the minute.
+                "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000",
+                "keepalives_idle": 15,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 30000,
+            },
+            open=True,
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """A transaction: committed at the end of the block, then its hints are sent.
+
+        Raises:
+            DatabaseAway: no connection, or it was lost; whether a commit was applied is not known.
+            Violated: a constraint refused what was written.
+        """
+        with told_apart(), self._pool.connection() as connection:
+            tx = Tx(connection)
+            with connection.transaction():
+                yield tx
+        if tx.hints:
+            self._publish(tx.hints)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close(timeout=5.0)
+
+
+def into(cls: type[T], row: Row) -> T:
+    """*row* as the dataclass *cls*; columns it does not name are left out, so an older worker
+    can read a newer schema."""
+    return cls(**{f.name: row[f.name] for f in fields(cls)})  # type: ignore[arg-type]

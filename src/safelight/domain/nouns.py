@@ -1,0 +1,216 @@
+"""The nouns, as their rows read. What each column means is said in `db/migrations`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from safelight.domain.queues import Kind, Queue
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns subjects: an app, a team."""
+
+    id: UUID
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom or what a LoRA draws."""
+
+    id: UUID
+    owner_id: UUID
+    name: str
+    kind: str
+    trigger_word: str
+    consented_at: datetime | None
+    consent_note: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo of a subject; `facts` and `findings` once it is inspected."""
+
+    id: UUID
+    subject_id: UUID
+    name: str
+    key: str
+    state: str
+    caption: str | None
+    bytes: int | None
+    sha256: str | None
+    facts: Json | None
+    findings: list[Json]
+    created_at: datetime
+    inspected_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a training was given: immutable, numbered within its subject."""
+
+    id: UUID
+    subject_id: UUID
+    number: int
+    profile: str
+    key: str
+    bytes: int
+    sha256: str
+    manifest_key: str
+    manifest: Json
+    report: Json
+    photos: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One run of the trainer, from the wish to its end."""
+
+    id: UUID
+    owner_id: UUID
+    subject_id: UUID
+    number: int
+    state: str
+    profile: str
+    overrides: Json
+    dataset_id: UUID | None
+    report: Json | None
+    trainer: str
+    trainer_version: str | None
+    trainer_version_observed: str | None
+    destination: str | None
+    asked: Json | None
+    sent: Json | None
+    effective: Json | None
+    intent_id: UUID | None
+    intent_at: datetime | None
+    provider_id: str | None
+    provider_status: str | None
+    output: Json | None
+    step: int | None
+    steps: int | None
+    loss: float | None
+    log_tail: str | None
+    predict_seconds: float | None
+    cost_micro_usd: int | None
+    error: str | None
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    accepted_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A trained LoRA of a subject, stored and verified."""
+
+    id: UUID
+    owner_id: UUID
+    subject_id: UUID
+    training_id: UUID
+    number: int
+    state: str
+    trigger_word: str
+    lora_scale: float
+    weights_key: str
+    weights_bytes: int
+    weights_sha256: str
+    rank: int
+    tensors: int
+    provider_model: str
+    provider_version: str
+    provider_delete_asked_at: datetime | None
+    provider_deleted_at: datetime | None
+    created_at: datetime
+    activated_at: datetime | None
+    archived_at: datetime | None
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One request for images with a version."""
+
+    id: UUID
+    owner_id: UUID
+    subject_id: UUID
+    version_id: UUID
+    purpose: str
+    state: str
+    prompt: str
+    input: Json
+    intent_id: UUID | None
+    intent_at: datetime | None
+    provider_id: str | None
+    provider_status: str | None
+    output: Any
+    predict_seconds: float | None
+    cost_micro_usd: int | None
+    error: str | None
+    cancel_requested_at: datetime | None
+    created_at: datetime
+    accepted_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that was drawn, stored."""
+
+    id: UUID
+    generation_id: UUID
+    number: int
+    key: str
+    bytes: int
+    sha256: str
+    width: int
+    height: int
+    format: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work in the ledger."""
+
+    id: UUID
+    queue: Queue
+    kind: Kind
+    owner_id: UUID | None
+    subject_id: UUID | None
+    target_id: UUID | None
+    state: str
+    due_at: datetime
+    attempts: int
+    max_attempts: int
+    lease_owner: str | None
+    lease_until: datetime | None
+    fence: int
+    unique_key: str | None
+    cancel_requested_at: datetime | None
+    reason: str | None
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One transition, as it was written with it."""
+
+    id: int
+    at: datetime
+    noun: str
+    noun_id: UUID | None
+    before: str | None
+    after: str
+    actor: str
+    detail: Json | None

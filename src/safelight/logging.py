@@ -1,0 +1,107 @@
+"""One log chain for our own lines and everybody else's: JSON in production, readable on a terminal.
+
+Ids are bound at the boundary (`bound`), each job ends with one canonical line, and what looks like a
+secret is masked whoever logged it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import structlog
+from structlog.contextvars import bound_contextvars, clear_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_SECRETS = (
+    re.compile(r"(?P<keep>\w+://[^:/\s]*:)[^@/\s]+(?=@)"),  # user:password@ in a URL
+    re.compile(r"(?P<keep>)\br8_[A-Za-z0-9]{6,}"),  # the provider's API tokens
+    re.compile(r"(?P<keep>)\bslk_[A-Za-z0-9_-]{6,}"),  # our own API keys
+    re.compile(r"(?P<keep>)\bwhsec_[A-Za-z0-9+/=]{6,}"),  # webhook secrets
+    re.compile(r"(?P<keep>X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+"),
+    re.compile(r"(?P<keep>(?i:bearer|token) )[A-Za-z0-9._~+/-]{16,}=*"),
+)
+
+
+def mask(text: str) -> str:
+    """*text* without what looks like a secret."""
+    for pattern in _SECRETS:
+        text = pattern.sub(lambda m: f"{m['keep']}***", text)
+    return text
+
+
+def _mask_all(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {k: mask(v) if isinstance(v, str) else v for k, v in event.items()}
+
+
+def setup(
+    format: Literal["auto", "json", "console"] = "auto", level: str = "INFO", *, component: str = ""
+) -> None:
+    """Send every log record of this process through the one chain, to stderr."""
+    console = format == "console" or (format == "auto" and sys.stderr.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    last: list[Processor] = (
+        [_mask_all, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if console
+        else [
+            structlog.processors.format_exc_info,
+            _mask_all,
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        ]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    # These say at INFO what our canonical line says better.
+    for chatty in (
+        "httpx",
+        "httpcore",
+        "botocore",
+        "urllib3",
+        "celery.worker.strategy",
+        "celery.app.trace",
+        "kombu",
+    ):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    clear_contextvars()
+    if component:
+        structlog.contextvars.bind_contextvars(component=component)
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger *name*."""
+    return structlog.stdlib.get_logger(name)
+
+
+@contextmanager
+def bound(**ids: Any) -> Iterator[None]:
+    """Every line within carries these ids."""
+    with bound_contextvars(**ids):
+        yield

@@ -60,8 +60,8 @@ def add(
     )
     assert row is not None
     _hint(tx, row)
-    id: UUID = row["id"]
-    return id
+    job_id: UUID = row["id"]
+    return job_id
 
 
 def claim(tx: Tx, id: UUID, queue: Queue, worker: str, lease: float | None = None) -> Job | None:

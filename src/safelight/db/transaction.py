@@ -14,7 +14,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg.types.json import set_json_dumps
+from psycopg.types.json import Jsonb, set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from safelight.db.jsons import dumps
@@ -146,3 +146,8 @@ def into(cls: type[T], row: Row) -> T:
     """*row* as the dataclass *cls*; columns it does not name are left out, so an older worker
     can read a newer schema."""
     return cls(**{f.name: row[f.name] for f in fields(cls)})  # type: ignore[arg-type]
+
+
+def jsonb(value: Any) -> Jsonb | None:
+    """*value* as a jsonb parameter; None stays SQL's NULL."""
+    return None if value is None else Jsonb(value)

@@ -49,10 +49,6 @@ SELECT * FROM changed;
 -- The mark by which a request is found in the provider's list, committed before it is sent.
 UPDATE generations SET intent_id = %(intent_id)s, intent_at = now() WHERE id = %(id)s;
 
--- name: clear_intent
--- The request is known not to have been accepted: the next one is a new intent.
-UPDATE generations SET intent_id = NULL, intent_at = NULL WHERE id = %(id)s AND provider_id IS NULL;
-
 -- name: set_accepted
 -- The provider's id for it.
 UPDATE generations SET provider_id = %(provider_id)s, provider_status = %(status)s, accepted_at = now()

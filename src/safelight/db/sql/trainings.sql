@@ -74,10 +74,6 @@ UPDATE trainings SET provider_id = %(provider_id)s, provider_status = %(status)s
                      trainer_version_observed = %(version)s
 WHERE id = %(id)s;
 
--- name: clear_intent
--- The request is known not to have been accepted: the next one is a new intent.
-UPDATE trainings SET intent_id = NULL, intent_at = NULL WHERE id = %(id)s AND provider_id IS NULL;
-
 -- name: in_flight
 -- What is to be watched: everything the provider has accepted and not ended.
 SELECT id, subject_id, owner_id, provider_id, provider_status, step, steps, accepted_at,

@@ -1,0 +1,195 @@
+"""Trainings: every move is guarded by the state it starts from and leaves an event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from safelight.db.statements import statements
+from safelight.db.transaction import Row, Tx, into, jsonb
+from safelight.domain.errors import Conflict
+from safelight.domain.ids import new_id
+from safelight.domain.nouns import Json, Training
+from safelight.domain.states import TrainingState
+
+sql = statements("trainings")
+
+
+def add(
+    tx: Tx,
+    *,
+    owner_id: UUID,
+    subject_id: UUID,
+    profile: str,
+    overrides: Mapping[str, Any],
+    trainer: str,
+    actor: str,
+) -> Training:
+    """A training is asked for; lock the subject first. Violated: one is open already."""
+    row = tx.row(
+        sql.insert_training,
+        {
+            "id": new_id(),
+            "owner_id": owner_id,
+            "subject_id": subject_id,
+            "profile": profile,
+            "overrides": jsonb(dict(overrides)),
+            "trainer": trainer,
+            "actor": actor,
+        },
+    )
+    assert row is not None
+    return into(Training, row)
+
+
+def get(tx: Tx, id: UUID, owner_id: UUID | None = None) -> Training | None:
+    """One training; with an owner, only if it is that owner's."""
+    row = tx.row(sql.get_training, {"id": id, "owner_id": owner_id})
+    return into(Training, row) if row else None
+
+
+def lock(tx: Tx, id: UUID, owner_id: UUID | None = None) -> Training | None:
+    """One training, locked until the transaction ends."""
+    row = tx.row(sql.lock_training, {"id": id, "owner_id": owner_id})
+    return into(Training, row) if row else None
+
+
+def open_of(tx: Tx, subject_id: UUID) -> Training | None:
+    """The subject's training that has not ended."""
+    row = tx.row(sql.open_training, {"subject_id": subject_id})
+    return into(Training, row) if row else None
+
+
+def find(
+    tx: Tx,
+    owner_id: UUID,
+    *,
+    subject_id: UUID | None = None,
+    state: str | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[tuple[Training, str]]:
+    """Trainings with their subject's name, newest first, a page."""
+    rows = tx.rows(
+        sql.list_trainings,
+        {
+            "owner_id": owner_id,
+            "subject_id": subject_id,
+            "state": state,
+            "after": after,
+            "limit": limit,
+        },
+    )
+    return [(into(Training, row), row["subject_name"]) for row in rows]
+
+
+def may(
+    tx: Tx,
+    id: UUID,
+    before: Iterable[TrainingState],
+    after: TrainingState,
+    *,
+    actor: str,
+    error: str | None = None,
+    detail: Json | None = None,
+) -> Training | None:
+    """Move from one of *before* to *after*; None: it stands elsewhere by now."""
+    row = tx.row(
+        sql.move_training,
+        {
+            "id": id,
+            "before": [str(state) for state in before],
+            "after": str(after),
+            "actor": actor,
+            "error": error,
+            "detail": jsonb(detail),
+        },
+    )
+    return into(Training, row) if row else None
+
+
+def move(
+    tx: Tx,
+    id: UUID,
+    before: TrainingState,
+    after: TrainingState,
+    *,
+    actor: str,
+    error: str | None = None,
+    detail: Json | None = None,
+) -> Training:
+    """Move from *before* to *after*. Raises Conflict if it stands elsewhere."""
+    moved = may(tx, id, [before], after, actor=actor, error=error, detail=detail)
+    if moved is None:
+        raise Conflict(f"Training {id} is not {before} any more, so it cannot become {after}.")
+    return moved
+
+
+def set_report(tx: Tx, id: UUID, report: Json) -> None:
+    """Keep what was found in the photos and the set."""
+    tx.run(sql.set_report, {"id": id, "report": jsonb(report)})
+
+
+def set_dataset(
+    tx: Tx, id: UUID, *, dataset_id: UUID, report: Json, asked: Json, sent: Json, steps: int
+) -> None:
+    """Keep what it will be trained on, and the parameters that follow from it."""
+    tx.run(
+        sql.set_dataset,
+        {
+            "id": id,
+            "dataset_id": dataset_id,
+            "report": jsonb(report),
+            "asked": jsonb(asked),
+            "sent": jsonb(sent),
+            "steps": steps,
+        },
+    )
+
+
+def set_destination(
+    tx: Tx, id: UUID, *, destination: str, trainer_version: str, sent: Json, intent_id: UUID
+) -> None:
+    """Keep where the version will be, the trainer's version and the mark of the request."""
+    tx.run(
+        sql.set_destination,
+        {
+            "id": id,
+            "destination": destination,
+            "trainer_version": trainer_version,
+            "sent": jsonb(sent),
+            "intent_id": intent_id,
+        },
+    )
+
+
+def set_accepted(tx: Tx, id: UUID, *, provider_id: str, status: str, version: str | None) -> None:
+    """Keep the provider's id for it."""
+    tx.run(
+        sql.set_accepted,
+        {"id": id, "provider_id": provider_id, "status": status, "version": version},
+    )
+
+
+def in_flight(tx: Tx) -> list[Row]:
+    """What is to be watched, oldest first."""
+    return tx.rows(sql.in_flight)
+
+
+def observe(tx: Tx, observations: Iterable[Mapping[str, Any]]) -> None:
+    """Keep what the provider shows of trainings in flight."""
+    tx.many(
+        sql.observe,
+        [{**o, "output": jsonb(o["output"]), "course": jsonb(o["course"])} for o in observations],
+    )
+
+
+def set_effective(tx: Tx, id: UUID, effective: Json | None) -> None:
+    """Keep what the trainer really used."""
+    tx.run(sql.set_effective, {"id": id, "effective": jsonb(effective)})
+
+
+def ask_cancel(tx: Tx, id: UUID) -> None:
+    """Note that a person asked for it to stop."""
+    tx.run(sql.ask_cancel, {"id": id})

@@ -1,0 +1,114 @@
+"""Versions: a row exists only for weights that are stored and verified."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from safelight.db.statements import statements
+from safelight.db.transaction import Row, Tx, into, jsonb
+from safelight.domain.ids import new_id
+from safelight.domain.nouns import Json, Training, Version
+
+sql = statements("versions")
+
+
+def add(
+    tx: Tx,
+    training: Training,
+    *,
+    trigger_word: str,
+    lora_scale: float,
+    weights_key: str,
+    weights_bytes: int,
+    weights_sha256: str,
+    rank: int,
+    tensors: int,
+    provider_model: str,
+    provider_version: str,
+    actor: str,
+) -> Version:
+    """The version a training made; lock the subject first."""
+    row = tx.row(
+        sql.insert_version,
+        {
+            "id": new_id(),
+            "owner_id": training.owner_id,
+            "subject_id": training.subject_id,
+            "training_id": training.id,
+            "trigger_word": trigger_word,
+            "lora_scale": lora_scale,
+            "weights_key": weights_key,
+            "weights_bytes": weights_bytes,
+            "weights_sha256": weights_sha256,
+            "rank": rank,
+            "tensors": tensors,
+            "provider_model": provider_model,
+            "provider_version": provider_version,
+            "actor": actor,
+        },
+    )
+    assert row is not None
+    return into(Version, row)
+
+
+def get(tx: Tx, id: UUID, owner_id: UUID | None = None) -> Version | None:
+    """One version; with an owner, only if it is that owner's."""
+    row = tx.row(sql.get_version, {"id": id, "owner_id": owner_id})
+    return into(Version, row) if row else None
+
+
+def of_training(tx: Tx, training_id: UUID) -> Version | None:
+    """The version a training made."""
+    row = tx.row(sql.version_of_training, {"training_id": training_id})
+    return into(Version, row) if row else None
+
+
+def active(tx: Tx, subject_id: UUID) -> Version | None:
+    """The subject's active version."""
+    row = tx.row(sql.active_version, {"subject_id": subject_id})
+    return into(Version, row) if row else None
+
+
+def find(
+    tx: Tx,
+    owner_id: UUID,
+    *,
+    subject_id: UUID | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[tuple[Version, str]]:
+    """Versions with their subject's name, newest first, a page."""
+    rows = tx.rows(
+        sql.list_versions,
+        {"owner_id": owner_id, "subject_id": subject_id, "after": after, "limit": limit},
+    )
+    return [(into(Version, row), row["subject_name"]) for row in rows]
+
+
+def activate(tx: Tx, version: Version, *, actor: str, detail: Json | None = None) -> Version | None:
+    """Make it the one that draws; the one before steps back. None: it is not a candidate."""
+    why = {"detail": jsonb(detail), "actor": actor}
+    tx.run(sql.stand_down, {"subject_id": version.subject_id, **why})
+    row = tx.row(sql.activate, {"id": version.id, **why})
+    return into(Version, row) if row else None
+
+
+def to_archive(tx: Tx, *, keep: int, limit: int) -> list[Row]:
+    """Candidates beyond the newest *keep* of their subject that nothing in flight needs."""
+    return tx.rows(sql.to_archive, {"keep": keep, "limit": limit})
+
+
+def archive(tx: Tx, id: UUID, *, actor: str) -> Version | None:
+    """Archive it; None: it is active by now, or something in flight needs it."""
+    row = tx.row(sql.archive, {"id": id, "actor": actor})
+    return into(Version, row) if row else None
+
+
+def ask_provider_delete(tx: Tx, id: UUID) -> None:
+    """The provider was asked to delete its copy."""
+    tx.run(sql.ask_provider_delete, {"id": id})
+
+
+def provider_deleted(tx: Tx, id: UUID) -> None:
+    """The provider's copy is gone."""
+    tx.run(sql.provider_deleted, {"id": id})

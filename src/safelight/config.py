@@ -81,6 +81,11 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
+def cores() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def home(env: Mapping[str, str] | None = None) -> Path:
     """The folder in which the embedded default keeps its data (`SAFELIGHT_HOME`, else `.safelight`)."""
     given = (environment() if env is None else env).get("SAFELIGHT_HOME")

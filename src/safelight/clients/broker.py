@@ -6,7 +6,7 @@ publish that fails is logged and let go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -52,54 +52,52 @@ def transport_options(url: str) -> dict[str, Any]:
     return options
 
 
-def configure(app: Celery, url: str, queues: Sequence[Queue]) -> Celery:
-    """Give *app* the settings every process of ours shares."""
-    app.conf.update(
-        broker_url=url,
-        broker_transport_options=transport_options(url),
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        broker_pool_acquire_timeout=10,
-        task_publish_retry_policy={
+def celery_settings(url: str, queues: Sequence[Queue]) -> dict[str, Any]:
+    """The settings every Celery app of ours shares; *queues* are those it may know."""
+    redis = url.startswith(("redis", "rediss", "valkey"))
+    return {
+        "broker_url": url,
+        "broker_transport_options": transport_options(url),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_pool_acquire_timeout": 10,
+        "task_publish_retry_policy": {
             "max_retries": 2,
             "interval_start": 0,
             "interval_step": 0.5,
             "interval_max": 1,
         },
-        task_queues=[
+        "task_queues": [
             KombuQueue(str(q), routing_key=str(q))  # type: ignore[no-untyped-call]
             for q in queues
         ],
-        task_default_queue=str(queues[0]),
-        task_create_missing_queues=False,
-        task_acks_late=True,
-        task_reject_on_worker_lost=False,
-        task_retry_on_worker_lost=False,
-        task_acks_on_failure=True,
-        task_acks_on_timeout=True,
-        task_ignore_result=True,
-        task_store_errors_even_if_ignored=False,
-        result_backend=None,
-        task_serializer="json",
-        accept_content=["json"],
-        worker_prefetch_multiplier=1,
-        worker_disable_prefetch=url.startswith(("redis", "rediss", "valkey")),
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        worker_eta_task_limit=100,
-        worker_send_task_events=False,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        worker_enable_remote_control=False,
-        enable_utc=True,
-    )
-    return app
+        "task_default_queue": str(queues[0]),
+        "task_create_missing_queues": False,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,
+        "task_retry_on_worker_lost": False,
+        "task_acks_on_failure": True,
+        "task_acks_on_timeout": True,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_prefetch_multiplier": 1,
+        "worker_disable_prefetch": redis,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_eta_task_limit": 100,
+        "worker_send_task_events": False,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_enable_remote_control": False,
+    }
 
 
 class Broker:
     """Sends hints. Make one a process, after fork."""
 
     def __init__(self, url: str) -> None:
-        self._app = configure(Celery("safelight-hints", set_as_current=False), url, tuple(Queue))
+        self._app = Celery("safelight-hints", set_as_current=False)
+        self._app.config_from_object(celery_settings(url, tuple(Queue)))
 
     def send(self, hints: Sequence[HintLike]) -> None:
         """Publish hints; a failure is logged and the sweep sends them again."""
@@ -138,6 +136,3 @@ class Broker:
     def close(self) -> None:
         """Close the connections."""
         self._app.close()
-
-
-Sender = Callable[[Sequence[HintLike]], None]

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from safelight.db.statements import statements
+from safelight.db.transaction import told_apart
 from safelight.domain.errors import SchemaBehind
 
 
@@ -50,7 +51,7 @@ def _applied(connection: psycopg.Connection[dict[str, Any]]) -> dict[int, dict[s
 def migrate(url: str) -> list[str]:
     """Bring the schema up to date; the names of the migrations that were run (none: it was)."""
     sql = statements("migrate")
-    with psycopg.connect(url, row_factory=dict_row, connect_timeout=10) as connection:
+    with told_apart(), psycopg.connect(url, row_factory=dict_row, connect_timeout=10) as connection:
         connection.execute(sql.lock.encode())
         connection.execute(sql.make_table.encode())
         applied = _applied(connection)
@@ -70,7 +71,7 @@ def check(url: str) -> list[str]:
     A newer schema than this code is fine (old and new workers run together during a deploy);
     `SchemaBehind` where a migration that ran is not the one that is shipped.
     """
-    with psycopg.connect(url, row_factory=dict_row, connect_timeout=10) as connection:
+    with told_apart(), psycopg.connect(url, row_factory=dict_row, connect_timeout=10) as connection:
         applied = _applied(connection)
     _refuse_changed(applied)
     return [m.name for m in migrations() if m.number not in applied]

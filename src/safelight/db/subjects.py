@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from safelight.db.statements import statements
-from safelight.db.transaction import Row, Tx, into, jsonb
+from safelight.db.transaction import Tx, into, jsonb
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Dataset, Json, Photo, Subject
 
@@ -17,8 +16,8 @@ datasets_sql = statements("datasets")
 
 
 def add(tx: Tx, *, id: UUID, owner_id: UUID, name: str, kind: str, trigger_word: str,
-        consent_note: str | None, actor: str) -> Subject:  # fmt: skip
-    """A new subject. Violated: the owner has one of this name, or the trigger is taken."""
+        consent_note: str | None, actor: str) -> Subject | None:  # fmt: skip
+    """A new subject; None: the trigger word is taken. Violated: the owner has one of this name."""
     row = tx.row(
         sql.insert_subject,
         {
@@ -31,8 +30,7 @@ def add(tx: Tx, *, id: UUID, owner_id: UUID, name: str, kind: str, trigger_word:
             "actor": actor,
         },
     )
-    assert row is not None
-    return into(Subject, row)
+    return into(Subject, row) if row else None
 
 
 def record_consent(tx: Tx, id: UUID, owner_id: UUID, note: str, *, actor: str) -> Subject | None:

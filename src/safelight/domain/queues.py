@@ -35,6 +35,7 @@ class Kind(StrEnum):
     SETTLE_GENERATION = "settle_generation"
     FETCH_IMAGES = "fetch_images"
     ARCHIVE_VERSIONS = "archive_versions"
+    ARCHIVE_VERSION = "archive_version"
     DELETE_REMOTE_VERSION = "delete_remote_version"
     PURGE_TEMPORARY = "purge_temporary"
 
@@ -66,6 +67,7 @@ POLICIES: dict[Kind, Policy] = {
     Kind.SETTLE_GENERATION: Policy(Queue.GENERATE),
     Kind.FETCH_IMAGES: Policy(Queue.GENERATE),
     Kind.ARCHIVE_VERSIONS: Policy(Queue.CLEANUP),
+    Kind.ARCHIVE_VERSION: Policy(Queue.CLEANUP),
     Kind.DELETE_REMOTE_VERSION: Policy(Queue.CLEANUP, attempts=12),
     Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP),
 }

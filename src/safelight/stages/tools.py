@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from safelight.domain.photos import Derived, Inspection
 from safelight.domain.provider import RemoteRun, RunPage, Submission
 from safelight.domain.stored import StoredObject
 
@@ -33,6 +34,7 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[StoredObject]: ...
     def presign_get(self, key: str, seconds: int) -> str: ...
     def presign_put(self, key: str, seconds: int, content_type: str) -> str: ...
+    def close(self) -> None: ...
 
 
 class Provider(Protocol):
@@ -88,6 +90,19 @@ class Provider(Protocol):
         to the provider's API host only, never to the host of an output."""
         ...
 
+    def close(self) -> None: ...
+
+
+class Eye(Protocol):
+    """Decodes untrusted photos, in a process that may die alone."""
+
+    def inspect(self, path: Path, name: str) -> Inspection: ...
+    def derive(self, path: Path, target: Path, max_side: int) -> Derived:
+        """Write the photo upright, in sRGB, at most *max_side* pixels a side. Undecodable."""
+        ...
+
+    def close(self) -> None: ...
+
 
 class Pulse(Protocol):
     """The life sign between the steps of a long job."""
@@ -103,3 +118,4 @@ class Tools:
 
     store: Store
     provider: Provider
+    eye: Eye

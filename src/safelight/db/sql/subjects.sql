@@ -1,9 +1,10 @@
 -- name: insert_subject
--- A new subject with its trigger word, which never changes.
+-- A new subject with its trigger word, which never changes; no row: another subject has the word.
 WITH made AS (
     INSERT INTO subjects (id, owner_id, name, kind, trigger_word, consented_at, consent_note)
     VALUES (%(id)s, %(owner_id)s, %(name)s, %(kind)s, %(trigger_word)s,
             CASE WHEN %(consent_note)s::text IS NOT NULL THEN now() END, %(consent_note)s)
+    ON CONFLICT (trigger_word) DO NOTHING
     RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)

@@ -1,0 +1,65 @@
+"""The one place that opens connections. Call it after fork, once a process."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from safelight.clients.broker import Broker
+from safelight.clients.replicate import ReplicateProvider
+from safelight.clients.s3 import S3Store
+from safelight.config import Settings
+from safelight.db.transaction import Database
+from safelight.flow.context import Context
+from safelight.flow.heartbeat import Heartbeat
+from safelight.stages.tools import Tools
+from safelight.vision.guard import GuardedEye
+
+
+def open_store(settings: Settings) -> S3Store:
+    """The object store."""
+    secret = settings.aws_secret_access_key
+    return S3Store(
+        settings.s3_bucket,
+        endpoint_url=settings.s3_endpoint_url,
+        access_key=settings.aws_access_key_id,
+        secret_key=secret.get_secret_value() if secret else None,
+        region=settings.aws_region,
+    )
+
+
+def open_provider(settings: Settings) -> ReplicateProvider:
+    """The trainer and drawer."""
+    return ReplicateProvider(
+        settings.replicate_api_token.get_secret_value(), settings.replicate_base_url
+    )
+
+
+def open_clock(settings: Settings) -> tuple[Database, Broker]:
+    """What the clock needs: the database, and the broker for hints."""
+    broker = Broker(settings.broker_url.get_secret_value())
+    return Database(settings.database_url.get_secret_value(), broker.send, size=2), broker
+
+
+def open_context(settings: Settings, component: str, *, connections: int = 8) -> Context:
+    """Everything a worker or a door works with. Connections are made on first use."""
+    broker = Broker(settings.broker_url.get_secret_value())
+    db = Database(settings.database_url.get_secret_value(), broker.send, size=connections)
+    return Context(
+        settings=settings,
+        db=db,
+        tools=Tools(open_store(settings), open_provider(settings), GuardedEye()),
+        broker=broker,
+        heartbeat=Heartbeat(db, settings.lease_seconds),
+        worker=f"{component}@{socket.gethostname()}:{os.getpid()}",
+    )
+
+
+def close_context(cx: Context) -> None:
+    """Close what `open_context` opened."""
+    cx.heartbeat.close()
+    cx.tools.eye.close()
+    cx.tools.provider.close()
+    cx.tools.store.close()
+    cx.broker.close()
+    cx.db.close()

@@ -1,0 +1,18 @@
+"""What a person or a producer may ask for. Every door calls these, and only these, to change things.
+
+A command takes an open transaction (so that a producer's own transaction will do) and the `Actor`
+who asks; it writes the rows, the events and the jobs that follow, and returns what it made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: `owner_id` bounds what they can see and change, `name` stands in the events."""
+
+    owner_id: UUID
+    name: str

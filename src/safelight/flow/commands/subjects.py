@@ -1,0 +1,234 @@
+"""Subjects and photos: who is to be drawn, and from what."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import count
+from pathlib import Path, PurePosixPath
+from uuid import UUID
+
+from safelight.db import subjects, temporary
+from safelight.db.transaction import Database, Tx, Violated
+from safelight.domain.errors import Conflict, Invalid, NotFound, ObjectMissing
+from safelight.domain.ids import new_id
+from safelight.domain.nouns import Photo, Subject
+from safelight.domain.states import PhotoState
+from safelight.domain.triggers import new_trigger
+from safelight.flow.commands import Actor
+from safelight.stages.tools import Store
+
+KINDS = ("person", "model", "character")
+MAX_PHOTO_BYTES = 50 * 1024 * 1024
+"""A 100 MP phone JPEG is about 30 MB; past this it is not a photo straight from a camera."""
+UPLOAD_SECONDS = 3600
+"""A presigned upload is open for an hour."""
+UNUSED_UPLOAD_SECONDS = 24 * 3600
+"""An upload that is never confirmed is purged after a day."""
+
+
+def create_subject(
+    tx: Tx, actor: Actor, *, name: str, kind: str, consent: str | None = None
+) -> Subject:
+    """A new subject, with the trigger word it keeps for good (R-4, R-5, K23).
+
+    Raises:
+        Invalid: the name is empty or too long, or the kind is none of ours.
+        Conflict: the owner has a subject of this name.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= 200:
+        raise Invalid(f"A subject's name has 1 to 200 characters; this one has {len(name)}.")
+    if kind not in KINDS:
+        raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {kind!r}.")
+    id = new_id()
+    try:
+        for attempt in count():
+            made = subjects.add(
+                tx,
+                id=id,
+                owner_id=actor.owner_id,
+                name=name,
+                kind=kind,
+                trigger_word=new_trigger(id, attempt),
+                consent_note=consent,
+                actor=actor.name,
+            )
+            if made is not None:
+                return made
+        raise AssertionError("count() does not end")
+    except Violated as error:
+        raise Conflict(
+            f"There is a subject named {name!r} already.", hint="Use that one, or another name."
+        ) from error
+
+
+def ensure_subject(
+    tx: Tx, actor: Actor, *, name: str, kind: str, consent: str | None = None
+) -> Subject:
+    """The subject of this name, made unless it is there; consent is put on record if given."""
+    found = subjects.named(tx, actor.owner_id, name.strip())
+    if found is None:
+        return create_subject(tx, actor, name=name, kind=kind, consent=consent)
+    if consent and found.consented_at is None:
+        return record_consent(tx, actor, found.id, consent)
+    return found
+
+
+def record_consent(tx: Tx, actor: Actor, subject_id: UUID, note: str) -> Subject:
+    """Put the person's consent on record: *note* says how and by whom it was given."""
+    if not note.strip():
+        raise Invalid("Consent needs a note that says how and by whom it was given.")
+    changed = subjects.record_consent(tx, subject_id, actor.owner_id, note, actor=actor.name)
+    return changed or get_subject(tx, actor, subject_id)
+
+
+def get_subject(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
+    """The subject. Raises NotFound if it is not there or another owner's."""
+    found = subjects.get(tx, subject_id, actor.owner_id)
+    if found is None:
+        raise NotFound(f"There is no subject {subject_id}.")
+    return found
+
+
+def _file_name(name: str) -> str:
+    """The last part of what the producer called it: shown, never used as a path."""
+    plain = PurePosixPath(name.replace("\\", "/")).name.strip()
+    if not plain or len(plain.encode()) > 255:
+        raise Invalid(f"A photo's name has 1 to 255 bytes; {name[:40]!r} does not.")
+    return plain
+
+
+def _photo_key(subject_id: UUID, photo_id: UUID) -> str:
+    return f"photos/{subject_id}/{photo_id}"
+
+
+def add_photo(
+    db: Database,
+    store: Store,
+    actor: Actor,
+    subject_id: UUID,
+    path: Path,
+    *,
+    name: str | None = None,
+    caption: str | None = None,
+) -> tuple[Photo, bool]:
+    """Store the file at *path* as a photo of the subject; False: the same file was there already.
+
+    The object is noted as temporary before it is put, so that a crash in between leaves nothing
+    that cleanup does not know.
+
+    Raises:
+        Invalid: the file is empty or over 50 MiB.
+    """
+    name = _file_name(name or path.name)
+    size = path.stat().st_size
+    if not 0 < size <= MAX_PHOTO_BYTES:
+        raise Invalid(
+            f"{name}: a photo has 1 to {MAX_PHOTO_BYTES:,} bytes; this file has {size:,}.",
+            hint="Send the photo as the camera or phone made it.",
+        )
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    photo_id = new_id()
+    key = _photo_key(subject_id, photo_id)
+    with db.transaction() as tx:
+        get_subject(tx, actor, subject_id)
+        if there := subjects.same_photo(tx, subject_id, name, sha256):
+            return there, False
+        temporary.note(
+            tx, key, purpose="upload", seconds=UNUSED_UPLOAD_SECONDS, subject_id=subject_id
+        )
+    store.put_file(key, path, "application/octet-stream")
+    with db.transaction() as tx:
+        photo = subjects.add_photo(
+            tx,
+            id=photo_id,
+            subject_id=subject_id,
+            name=name,
+            key=key,
+            state=PhotoState.STORED,
+            caption=caption,
+            bytes=size,
+            sha256=sha256,
+            actor=actor.name,
+        )
+        if photo is not None:
+            temporary.keep(tx, key)
+            return photo, True
+        # Someone sent the same file at the same time; ours is left to cleanup.
+        there = subjects.same_photo(tx, subject_id, name, sha256)
+    if there is None:
+        raise Conflict(f"{name}: the photo was removed while it was sent.", hint="Send it again.")
+    return there, False
+
+
+def request_upload(
+    tx: Tx,
+    store: Store,
+    actor: Actor,
+    subject_id: UUID,
+    *,
+    name: str,
+    content_type: str = "image/jpeg",
+    caption: str | None = None,
+) -> tuple[Photo, str]:
+    """A photo to come, and the URL that takes it (one PUT with this content type, within an hour)."""
+    get_subject(tx, actor, subject_id)
+    photo_id = new_id()
+    key = _photo_key(subject_id, photo_id)
+    temporary.note(tx, key, purpose="upload", seconds=UNUSED_UPLOAD_SECONDS, subject_id=subject_id)
+    photo = subjects.add_photo(
+        tx,
+        id=photo_id,
+        subject_id=subject_id,
+        name=_file_name(name),
+        key=key,
+        state=PhotoState.AWAITED,
+        caption=caption,
+        bytes=None,
+        sha256=None,
+        actor=actor.name,
+    )
+    assert photo is not None  # without a sha256 it is the same as no other
+    return photo, store.presign_put(key, UPLOAD_SECONDS, content_type)
+
+
+def confirm_upload(db: Database, store: Store, actor: Actor, photo_id: UUID) -> Photo:
+    """The upload has ended: the object is looked for, and the photo counts from now on.
+
+    Raises:
+        ObjectMissing: nothing was uploaded. Invalid: it is empty or over 50 MiB.
+    """
+    with db.transaction() as tx:
+        photo = get_photo(tx, actor, photo_id)
+    if photo.state != PhotoState.AWAITED:
+        return photo
+    found = store.head(photo.key)
+    if found is None:
+        raise ObjectMissing(
+            f"{photo.name}: nothing was uploaded yet.", hint="PUT the file to its URL first."
+        )
+    if not 0 < found.bytes <= MAX_PHOTO_BYTES:
+        raise Invalid(
+            f"{photo.name}: a photo has 1 to {MAX_PHOTO_BYTES:,} bytes; {found.bytes:,} came."
+        )
+    with db.transaction() as tx:
+        confirmed = subjects.confirm_upload(tx, photo_id, found.bytes, actor=actor.name)
+        if confirmed is not None:
+            temporary.keep(tx, photo.key)
+        return confirmed or get_photo(tx, actor, photo_id)
+
+
+def get_photo(tx: Tx, actor: Actor, photo_id: UUID) -> Photo:
+    """The photo. Raises NotFound if it is not there or another owner's."""
+    photo = subjects.get_photo(tx, photo_id, actor.owner_id)
+    if photo is None:
+        raise NotFound(f"There is no photo {photo_id}.")
+    return photo
+
+
+def remove_photo(tx: Tx, actor: Actor, photo_id: UUID) -> None:
+    """Take a photo out of the subject's set. Datasets that were built with it stay as they are."""
+    photo = get_photo(tx, actor, photo_id)
+    if not subjects.remove_photo(tx, photo_id, actor.owner_id, actor=actor.name):
+        raise Conflict(f"The photo {photo.name} was removed already.")

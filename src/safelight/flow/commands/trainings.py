@@ -1,0 +1,157 @@
+"""Trainings: ask for one, cancel it, take it up again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from safelight.db import jobs, subjects, trainings
+from safelight.db.transaction import Tx
+from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
+from safelight.domain.nouns import Subject, Training
+from safelight.domain.profiles import get_profile, training_input
+from safelight.domain.queues import Kind
+from safelight.domain.states import TERMINAL_TRAINING, TrainingState
+from safelight.flow.commands import Actor
+
+DEFAULT_PROFILE = "likeness@v1"
+
+
+def start_training(
+    tx: Tx,
+    actor: Actor,
+    subject_id: UUID,
+    *,
+    profile: str = DEFAULT_PROFILE,
+    overrides: Mapping[str, Any] | None = None,
+) -> Training:
+    """Train the subject on the photos it has.
+
+    Everything that can be refused before any work is: an unknown profile or trainer input, consent
+    that is not on record, no photos at all, a training that is open already.
+
+    Raises:
+        NotFound, Invalid, ConsentMissing, Conflict: as said.
+    """
+    subject = _locked(tx, actor, subject_id)
+    chosen = get_profile(profile)
+    photos = subjects.photos_to_train_on(tx, subject_id)
+    if not photos:
+        raise Invalid(
+            f"{subject.name} has no photos.",
+            hint=f"Add at least {chosen.gates.block}; the profile {chosen.id} asks for "
+            f"{chosen.gates.ideal_min} to {chosen.gates.ideal_max}.",
+        )
+    # Refuses an input the trainer does not take now, before a worker lifts a hand (R-77..R-82).
+    training_input(
+        chosen, images=len(photos), trigger=subject.trigger_word, overrides=overrides or {}
+    )
+    if subject.kind == "person" and subject.consented_at is None:
+        raise ConsentMissing(
+            f"{subject.name} is a person, and their consent is not on record.",
+            hint="Record it first (who gave it, how and when): `--consent NOTE`, or "
+            "PUT /v1/subjects/{id}/consent.",
+        )
+    if there := trainings.open_of(tx, subject_id):
+        raise Conflict(
+            f"{subject.name} has an open training already: number {there.number}, {there.state}.",
+            hint=f"Wait for it, or cancel it: `safelight cancel {there.id}`.",
+        )
+    training = trainings.add(
+        tx,
+        owner_id=actor.owner_id,
+        subject_id=subject_id,
+        profile=chosen.id,
+        overrides=overrides or {},
+        trainer=chosen.trainer,
+        actor=actor.name,
+    )
+    _enqueue(tx, training, Kind.INSPECT_PHOTOS, actor)
+    return training
+
+
+def get_training(tx: Tx, actor: Actor, training_id: UUID) -> Training:
+    """The training. Raises NotFound if it is not there or another owner's."""
+    found = trainings.get(tx, training_id, actor.owner_id)
+    if found is None:
+        raise NotFound(f"There is no training {training_id}.")
+    return found
+
+
+def cancel_training(
+    tx: Tx, actor: Actor, training_id: UUID, *, reason: str = "asked to"
+) -> Training:
+    """Stop it as far as that is possible.
+
+    Before submission it ends at once, or as soon as the worker that has it looks up. At the
+    provider it is asked to stop there (what it has run is paid). While its reply is unknown, or
+    its weights are being stored, it cannot be: Conflict says why.
+    """
+    training = trainings.lock(tx, training_id, actor.owner_id)
+    if training is None:
+        raise NotFound(f"There is no training {training_id}.")
+    state = TrainingState(training.state)
+    if state in TERMINAL_TRAINING:
+        raise Conflict(f"Training {training_id} has ended already: {state}.")
+    if state is TrainingState.STORING:
+        raise Conflict(
+            "It is trained and paid; its weights are being stored.",
+            hint="Wait for its version, and archive that if you do not want it.",
+        )
+    trainings.ask_cancel(tx, training_id)
+    if state in (TrainingState.SUBMITTING, TrainingState.UNKNOWN):
+        # The request may be under way or paid: it is cancelled once we know its id.
+        return get_training(tx, actor, training_id)
+    if state is TrainingState.TRAINING:
+        _enqueue(tx, training, Kind.CANCEL_TRAINING, actor)
+        return get_training(tx, actor, training_id)
+    running = jobs.cancel(tx, target_id=training_id, actor=actor.name, reason=reason)
+    if running == 0:
+        trainings.move(
+            tx,
+            training_id,
+            state,
+            TrainingState.CANCELED,
+            actor=actor.name,
+            detail={"reason": reason},
+        )
+    return get_training(tx, actor, training_id)
+
+
+def retry_training(tx: Tx, actor: Actor, training_id: UUID, *, reason: str = "retried") -> Training:
+    """Take up a training that stands still: its parked jobs are due again.
+
+    A blocked one has its photos inspected and judged anew, so add or remove photos first.
+    """
+    training = trainings.lock(tx, training_id, actor.owner_id)
+    if training is None:
+        raise NotFound(f"There is no training {training_id}.")
+    parked = [job for job in jobs.open_of(tx, training_id) if job.state == "parked"]
+    for job in parked:
+        jobs.retry(tx, job.id, actor=actor.name, reason=reason)
+    if not parked:
+        raise Conflict(
+            f"Training {training_id} does not stand still: it is {training.state}.",
+            hint="`safelight status` shows what it is waiting for.",
+        )
+    return get_training(tx, actor, training_id)
+
+
+def _locked(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
+    subject = subjects.lock(tx, subject_id, actor.owner_id)
+    if subject is None:
+        raise NotFound(f"There is no subject {subject_id}.")
+    return subject
+
+
+def _enqueue(tx: Tx, training: Training, kind: Kind, actor: Actor) -> None:
+    jobs.add(
+        tx,
+        kind,
+        actor=actor.name,
+        target_id=training.id,
+        owner_id=training.owner_id,
+        subject_id=training.subject_id,
+        unique_key=f"{kind}:{training.id}",
+    )

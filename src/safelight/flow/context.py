@@ -1,0 +1,23 @@
+"""What every door and every worker works with: opened once a process, passed in, never patched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from safelight.clients.broker import Broker
+from safelight.config import Settings
+from safelight.db.transaction import Database
+from safelight.flow.heartbeat import Heartbeat
+from safelight.stages.tools import Tools
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The open connections of one process, and its name (`worker`: who events say it was)."""
+
+    settings: Settings
+    db: Database
+    tools: Tools
+    broker: Broker
+    heartbeat: Heartbeat
+    worker: str

@@ -1,0 +1,61 @@
+"""What the clock does: hint again at what is due, and start the periodic work of a slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from safelight import logging
+from safelight.db import jobs, owners
+from safelight.db.transaction import Database, Tx
+from safelight.domain.queues import Kind, Queue
+
+log = logging.get(__name__)
+
+BATCH = 500
+"""Hints a queue may hold before the sweep adds no more: a backlog waits in Postgres, where it is
+ordered and counted, and not in the broker."""
+
+
+def sweep(db: Database, depth: Callable[[Queue], int], *, grace: float) -> int:
+    """Hint at every due job, and at every job whose lease ran out, that has no fresh hint.
+
+    *depth* tells how many hints a queue holds; where it cannot (the broker is away), a batch is
+    tried all the same. Returns how many hints were sent.
+    """
+    sent = 0
+    for queue in Queue:
+        room = BATCH - _depth(depth, queue)
+        if room > 0:
+            with db.transaction() as tx:
+                sent += jobs.sweep(tx, queue, grace=grace, limit=room)
+    with db.transaction() as tx:
+        expired = jobs.sweep_expired(tx, grace=grace, limit=BATCH)
+    if expired:
+        log.warning("sweep.leases_ran_out", jobs=expired)
+    return sent + expired
+
+
+def _depth(depth: Callable[[Queue], int], queue: Queue) -> int:
+    try:
+        return depth(queue)
+    except Exception as error:  # noqa: BLE001 (whatever the broker's library raises: it is away)
+        log.debug("sweep.depth_unknown", queue=str(queue), error=str(error))
+        return 0
+
+
+def periodic(db: Database, *, every: float) -> list[Kind]:
+    """Start the periodic cleanup of this slot, unless another clock has."""
+    started: list[Kind] = []
+    with db.transaction() as tx:
+        for kind in (Kind.PURGE_TEMPORARY, Kind.ARCHIVE_VERSIONS):
+            if jobs.take_slot(tx, str(kind), every):
+                jobs.add(tx, kind, actor="clock", unique_key=str(kind))
+                started.append(kind)
+        if jobs.take_slot(tx, "forget", 3600):
+            _forget(tx)
+    return started
+
+
+def _forget(tx: Tx) -> None:
+    jobs.forget_slots(tx)
+    owners.forget_idempotency_keys(tx)

@@ -1,0 +1,26 @@
+"""What each kind of work reads and writes: the rows around a stage, one file a queue."""
+
+from __future__ import annotations
+
+from safelight.domain.queues import Kind
+from safelight.flow.perform import Works
+from safelight.flow.work import cleanup, generate, poll, preprocess, submit
+
+WORKS: Works = {
+    Kind.INSPECT_PHOTOS: preprocess.INSPECT,
+    Kind.BUILD_DATASET: preprocess.BUILD,
+    Kind.PREPARE_SUBMISSION: submit.PREPARE,
+    Kind.SUBMIT_TRAINING: submit.SUBMIT,
+    Kind.SETTLE_TRAINING: submit.SETTLE,
+    Kind.CANCEL_TRAINING: submit.CANCEL,
+    Kind.WATCH_TRAININGS: poll.TRAININGS,
+    Kind.WATCH_GENERATIONS: poll.GENERATIONS,
+    Kind.FETCH_WEIGHTS: generate.WEIGHTS,
+    Kind.SUBMIT_GENERATION: generate.SUBMIT,
+    Kind.SETTLE_GENERATION: generate.SETTLE,
+    Kind.FETCH_IMAGES: generate.IMAGES,
+    Kind.ARCHIVE_VERSIONS: cleanup.CHOOSE,
+    Kind.ARCHIVE_VERSION: cleanup.ARCHIVE,
+    Kind.DELETE_REMOTE_VERSION: cleanup.DELETE_REMOTE,
+    Kind.PURGE_TEMPORARY: cleanup.PURGE,
+}

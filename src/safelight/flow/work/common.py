@@ -1,0 +1,81 @@
+"""What the rows of several queues have in common."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+from safelight.db import jobs, trainings
+from safelight.db.transaction import Tx
+from safelight.domain.errors import NotFound
+from safelight.domain.nouns import Job, Training
+from safelight.domain.provider import NotSent, Refused
+from safelight.domain.queues import Kind
+from safelight.domain.states import TERMINAL_TRAINING, TrainingState
+from safelight.flow.context import Context
+
+NO_CREDIT = 402
+THROTTLED = 429
+OUR_FAULT = frozenset({401, 402, 403, 404})
+"""Refusals that are about our account or its set-up, not about this request: a person mends them
+and sends it again, so it must not be lost."""
+
+
+def target(job: Job) -> UUID:
+    """The id of what the job works for."""
+    if job.target_id is None:
+        raise NotFound(f"Job {job.id} ({job.kind}) names nothing to work for.")
+    return job.target_id
+
+
+def training_of(tx: Tx, job: Job) -> Training:
+    """The job's training, locked until the transaction ends."""
+    training = trainings.lock(tx, target(job))
+    if training is None:
+        raise NotFound(f"Job {job.id}: there is no training {job.target_id}.")
+    return training
+
+
+def follow(tx: Tx, training: Training, kind: Kind, cx: Context, *, delay: float = 0.0) -> None:
+    """The training's next job."""
+    jobs.add(
+        tx,
+        kind,
+        actor=cx.worker,
+        target_id=training.id,
+        owner_id=training.owner_id,
+        subject_id=training.subject_id,
+        unique_key=f"{kind}:{training.id}",
+        delay=delay,
+    )
+
+
+def cancel_open_training(tx: Tx, job: Job, cx: Context) -> None:
+    """The job was cancelled before anything was sent: so is its training."""
+    training = training_of(tx, job)
+    state = TrainingState(training.state)
+    if state not in TERMINAL_TRAINING:
+        trainings.move(tx, training.id, state, TrainingState.CANCELED, actor=cx.worker)
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder for the files of one turn; gone with it."""
+    with tempfile.TemporaryDirectory(prefix="safelight-") as name:
+        yield Path(name)
+
+
+def webhook(cx: Context, intent_id: UUID) -> str | None:
+    """Where the provider tells us of changes; the intent's id in it is our mark."""
+    base = cx.settings.webhook_base_url
+    return f"{base.rstrip('/')}/webhooks/replicate?intent={intent_id}" if base else None
+
+
+def pause_after(refusal: Refused | NotSent) -> float:
+    """Seconds until a request that was not taken may be sent again."""
+    if isinstance(refusal, Refused):
+        return refusal.retry_after or 30.0
+    return 5.0

@@ -1,0 +1,351 @@
+"""The rows around the `generate` stages: a version once its weights are ours, images once they are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from safelight.db import generations, jobs, subjects, trainings, versions
+from safelight.db.transaction import Tx
+from safelight.domain.errors import NotFound
+from safelight.domain.ids import new_id
+from safelight.domain.nouns import Generation, Job, Training, Version
+from safelight.domain.outcome import Done, Outcome, Park, Wait
+from safelight.domain.profiles import get_profile
+from safelight.domain.prompts import fill
+from safelight.domain.provider import Accepted, NotSent, Refused, RemoteRun, Submission, Unknown
+from safelight.domain.queues import Kind
+from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
+from safelight.flow.commands.images import ask, preset_input
+from safelight.flow.context import Context
+from safelight.flow.perform import Work
+from safelight.flow.work.common import (
+    OUR_FAULT,
+    THROTTLED,
+    folder,
+    pause_after,
+    target,
+    training_of,
+    webhook,
+)
+from safelight.flow.work.submit import look_again, watch
+from safelight.stages import generate, submit
+from safelight.stages.tools import Pulse
+
+# Weights.
+
+
+def _begin_weights(tx: Tx, job: Job, _cx: Context) -> generate.WeightsOrder | Outcome:
+    training = training_of(tx, job)
+    if training.state != TrainingState.STORING:
+        return Done(f"the training is {training.state}")
+    output, sent = training.output or {}, training.sent or {}
+    return generate.WeightsOrder(
+        url=output["weights"],
+        key=f"weights/{training.subject_id}/{training.id}.safetensors",
+        rank=int(sent["input"]["lora_rank"]),
+    )
+
+
+def _do_weights(
+    order: generate.WeightsOrder, cx: Context, pulse: Pulse
+) -> generate.WeightsStored | generate.WeightsUnusable:
+    with folder() as work:
+        return generate.fetch_weights(order, cx.tools.store, cx.tools.provider, pulse, work)
+
+
+def _settle_weights(
+    tx: Tx,
+    job: Job,
+    _order: generate.WeightsOrder,
+    result: generate.WeightsStored | generate.WeightsUnusable,
+    cx: Context,
+) -> Outcome:
+    training = training_of(tx, job)
+    if isinstance(result, generate.WeightsUnusable):
+        trainings.move(
+            tx,
+            training.id,
+            TrainingState.STORING,
+            TrainingState.FAILED,
+            actor=cx.worker,
+            error=result.reason,
+        )
+        return Done("the weights are not what was asked for")
+    version = _add_version(tx, training, result, cx)
+    trainings.set_effective(tx, training.id, result.effective)
+    trainings.move(
+        tx,
+        training.id,
+        TrainingState.STORING,
+        TrainingState.SUCCEEDED,
+        actor=cx.worker,
+        detail={"version": str(version.id)},
+    )
+    _ask_previews(tx, training, version, cx)
+    return Done(f"version {version.number}: {result.facts.bytes:,} bytes, rank {result.facts.rank}")
+
+
+def _add_version(
+    tx: Tx, training: Training, stored: generate.WeightsStored, cx: Context
+) -> Version:
+    subject = subjects.lock(tx, training.subject_id, training.owner_id)
+    if subject is None:
+        raise NotFound(f"There is no subject {training.subject_id}.")
+    model, _, provider_version = (training.output or {})["version"].partition(":")
+    version = versions.add(
+        tx,
+        training,
+        trigger_word=subject.trigger_word,
+        lora_scale=get_profile(training.profile).generation.lora_scale,
+        weights_key=stored.key,
+        weights_bytes=stored.facts.bytes,
+        weights_sha256=stored.facts.sha256,
+        rank=stored.facts.rank,
+        tensors=stored.facts.tensors,
+        provider_model=model,
+        provider_version=provider_version,
+        actor=cx.worker,
+    )
+    if version.number == 1:
+        # The stated rule: a subject's first version draws at once, later ones wait for approval.
+        versions.activate(tx, version, actor=cx.worker, detail={"rule": "first version"})
+    return version
+
+
+def _ask_previews(tx: Tx, training: Training, version: Version, cx: Context) -> None:
+    """Each new version draws the same prompts with the same seeds (R-113)."""
+    profile = get_profile(training.profile)
+    subject = subjects.get(tx, training.subject_id, training.owner_id)
+    assert subject is not None  # locked above, in this transaction
+    for preview in profile.previews:
+        ask(
+            tx,
+            version,
+            purpose="preview",
+            prompt=fill(preview.prompt, trigger=version.trigger_word, kind=subject.kind),
+            seed=preview.seed,
+            input={**preset_input(profile.generation, version), "num_outputs": 1},
+            actor=cx.worker,
+        )
+
+
+WEIGHTS = Work(_begin_weights, _do_weights, _settle_weights)
+
+
+# A request for images: the intent first, one POST.
+
+
+def _generation_of(tx: Tx, job: Job) -> Generation:
+    found = generations.lock(tx, target(job))
+    if found is None:
+        raise NotFound(f"Job {job.id}: there is no generation {job.target_id}.")
+    return found
+
+
+def _begin_submit(tx: Tx, job: Job, cx: Context) -> generate.GenerationRequest | Outcome:
+    generation = _generation_of(tx, job)
+    if generation.state == GenerationState.SUBMITTING:
+        return _to_unknown(tx, generation, "the worker died while it sent the request", cx)
+    if generation.state != GenerationState.QUEUED:
+        return Done(f"the generation is {generation.state}")
+    version = versions.get(tx, generation.version_id)
+    assert version is not None  # a foreign key
+    intent_id = generation.intent_id or new_id()
+    generations.set_intent(tx, generation.id, intent_id)
+    generations.move(
+        tx,
+        generation.id,
+        GenerationState.QUEUED,
+        GenerationState.SUBMITTING,
+        actor=cx.worker,
+        detail={"intent": str(intent_id)},
+    )
+    return generate.GenerationRequest(
+        version.provider_version, generation.input, webhook(cx, intent_id)
+    )
+
+
+def _do_submit(request: generate.GenerationRequest, cx: Context, _pulse: Pulse) -> Submission:
+    return generate.submit(request, cx.tools.provider)
+
+
+def _settle_submit(
+    tx: Tx, job: Job, _request: generate.GenerationRequest, reply: Submission, cx: Context
+) -> Outcome:
+    generation = _generation_of(tx, job)
+    match reply:
+        case Accepted(run):
+            return _adopt(tx, generation, GenerationState.SUBMITTING, run, cx)
+        case Unknown(detail):
+            return _to_unknown(tx, generation, detail, cx)
+        case NotSent(detail):
+            _back_to_queued(tx, generation, detail, cx)
+            return Wait(pause_after(reply), reason="not sent", error=detail, fresh=False)
+        case Refused(status, detail) if status == THROTTLED:
+            _back_to_queued(tx, generation, detail, cx)
+            return Wait(pause_after(reply), reason="the provider is throttling", error=detail)
+        case Refused(status, detail) if status in OUR_FAULT:
+            _back_to_queued(tx, generation, detail, cx)
+            return Park(
+                f"The provider refused it ({status}): {detail}", reason="our account or set-up"
+            )
+        case Refused(status, detail):
+            generations.move(
+                tx,
+                generation.id,
+                GenerationState.SUBMITTING,
+                GenerationState.FAILED,
+                actor=cx.worker,
+                error=f"The provider refused it ({status}): {detail}",
+            )
+            return Done("refused; nothing was paid")
+
+
+def _back_to_queued(tx: Tx, generation: Generation, why: str, cx: Context) -> None:
+    generations.move(
+        tx,
+        generation.id,
+        GenerationState.SUBMITTING,
+        GenerationState.QUEUED,
+        actor=cx.worker,
+        detail={"why": why},
+    )
+
+
+def _adopt(
+    tx: Tx, generation: Generation, before: GenerationState, run: RemoteRun, cx: Context
+) -> Outcome:
+    generations.set_accepted(tx, generation.id, provider_id=run.id, status=run.status)
+    generations.move(
+        tx,
+        generation.id,
+        before,
+        GenerationState.DRAWING,
+        actor=cx.worker,
+        detail={"provider_id": run.id},
+    )
+    watch(tx, Kind.WATCH_GENERATIONS, cx)
+    return Done(f"accepted as {run.id}")
+
+
+def _to_unknown(tx: Tx, generation: Generation, why: str, cx: Context) -> Outcome:
+    generations.move(
+        tx,
+        generation.id,
+        GenerationState.SUBMITTING,
+        GenerationState.UNKNOWN,
+        actor=cx.worker,
+        detail={"why": why},
+    )
+    _next(tx, generation, Kind.SETTLE_GENERATION, cx)
+    return Done(f"unknown whether it was accepted: {why}")
+
+
+def _next(tx: Tx, generation: Generation, kind: Kind, cx: Context) -> None:
+    jobs.add(
+        tx,
+        kind,
+        actor=cx.worker,
+        target_id=generation.id,
+        owner_id=generation.owner_id,
+        subject_id=generation.subject_id,
+        unique_key=f"{kind}:{generation.id}",
+    )
+
+
+def _cancel_submit(tx: Tx, job: Job, cx: Context) -> None:
+    generation = _generation_of(tx, job)
+    state = GenerationState(generation.state)
+    if state not in TERMINAL_GENERATION:
+        generations.move(tx, generation.id, state, GenerationState.CANCELED, actor=cx.worker)
+
+
+SUBMIT = Work(_begin_submit, _do_submit, _settle_submit, _cancel_submit)
+
+
+# A request whose reply was lost.
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    input: dict[str, Any]
+    since: datetime
+
+
+def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
+    generation = _generation_of(tx, job)
+    if generation.state != GenerationState.UNKNOWN:
+        return Done(f"the generation is {generation.state}")
+    assert generation.intent_at is not None
+    return _Search(generation.input, generation.intent_at)
+
+
+def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
+    return submit.find_run(
+        cx.tools.provider.list_predictions,
+        generate.is_this_request(search.input),
+        since=search.since,
+        pulse=pulse,
+    )
+
+
+def _settle_settle(
+    tx: Tx, job: Job, search: _Search, found: RemoteRun | None, cx: Context
+) -> Outcome:
+    generation = _generation_of(tx, job)
+    if generation.state != GenerationState.UNKNOWN:
+        return Done(f"the generation is {generation.state}")
+    if found is not None:
+        return _adopt(tx, generation, GenerationState.UNKNOWN, found, cx)
+    return look_again(search.since, cx)
+
+
+SETTLE = Work(_begin_settle, _do_settle, _settle_settle)
+
+
+# Images.
+
+
+def _begin_images(tx: Tx, job: Job, _cx: Context) -> generate.ImagesOrder | Outcome:
+    generation = _generation_of(tx, job)
+    if generation.state != GenerationState.STORING:
+        return Done(f"the generation is {generation.state}")
+    return generate.ImagesOrder(generation.id, generation.output or [])
+
+
+def _do_images(
+    order: generate.ImagesOrder, cx: Context, pulse: Pulse
+) -> tuple[generate.ImageStored, ...] | generate.ImagesUnusable:
+    with folder() as work:
+        tools = cx.tools
+        return generate.fetch_images(order, tools.store, tools.provider, tools.eye, pulse, work)
+
+
+def _settle_images(
+    tx: Tx,
+    job: Job,
+    _order: generate.ImagesOrder,
+    result: tuple[generate.ImageStored, ...] | generate.ImagesUnusable,
+    cx: Context,
+) -> Outcome:
+    generation = _generation_of(tx, job)
+    if isinstance(result, generate.ImagesUnusable):
+        generations.move(
+            tx,
+            generation.id,
+            GenerationState.STORING,
+            GenerationState.FAILED,
+            actor=cx.worker,
+            error=result.reason,
+        )
+        return Done("what came are no images")
+    generations.add_images(tx, generation.id, [asdict(image) for image in result])
+    generations.move(
+        tx, generation.id, GenerationState.STORING, GenerationState.SUCCEEDED, actor=cx.worker
+    )
+    return Done(f"{len(result)} images stored")
+
+
+IMAGES = Work(_begin_images, _do_images, _settle_images)

@@ -1,0 +1,195 @@
+"""The rows around the `preprocess` stages: photos and findings in, a dataset and its plan out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from safelight.db import subjects, trainings
+from safelight.db.transaction import Tx
+from safelight.domain.errors import NotFound
+from safelight.domain.findings import Finding
+from safelight.domain.nouns import Job, Photo, Subject
+from safelight.domain.outcome import Done, Outcome, Park
+from safelight.domain.photos import PhotoFacts
+from safelight.domain.profiles import Gates, Profile, get_profile, training_input
+from safelight.domain.queues import Kind
+from safelight.domain.states import PhotoState, TrainingState
+from safelight.flow.context import Context
+from safelight.flow.perform import Work
+from safelight.flow.work.common import cancel_open_training, folder, follow, training_of
+from safelight.stages import preprocess
+from safelight.stages.tools import Pulse
+
+
+def _ref(photo: Photo) -> preprocess.PhotoRef:
+    return preprocess.PhotoRef(
+        id=str(photo.id),
+        name=photo.name,
+        key=photo.key,
+        bytes=photo.bytes,
+        facts=PhotoFacts.from_dict(photo.facts) if photo.facts else None,
+        findings=tuple(Finding.from_dict(f) for f in photo.findings),
+        caption=photo.caption,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Inspect:
+    photos: tuple[preprocess.PhotoRef, ...]
+    gates: Gates
+
+
+def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
+    training = training_of(tx, job)
+    state = TrainingState(training.state)
+    if state in (TrainingState.QUEUED, TrainingState.BLOCKED):
+        trainings.move(tx, training.id, state, TrainingState.PREPARING, actor=cx.worker)
+    elif state is not TrainingState.PREPARING:
+        return Done(f"the training is {state}")
+    photos = subjects.photos_to_train_on(tx, training.subject_id)
+    gates = get_profile(training.profile).gates
+    return _Inspect(tuple(_ref(photo) for photo in photos), gates)
+
+
+def _do_inspect(
+    order: _Inspect, cx: Context, pulse: Pulse
+) -> tuple[preprocess.InspectedPhoto, ...]:
+    with folder() as work:
+        return preprocess.inspect_photos(
+            order.photos, order.gates, cx.tools.store, cx.tools.eye, pulse, work
+        )
+
+
+def _settle_inspect(
+    tx: Tx,
+    job: Job,
+    _order: _Inspect,
+    result: tuple[preprocess.InspectedPhoto, ...],
+    cx: Context,
+) -> Outcome:
+    training = training_of(tx, job)
+    for photo in result:
+        subjects.record_inspection(
+            tx,
+            photo.id,
+            state=PhotoState.ACCEPTED if photo.accepted else PhotoState.REJECTED,
+            facts=photo.facts.to_dict() if photo.facts else None,
+            findings=[finding.to_dict() for finding in photo.findings],
+            sha256=photo.facts.sha256 if photo.facts else None,
+            actor=cx.worker,
+        )
+    follow(tx, training, Kind.BUILD_DATASET, cx)
+    accepted = sum(photo.accepted for photo in result)
+    return Done(f"{accepted} of {len(result)} photos can be used")
+
+
+INSPECT = Work(_begin_inspect, _do_inspect, _settle_inspect, cancel_open_training)
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    order: preprocess.BuildOrder
+    profile: Profile
+    subject: Subject
+    overrides: dict[str, Any]
+
+
+def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
+    training = training_of(tx, job)
+    state = TrainingState(training.state)
+    if state is TrainingState.BLOCKED:  # retried: the photos may be others by now
+        trainings.move(tx, training.id, state, TrainingState.PREPARING, actor=cx.worker)
+        follow(tx, training, Kind.INSPECT_PHOTOS, cx)
+        return Done("the photos are inspected anew")
+    if state is not TrainingState.PREPARING:
+        return Done(f"the training is {state}")
+    subject = subjects.lock(tx, training.subject_id, training.owner_id)
+    if subject is None:
+        raise NotFound(f"There is no subject {training.subject_id}.")
+    profile = get_profile(training.profile)
+    photos = subjects.photos_to_train_on(tx, subject.id)
+    order = preprocess.BuildOrder(
+        number=subjects.next_dataset_number(tx, subject.id),
+        profile=profile,
+        prefix=f"datasets/{subject.id}/{training.id}",
+        trigger=subject.trigger_word,
+        kind=subject.kind,
+        photos=tuple(_ref(photo) for photo in photos),
+    )
+    return _Build(order, profile, subject, training.overrides)
+
+
+def _do_build(
+    build: _Build, cx: Context, pulse: Pulse
+) -> preprocess.DatasetBuilt | preprocess.SetBlocked:
+    with folder() as work:
+        return preprocess.build_dataset(build.order, cx.tools.store, cx.tools.eye, pulse, work)
+
+
+def _settle_build(
+    tx: Tx,
+    job: Job,
+    build: _Build,
+    result: preprocess.DatasetBuilt | preprocess.SetBlocked,
+    cx: Context,
+) -> Outcome:
+    training = training_of(tx, job)
+    report = result.report.to_dict()
+    if isinstance(result, preprocess.SetBlocked):
+        trainings.set_report(tx, training.id, report)
+        trainings.move(
+            tx, training.id, TrainingState.PREPARING, TrainingState.BLOCKED, actor=cx.worker
+        )
+        return Park(_why_blocked(result), reason="the set does not meet the profile")
+    manifest = result.manifest.to_dict()
+    dataset = subjects.add_dataset(
+        tx,
+        subject_id=training.subject_id,
+        number=build.order.number,
+        profile=build.profile.id,
+        key=result.key,
+        bytes=result.bytes,
+        sha256=result.sha256,
+        manifest_key=result.manifest_key,
+        manifest=manifest,
+        report=report,
+        photos=[
+            {key: photo[key] for key in ("photo_id", "file", "sha256", "caption")}
+            for photo in manifest["photos"]
+        ],
+        actor=cx.worker,
+    )
+    plan = training_input(
+        build.profile,
+        images=dataset.photos,
+        trigger=build.subject.trigger_word,
+        overrides=build.overrides,
+    )
+    trainings.set_dataset(
+        tx,
+        training.id,
+        dataset_id=dataset.id,
+        report=report,
+        asked=dict(plan.asked),
+        sent={"input": dict(plan.sent)},
+        steps=plan.steps,
+    )
+    trainings.move(
+        tx,
+        training.id,
+        TrainingState.PREPARING,
+        TrainingState.READY,
+        actor=cx.worker,
+        detail={"dataset": dataset.number, "photos": dataset.photos, "steps": plan.steps},
+    )
+    follow(tx, training, Kind.PREPARE_SUBMISSION, cx)
+    return Done(f"dataset {dataset.number}: {dataset.photos} photos, {plan.steps} steps")
+
+
+def _why_blocked(result: preprocess.SetBlocked) -> str:
+    blocking = [f.message for f in result.report.findings if f.level == "block" and not f.photo]
+    return " ".join(blocking) or "The set does not meet the profile."
+
+
+BUILD = Work(_begin_build, _do_build, _settle_build, cancel_open_training)

@@ -1,0 +1,141 @@
+"""The `generate` queue: weights and images are fetched, verified and put into our store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from safelight.domain.errors import BadArchive, Retryable
+from safelight.domain.provider import RemoteRun, Submission
+from safelight.stages import weights
+from safelight.stages.tools import Eye, Provider, Pulse, Store
+
+MAX_ARCHIVE_BYTES = 4 * 1024**3
+"""Rank 128 over all layers is 1.4 GB; nothing the trainer makes comes near this."""
+MAX_IMAGE_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsOrder:
+    """Where the trainer put the archive, where the weights go, and what they should be."""
+
+    url: str
+    key: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsStored:
+    """Weights that are in our store, read back and verified (I5)."""
+
+    key: str
+    facts: weights.WeightsFacts
+    effective: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsUnusable:
+    """The archive came, and is not what was asked for: no retry mends that."""
+
+    reason: str
+
+
+def fetch_weights(
+    order: WeightsOrder, store: Store, provider: Provider, pulse: Pulse, folder: Path
+) -> WeightsStored | WeightsUnusable:
+    """Download the archive, verify the weights in it, store them, and look that they are there."""
+    archive = folder / "trained_model.tar"
+    provider.download(order.url, archive, limit=MAX_ARCHIVE_BYTES)
+    pulse.check()
+    try:
+        unpacked = weights.unpack(archive, folder)
+        archive.unlink()
+        facts = weights.inspect(unpacked.weights)
+        weights.verify(facts, rank=order.rank, effective=unpacked.effective)
+    except BadArchive as error:
+        return WeightsUnusable(error.message)
+    pulse.check()
+    put = store.put_file(order.key, unpacked.weights, "application/octet-stream")
+    there = store.head(order.key)
+    if put.sha256 != facts.sha256 or there is None or there.bytes != facts.bytes:
+        raise Retryable(
+            f"The store took {facts.bytes:,} bytes of weights and shows "
+            f"{there.bytes if there else 0:,}."
+        )
+    return WeightsStored(order.key, facts, unpacked.effective)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """A paid request for images, its intent committed."""
+
+    version: str
+    input: Mapping[str, Any]
+    webhook: str | None
+
+
+def submit(request: GenerationRequest, provider: Provider) -> Submission:
+    """One POST. Whatever comes of it is a value; nothing here may try again."""
+    return provider.create_prediction(
+        version=request.version, input=request.input, webhook=request.webhook
+    )
+
+
+def is_this_request(input: Mapping[str, Any]) -> Callable[[RemoteRun], bool]:
+    """A prediction is ours if its prompt and seed are: the seed is one of two thousand million."""
+    return lambda run: (
+        run.input.get("seed") == input["seed"] and run.input.get("prompt") == input["prompt"]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesOrder:
+    """The images of one generation, at the provider."""
+
+    generation_id: UUID
+    urls: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStored:
+    """An image that is in our store; `number` is its place in the provider's answer."""
+
+    number: int
+    key: str
+    bytes: int
+    sha256: str
+    width: int
+    height: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesUnusable:
+    """What came are no images: no retry mends that."""
+
+    reason: str
+
+
+def fetch_images(
+    order: ImagesOrder, store: Store, provider: Provider, eye: Eye, pulse: Pulse, folder: Path
+) -> tuple[ImageStored, ...] | ImagesUnusable:
+    """Download each image, see that it decodes, store it."""
+    stored: list[ImageStored] = []
+    for number, url in enumerate(order.urls):
+        pulse.check()
+        path = folder / f"{number}"
+        provider.download(url, path, limit=MAX_IMAGE_BYTES)
+        facts = eye.inspect(path, f"image {number}").facts
+        if not facts.decodable or not facts.format:
+            return ImagesUnusable(f"Image {number} of {len(order.urls)} does not decode.")
+        format = facts.format.lower()
+        key = f"images/{order.generation_id}/{number}.{format}"
+        put = store.put_file(key, path, f"image/{format}")
+        assert put.sha256 is not None  # the store computes it as it puts
+        stored.append(
+            ImageStored(number, key, put.bytes, put.sha256, facts.width, facts.height, format)
+        )
+    return tuple(stored)

@@ -1,0 +1,109 @@
+"""The `submit` queue: what costs money is prepared, sent once, and found again if its reply is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from safelight.domain.provider import RemoteRun, RunPage, Submission
+from safelight.stages.tools import Provider, Pulse, Store
+
+INPUT_SECONDS = 24 * 3600
+"""The input URL must outlive the provider's queue; trainings have been seen to wait for hours."""
+CLOCK_MARGIN = timedelta(minutes=5)
+"""How far the provider's clock may be from the database's before evidence is missed."""
+MAX_PAGES = 50
+"""5,000 runs back: more than an account at the provider's limit makes in the longest wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareOrder:
+    """What a submission needs before it can be sent."""
+
+    intent_id: UUID
+    trainer: str
+    model_name: str
+    dataset_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Where the version will be, by which trainer version, from which input object."""
+
+    intent_id: UUID
+    destination: str
+    trainer_version: str
+    input_key: str
+
+
+def input_key(intent_id: UUID) -> str:
+    """The key of the training's own copy of its dataset: unique to the intent, so that the URL in
+    the provider's list is evidence of this request and no other."""
+    return f"temporary/submissions/{intent_id}.zip"
+
+
+def prepare(order: PrepareOrder, store: Store, provider: Provider, pulse: Pulse) -> Prepared:
+    """Make the destination model on first use, resolve the trainer's version, copy the input."""
+    destination = f"{provider.account()}/{order.model_name}"
+    provider.ensure_model(destination)
+    pulse.check()
+    version = provider.latest_version(order.trainer)
+    key = input_key(order.intent_id)
+    store.copy(order.dataset_key, key)
+    return Prepared(order.intent_id, destination, version, key)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """A paid request, its intent committed."""
+
+    trainer: str
+    version: str
+    destination: str
+    input: Mapping[str, Any]
+    input_key: str
+    webhook: str | None
+
+
+def submit(request: TrainingRequest, store: Store, provider: Provider) -> Submission:
+    """One POST. Whatever comes of it is a value; nothing here may try again."""
+    return provider.create_training(
+        trainer=request.trainer,
+        version=request.version,
+        destination=request.destination,
+        input={
+            **request.input,
+            "input_images": store.presign_get(request.input_key, INPUT_SECONDS),
+        },
+        webhook=request.webhook,
+    )
+
+
+def find_run(
+    pages: Callable[[str | None], RunPage],
+    is_ours: Callable[[RemoteRun], bool],
+    *,
+    since: datetime,
+    pulse: Pulse,
+) -> RemoteRun | None:
+    """Look through the provider's list, newest first, for the run that bears our mark."""
+    cursor: str | None = None
+    for _ in range(MAX_PAGES):
+        page = pages(cursor)
+        for run in page.runs:
+            if is_ours(run):
+                return run
+        oldest = min((run.created_at for run in page.runs if run.created_at), default=None)
+        if page.next is None or (oldest is not None and oldest < since - CLOCK_MARGIN):
+            return None
+        cursor = page.next
+        pulse.check()
+    return None
+
+
+def bears_intent(intent_id: UUID) -> Callable[[RemoteRun], bool]:
+    """A training is ours if its input URL names the intent."""
+    return lambda run: str(intent_id) in str(run.input.get("input_images", ""))

@@ -1,0 +1,104 @@
+"""How a queue is run: one Celery app a worker, one task a queue, the spine behind it.
+
+The app that `celery -A workers.<queue> worker` finds knows its own queue, pool and limits, so the
+command line needs no flags to be right.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from celery import Celery, signals
+
+from safelight import config, deps, logging
+from safelight.clients import broker
+from safelight.db.migrate import require_current
+from safelight.domain.errors import SafelightError
+from safelight.domain.queues import Queue
+from safelight.flow.context import Context
+from safelight.flow.perform import perform
+from safelight.flow.work import WORKS
+
+log = logging.get(__name__)
+
+
+class _PerProcess:
+    """The context of this process: opened by the first task in it, so always after a fork."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._pid: int | None = None
+        self._context: Context | None = None
+
+    def get(self) -> Context:
+        with self._lock:
+            if self._context is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._context = deps.open_context(config.load(), str(self._queue))
+            return self._context
+
+    def close(self, **_: Any) -> None:
+        with self._lock:
+            if self._context is not None and self._pid == os.getpid():
+                deps.close_context(self._context)
+            self._context = None
+
+
+def serve(queue: Queue, *, pool: str, concurrency: int, **limits: Any) -> Celery:
+    """The Celery app of *queue*: its one task takes a job's id and hands it to the spine."""
+    app = Celery(f"safelight-{queue}")
+    per_process = _PerProcess(queue)
+
+    def configure(**_: Any) -> None:
+        url = config.load().broker_url.get_secret_value()
+        app.config_from_object(
+            {
+                **broker.celery_settings(url, [queue]),
+                "worker_pool": pool,
+                "worker_concurrency": concurrency,
+                **limits,
+            }
+        )
+
+    @app.task(name=str(queue), ignore_result=True)  # type: ignore[untyped-decorator]
+    def task(job_id: str) -> None:
+        try:
+            id = UUID(job_id)
+        except (ValueError, AttributeError, TypeError):
+            log.warning("hint.garbage", body=repr(job_id)[:200])
+            return
+        perform(id, queue, WORKS, per_process.get())
+
+    app.on_configure.connect(configure, weak=False)
+    signals.setup_logging.connect(partial(_setup_logging, queue), weak=False)
+    signals.worker_init.connect(_stop_unless_current, weak=False)
+    signals.worker_ready.connect(_say_ready, weak=False)
+    signals.worker_process_shutdown.connect(per_process.close, weak=False)
+    signals.worker_shutdown.connect(per_process.close, weak=False)
+    return app
+
+
+def _setup_logging(queue: Queue, **_: Any) -> None:
+    settings = config.load()
+    logging.setup(settings.log_format, settings.log_level, component=str(queue))
+
+
+def _stop_unless_current(**_: Any) -> None:
+    """A worker that meets an older schema says so and stops (SystemExit passes Celery's signals)."""
+    try:
+        require_current(config.load().database_url.get_secret_value())
+    except SafelightError as error:
+        log.error("worker.stopped", reason=error.code, error=str(error))
+        sys.exit(1)
+
+
+def _say_ready(**_: Any) -> None:
+    log.info("worker.ready")
+    if ready_file := config.load().ready_file:
+        ready_file.touch()

@@ -78,6 +78,16 @@ def renew(tx: Tx, held: Mapping[UUID, int], lease: float | None = None) -> dict[
     return {row["id"]: row["cancel_requested"] for row in rows}
 
 
+def hold(tx: Tx, job: Job) -> None:
+    """Lock the job's row before any other. Raises LeaseLost if another worker has it."""
+    if tx.row(sql.hold_job, {"id": job.id, "fence": job.fence}) is None:
+        raise _lost(job)
+
+
+def _lost(job: Job) -> LeaseLost:
+    return LeaseLost(f"The lease on job {job.id} (fence {job.fence}) has passed to another.")
+
+
 def settle(tx: Tx, job: Job, outcome: Outcome, worker: str) -> None:
     """Write the end of the job's turn. Raises LeaseLost, and with it nothing is written."""
     ours: dict[str, Any] = {"id": job.id, "fence": job.fence, "worker": worker}
@@ -100,7 +110,7 @@ def settle(tx: Tx, job: Job, outcome: Outcome, worker: str) -> None:
         case Canceled(reason):
             row = tx.row(sql.cancel_leased_job, {**ours, "reason": reason})
     if row is None:
-        raise LeaseLost(f"The lease on job {job.id} (fence {job.fence}) has passed to another.")
+        raise _lost(job)
     if "due" in row:
         _hint(tx, row)
 
@@ -180,7 +190,8 @@ def find(
 
 
 def open_of(tx: Tx, target_id: UUID) -> list[Job]:
-    """The jobs of a target that have not ended."""
+    """The jobs of a target that have not ended, locked. Call it before the target is locked: workers
+    lock in that order, and two orders make a deadlock."""
     return [_job(r) for r in tx.rows(sql.open_jobs_of_target, {"target_id": target_id})]
 
 

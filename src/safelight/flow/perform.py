@@ -110,11 +110,13 @@ def _carry_out(job: Job, order: Any, work: Work, cx: Context) -> Outcome:
         with cx.heartbeat.hold(job) as pulse:
             result = work.do(order, cx, pulse)
         with cx.db.transaction() as tx:
+            jobs.hold(tx, job)
             outcome = work.settle(tx, job, order, result, cx)
             jobs.settle(tx, job, outcome, cx.worker)
     except CancelAsked:
         outcome = Canceled()
         with cx.db.transaction() as tx:
+            jobs.hold(tx, job)
             work.cancel(tx, job, cx)
             jobs.settle(tx, job, outcome, cx.worker)
     except (LeaseLost, DatabaseAway):

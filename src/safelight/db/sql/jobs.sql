@@ -41,6 +41,10 @@ WITH target AS (
 )
 SELECT * FROM claimed;
 
+-- name: hold_job
+-- The job's row, locked, if its lease is still ours. Rows are locked job first, everywhere.
+SELECT id FROM jobs WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased' FOR UPDATE;
+
 -- name: renew_leases
 -- The heartbeat: the jobs still ours get a new lease; those not returned have passed to another.
 UPDATE jobs SET lease_until = now() + make_interval(secs => coalesce(%(lease)s, lease_seconds))
@@ -204,8 +208,8 @@ WHERE (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s)
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: open_jobs_of_target
--- The jobs of a target that have not ended.
-SELECT * FROM jobs WHERE target_id = %(target_id)s AND state IN ('ready', 'leased', 'parked') ORDER BY id;
+-- The jobs of a target that have not ended, locked: before the target, as workers do.
+SELECT * FROM jobs WHERE target_id = %(target_id)s AND state IN ('ready', 'leased', 'parked') ORDER BY id FOR UPDATE;
 
 -- name: count_jobs
 -- How many jobs stand where, and since when the oldest due one waits (seconds).

@@ -156,9 +156,10 @@ def get_generation(tx: Tx, actor: Actor, generation_id: UUID) -> Generation:
 
 def cancel_generation(tx: Tx, actor: Actor, generation_id: UUID) -> Generation:
     """Stop it before it is submitted; afterwards it takes seconds, and is paid: Conflict."""
+    get_generation(tx, actor, generation_id)
+    jobs.open_of(tx, generation_id)
     found = generations.lock(tx, generation_id, actor.owner_id)
-    if found is None:
-        raise NotFound(f"There is no generation {generation_id}.")
+    assert found is not None  # seen above; generations are not deleted
     if found.state in TERMINAL_GENERATION:
         raise Conflict(f"Generation {generation_id} has ended already: {found.state}.")
     if found.state != GenerationState.QUEUED:

@@ -88,9 +88,10 @@ def cancel_training(
     provider it is asked to stop there (what it has run is paid). While its reply is unknown, or
     its weights are being stored, it cannot be: Conflict says why.
     """
+    get_training(tx, actor, training_id)
+    jobs.open_of(tx, training_id)
     training = trainings.lock(tx, training_id, actor.owner_id)
-    if training is None:
-        raise NotFound(f"There is no training {training_id}.")
+    assert training is not None  # seen above; trainings are not deleted
     state = TrainingState(training.state)
     if state in TERMINAL_TRAINING:
         raise Conflict(f"Training {training_id} has ended already: {state}.")
@@ -124,9 +125,7 @@ def retry_training(tx: Tx, actor: Actor, training_id: UUID, *, reason: str = "re
 
     A blocked one has its photos inspected and judged anew, so add or remove photos first.
     """
-    training = trainings.lock(tx, training_id, actor.owner_id)
-    if training is None:
-        raise NotFound(f"There is no training {training_id}.")
+    training = get_training(tx, actor, training_id)
     parked = [job for job in jobs.open_of(tx, training_id) if job.state == "parked"]
     for job in parked:
         jobs.retry(tx, job.id, actor=actor.name, reason=reason)

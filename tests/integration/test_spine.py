@@ -1,0 +1,396 @@
+"""The spine against a real Postgres: claim, lease, fence, heartbeat, settle, sweep (I1, I3, I6)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from safelight.db import jobs
+from safelight.db.transaction import Database, Hint
+from safelight.domain.errors import Invalid, Retryable
+from safelight.domain.nouns import Job
+from safelight.domain.outcome import Done, Outcome, Wait
+from safelight.domain.queues import POLICIES, Kind, Queue
+from safelight.flow import sweep
+from safelight.flow.context import Context
+from safelight.flow.heartbeat import Heartbeat
+from safelight.flow.perform import Work, Works, perform
+
+KIND = Kind.PURGE_TEMPORARY
+QUEUE = Queue.CLEANUP
+
+
+class World:
+    """A database, the hints it sent, and two workers that share it."""
+
+    def __init__(self, url: str, settings: Any) -> None:
+        self.hints: list[Hint] = []
+        self.db = Database(url, self.hints.extend)
+        self.settings = settings
+
+    def worker(self, name: str = "worker-1", lease: float | None = None) -> Context:
+        settings = self.settings.model_copy(update={"lease_seconds": lease})
+        nothing: Any = None
+        return Context(
+            settings=settings,
+            db=self.db,
+            tools=nothing,
+            broker=nothing,
+            heartbeat=Heartbeat(self.db, lease),
+            worker=name,
+        )
+
+    def add(self, **more: Any) -> UUID:
+        with self.db.transaction() as tx:
+            return jobs.add(tx, KIND, actor="test", **more)
+
+    def job(self, id: UUID) -> Job:
+        with self.db.transaction() as tx:
+            found = jobs.get(tx, id)
+        assert found is not None
+        return found
+
+    def history(self, id: UUID) -> list[tuple[str | None, str]]:
+        with self.db.transaction() as tx:
+            rows = tx.rows(
+                "SELECT before, after FROM events WHERE noun_id = %(id)s ORDER BY id", {"id": id}
+            )
+        return [(row["before"], row["after"]) for row in rows]
+
+    def execute(self, statement: str, **params: Any) -> None:
+        with self.db.transaction() as tx:
+            tx.run(statement, params)
+
+
+@pytest.fixture
+def world(database_url: str, settings: Any) -> Iterator[World]:
+    world = World(database_url, settings)
+    yield world
+    world.db.close()
+
+
+def works(do: Callable[[Any, Context, Any], Any], **more: Any) -> Works:
+    def settle(_tx: Any, _job: Job, _order: Any, result: Any, _cx: Context) -> Outcome:
+        return result if isinstance(result, Outcome) else Done()
+
+    return {KIND: Work(more.get("begin", lambda *_: "order"), do, more.get("settle", settle))}
+
+
+def test_a_job_is_claimed_done_and_settled_with_an_event_for_each_step(world: World) -> None:
+    id = world.add()
+    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    assert world.job(id).state == "done"
+    assert world.history(id) == [(None, "ready"), ("ready", "leased"), ("leased", "done")]
+
+
+def test_a_hint_that_comes_twice_is_worked_on_once(world: World) -> None:
+    id, ran = world.add(), []
+    for _ in range(5):
+        perform(id, QUEUE, works(lambda *_: ran.append(1)), world.worker())
+    assert len(ran) == 1
+
+
+def test_a_hint_for_a_job_that_is_not_there_does_no_harm(world: World) -> None:
+    perform(UUID(int=7), QUEUE, works(lambda *_: None), world.worker())
+
+
+def test_a_job_is_claimed_only_by_the_queue_it_is_on(world: World) -> None:
+    id = world.add()
+    perform(id, Queue.POLL, works(lambda *_: None), world.worker())
+    assert world.job(id).state == "ready"
+
+
+def test_of_many_workers_that_see_a_hint_one_gets_the_job(world: World) -> None:
+    id, ran = world.add(), []
+
+    def do(*_: Any) -> None:
+        ran.append(1)
+        time.sleep(0.05)
+
+    threads = [
+        threading.Thread(target=perform, args=(id, QUEUE, works(do), world.worker(f"w{n}")))
+        for n in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ran) == 1
+    assert world.job(id).attempts == 1
+
+
+def test_a_hint_is_sent_after_the_commit_and_not_when_the_transaction_fails(world: World) -> None:
+    with pytest.raises(ZeroDivisionError), world.db.transaction() as tx:
+        jobs.add(tx, KIND, actor="test")
+        raise ZeroDivisionError
+    assert world.hints == []
+    id = world.add()
+    assert world.hints == [Hint(QUEUE, id)]
+
+
+def test_a_passing_fault_is_tried_again_after_a_pause_and_counts_as_an_attempt(
+    world: World,
+) -> None:
+    id = world.add()
+
+    def do(*_: Any) -> None:
+        raise Retryable("the store is busy")
+
+    perform(id, QUEUE, works(do), world.worker())
+    job = world.job(id)
+    assert (job.state, job.attempts, job.error) == ("ready", 1, "the store is busy")
+    assert job.due_at > job.created_at
+
+
+def test_a_fault_that_asks_for_a_pause_gets_at_least_that_pause(world: World) -> None:
+    id = world.add()
+
+    def do(*_: Any) -> None:
+        raise Retryable("throttled", after=120)
+
+    perform(id, QUEUE, works(do), world.worker())
+    assert (world.job(id).due_at - world.job(id).created_at).total_seconds() > 119
+
+
+def test_a_fault_no_retry_mends_parks_the_job_with_its_message(world: World) -> None:
+    id = world.add()
+
+    def do(*_: Any) -> None:
+        raise Invalid("the trigger is not a trigger")
+
+    perform(id, QUEUE, works(do), world.worker())
+    job = world.job(id)
+    assert (job.state, job.error, job.reason) == (
+        "parked",
+        "the trigger is not a trigger",
+        "invalid",
+    )
+
+
+def _spend(world: World, id: UUID, all_works: Works) -> None:
+    for _ in range(POLICIES[KIND].attempts + 3):
+        world.execute("UPDATE jobs SET due_at = now() WHERE id = %(id)s AND state = 'ready'", id=id)
+        world.execute(
+            "UPDATE jobs SET lease_until = now() - interval '1 s' "
+            "WHERE id = %(id)s AND state = 'leased'",
+            id=id,
+        )
+        perform(id, QUEUE, all_works, world.worker())
+
+
+def test_a_surprise_is_tried_up_to_the_cap_and_then_parked(world: World) -> None:
+    id, ran = world.add(), []
+
+    def do(*_: Any) -> None:
+        ran.append(1)
+        raise RuntimeError("boom")
+
+    _spend(world, id, works(do))
+    job = world.job(id)
+    assert len(ran) == POLICIES[KIND].attempts
+    assert (job.state, job.error) == ("parked", "RuntimeError: boom")
+
+
+def test_a_job_that_cannot_even_begin_is_counted_and_parked(world: World) -> None:
+    id = world.add()
+
+    def begin(*_: Any) -> None:
+        raise RuntimeError("no such row")
+
+    _spend(world, id, works(lambda *_: None, begin=begin))
+    assert world.job(id).state == "parked"
+    assert world.job(id).attempts == POLICIES[KIND].attempts
+
+
+def test_a_job_that_kills_its_worker_every_time_ends_parked_and_not_in_a_loop(
+    world: World,
+) -> None:
+    id, ran = world.add(), []
+
+    def do(*_: Any) -> None:
+        ran.append(1)
+        raise SystemExit  # as good as a kill: settle is never reached
+
+    for _ in range(POLICIES[KIND].attempts + 3):
+        world.execute(
+            "UPDATE jobs SET lease_until = now() - interval '1 s' "
+            "WHERE id = %(id)s AND state = 'leased'",
+            id=id,
+        )
+        try:
+            perform(id, QUEUE, works(do), world.worker())
+        except SystemExit:
+            continue
+    job = world.job(id)
+    assert len(ran) == POLICIES[KIND].attempts
+    assert job.state == "parked"
+    assert job.reason == "attempts spent"
+
+
+def test_a_worker_whose_lease_has_passed_to_another_writes_nothing(world: World) -> None:
+    """I3."""
+    id = world.add()
+    written: list[str] = []
+
+    def slow(_order: Any, cx: Context, _pulse: Any) -> str:
+        # The lease runs out while this worker hangs, and another one takes the job.
+        world.execute(
+            "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE id = %(id)s", id=id
+        )
+        perform(id, QUEUE, works(lambda *_: "second", settle=settle), world.worker("second"))
+        return "first"
+
+    def settle(tx: Any, _job: Job, _order: Any, result: Any, _cx: Context) -> Outcome:
+        tx.run("INSERT INTO ticks (name, slot) VALUES (%(name)s, now())", {"name": result})
+        written.append(result)
+        return Done(result)
+
+    perform(id, QUEUE, works(slow, settle=settle), world.worker("first"))
+    with world.db.transaction() as tx:
+        rows = tx.rows("SELECT name FROM ticks")
+    assert [row["name"] for row in rows] == ["second"]
+    assert world.job(id).reason == "second"
+    assert written == ["second"]
+
+
+def test_the_heartbeat_keeps_a_lease_alive_for_as_long_as_the_work_takes(world: World) -> None:
+    id, ran = world.add(), []
+
+    def long(*_: Any) -> None:
+        ran.append(1)
+        time.sleep(1.2)
+
+    cx = world.worker(lease=0.45)
+    thread = threading.Thread(target=perform, args=(id, QUEUE, works(long), cx))
+    thread.start()
+    time.sleep(0.9)
+    perform(id, QUEUE, works(long), world.worker("thief", lease=0.45))
+    thread.join()
+    assert len(ran) == 1
+    assert world.job(id).state == "done"
+    cx.heartbeat.close()
+
+
+def test_a_job_asked_to_cancel_stops_at_its_next_step(world: World) -> None:
+    id = world.add()
+    canceled: list[UUID] = []
+
+    def steps(_order: Any, _cx: Context, pulse: Any) -> None:
+        with world.db.transaction() as tx:
+            jobs.cancel(tx, job_id=id, actor="a person")
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            pulse.check()
+            time.sleep(0.02)
+        raise AssertionError("nobody told it")
+
+    work = Work(
+        lambda *_: "order", steps, lambda *_: Done(), lambda _tx, j, _cx: canceled.append(j.id)
+    )
+    perform(id, QUEUE, {KIND: work}, world.worker(lease=0.3))
+    assert world.job(id).state == "canceled"
+    assert canceled == [id]
+
+
+def test_a_paused_queue_is_not_claimed_from_and_resumes_where_it_was(world: World) -> None:
+    id = world.add()
+    with world.db.transaction() as tx:
+        jobs.set_paused(tx, QUEUE, True, reason="provider is down", actor="ops")
+    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    assert world.job(id).state == "ready"
+    world.execute("UPDATE jobs SET hinted_at = NULL")
+    world.hints.clear()
+    sweep.sweep(world.db, lambda _: 0, grace=5)
+    assert world.hints == [], "a paused queue is not hinted at"
+    with world.db.transaction() as tx:
+        jobs.set_paused(tx, QUEUE, False, reason=None, actor="ops")
+    sweep.sweep(world.db, lambda _: 0, grace=5)
+    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    assert world.job(id).state == "done"
+
+
+def test_the_sweep_hints_again_at_what_is_due_and_at_leases_that_ran_out(world: World) -> None:
+    """I6: the broker lost every message; one sweep later there are hints for all that is due."""
+    lost, later, dead = world.add(), world.add(delay=60), world.add()
+    with world.db.transaction() as tx:
+        jobs.claim(tx, dead, QUEUE, "worker that dies")
+    world.execute("UPDATE jobs SET hinted_at = now() - interval '1 min'")
+    world.execute("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
+    world.hints.clear()
+    sweep.sweep(world.db, lambda _: 0, grace=5)
+    assert {hint.job_id for hint in world.hints} == {lost, dead}
+    world.hints.clear()
+    sweep.sweep(world.db, lambda _: 0, grace=5)
+    assert world.hints == [], "what was hinted at just now is left alone"
+    assert world.job(later).state == "ready"
+
+
+def test_a_sweep_adds_no_hints_to_a_queue_that_is_full_of_them(world: World) -> None:
+    world.add()
+    world.execute("UPDATE jobs SET hinted_at = NULL")
+    world.hints.clear()
+    sweep.sweep(world.db, lambda _: sweep.BATCH, grace=5)
+    assert world.hints == []
+
+
+def test_a_sweep_goes_on_when_the_broker_cannot_say_how_full_it_is(world: World) -> None:
+    id = world.add()
+    world.execute("UPDATE jobs SET hinted_at = NULL")
+    world.hints.clear()
+
+    def away(_: Queue) -> int:
+        raise ConnectionError("no broker")
+
+    sweep.sweep(world.db, away, grace=5)
+    assert world.hints == [Hint(QUEUE, id)]
+
+
+def test_two_clocks_start_the_periodic_work_of_a_slot_once(world: World) -> None:
+    first = sweep.periodic(world.db, every=3600)
+    second = sweep.periodic(world.db, every=3600)
+    assert set(first) == {Kind.PURGE_TEMPORARY, Kind.ARCHIVE_VERSIONS}
+    assert second == []
+
+
+def test_a_unique_job_that_is_asked_for_while_it_runs_runs_once_more(world: World) -> None:
+    id, ran = world.add(unique_key="watch"), []
+
+    def do(*_: Any) -> None:
+        ran.append(1)
+        if len(ran) == 1:
+            assert world.add(unique_key="watch") == id
+
+    perform(id, QUEUE, works(do), world.worker())
+    assert world.job(id).state == "ready"
+    assert world.hints[-1] == Hint(QUEUE, id)
+    perform(id, QUEUE, works(do), world.worker())
+    assert world.job(id).state == "done"
+    assert world.add(unique_key="watch") != id, "a job that has ended leaves its key free"
+
+
+def test_a_wait_that_was_no_failure_gives_the_attempts_back(world: World) -> None:
+    id = world.add()
+    perform(id, QUEUE, works(lambda *_: Wait(0.0, "still in flight")), world.worker())
+    assert (world.job(id).state, world.job(id).attempts) == ("ready", 0)
+    assert world.hints[-1] == Hint(QUEUE, id)
+
+
+def test_a_parked_job_that_is_retried_starts_its_attempts_anew(world: World) -> None:
+    id = world.add()
+
+    def do(*_: Any) -> None:
+        raise Invalid("not yet")
+
+    perform(id, QUEUE, works(do), world.worker())
+    with world.db.transaction() as tx:
+        assert jobs.retry(tx, id, actor="a person")
+        assert not jobs.retry(tx, id, actor="a person")
+    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    job = world.job(id)
+    assert (job.state, job.attempts, job.error) == ("done", 1, None)
+    assert ("parked", "ready") in world.history(id)

@@ -1,0 +1,204 @@
+"""The whole pipeline in one process: every due job is performed through the spine, in order.
+
+The workers' own processes are the acceptance tests' matter; here what the stages read and write is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from safelight.db import jobs, owners
+from safelight.domain.errors import NotFound
+from safelight.domain.nouns import Job, Subject, Training
+from safelight.domain.provider import Accepted, RemoteRun, RemoteStatus, RunPage, Submission
+from safelight.domain.stored import StoredObject
+from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import add_photo, create_subject
+from safelight.flow.commands.trainings import start_training
+from safelight.flow.context import Context
+from safelight.flow.perform import perform
+from safelight.flow.work import WORKS
+
+
+def actor(cx: Context, owner: str = "acme") -> Actor:
+    with cx.db.transaction() as tx:
+        return Actor(owners.ensure(tx, owner).id, "test")
+
+
+def due(cx: Context) -> list[Job]:
+    with cx.db.transaction() as tx:
+        rows = tx.rows(
+            "SELECT id FROM jobs WHERE state = 'ready' AND due_at <= now() ORDER BY due_at, id"
+        )
+        found = [jobs.get(tx, row["id"]) for row in rows]
+    return [job for job in found if job is not None]
+
+
+def drain(cx: Context, *, wait: bool = False, rounds: int = 200) -> int:
+    """Perform every due job, and what follows from it, until nothing is due.
+
+    *wait*: jobs that wait are made due too (time is not what is tested), except the watch, which
+    would go round for ever.
+    """
+    done = 0
+    for _ in range(rounds):
+        if wait:
+            hurry(cx)
+        todo = due(cx)
+        if not todo:
+            return done
+        for job in todo:
+            perform(job.id, job.queue, WORKS, cx)
+            done += 1
+    raise AssertionError(f"jobs still due after {rounds} rounds: {[j.kind for j in due(cx)]}")
+
+
+def hurry(cx: Context, *, kinds: Iterable[str] | None = None) -> None:
+    """Make waiting jobs due now."""
+    with cx.db.transaction() as tx:
+        tx.run(
+            "UPDATE jobs SET due_at = now() WHERE state = 'ready' AND due_at > now() "
+            "AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))",
+            {"kinds": list(kinds) if kinds is not None else None},
+        )
+
+
+def turn(cx: Context, kind: str) -> None:
+    """Let the job of this kind have one turn now, whenever it is due."""
+    hurry(cx, kinds=[kind])
+    for job in due(cx):
+        if job.kind == kind:
+            perform(job.id, job.queue, WORKS, cx)
+
+
+def subject_with_photos(
+    cx: Context, who: Actor, photos: Iterable[Path], *, name: str = "Luca", kind: str = "character"
+) -> Subject:
+    with cx.db.transaction() as tx:
+        subject = create_subject(tx, who, name=name, kind=kind)
+    for path in photos:
+        add_photo(cx.db, cx.tools.store, who, subject.id, path)
+    return subject
+
+
+def train(cx: Context, who: Actor, subject_id: UUID, **more: Any) -> Training:
+    with cx.db.transaction() as tx:
+        return start_training(tx, who, subject_id, **more)
+
+
+def row(cx: Context, statement: str, **params: Any) -> dict[str, Any]:
+    with cx.db.transaction() as tx:
+        found = tx.row(statement, params)
+    assert found is not None
+    return found
+
+
+def training_row(cx: Context, id: UUID) -> dict[str, Any]:
+    return row(cx, "SELECT * FROM trainings WHERE id = %(id)s", id=id)
+
+
+def history(cx: Context, id: UUID) -> list[str]:
+    """The states a thing went through, from its events."""
+    with cx.db.transaction() as tx:
+        rows = tx.rows("SELECT after FROM events WHERE noun_id = %(id)s ORDER BY id", {"id": id})
+    return [r["after"] for r in rows]
+
+
+@dataclass
+class ScriptedProvider:
+    """A provider that answers as a test tells it to, and counts what costs money.
+
+    `reply` is asked for the ending of each create; a run that is accepted (or accepted with its
+    reply lost: the test adds it to `runs` itself) can then be told to end.
+    """
+
+    reply: Callable[[str, Mapping[str, Any]], Submission] | None = None
+    runs: dict[str, RemoteRun] = field(default_factory=dict)
+    creates: list[Mapping[str, Any]] = field(default_factory=list)
+    canceled: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    versions: set[str] = field(default_factory=set)
+    models: list[str] = field(default_factory=list)
+    files: dict[str, Path] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    read_fault: Exception | None = None
+
+    def account(self) -> str:
+        return "emulated"
+
+    def latest_version(self, model: str) -> str:
+        return "a" * 64
+
+    def ensure_model(self, model: str) -> None:
+        self.models.append(model)
+
+    def add(self, input: Mapping[str, Any], **more: Any) -> RemoteRun:
+        run = RemoteRun(
+            id=f"run{len(self.runs):023d}", status=RemoteStatus.STARTING, input=dict(input), **more
+        )
+        self.runs[run.id] = run
+        return run
+
+    def create_training(self, *, input: Mapping[str, Any], **more: Any) -> Submission:
+        self.creates.append({"input": dict(input), **more})
+        if self.reply is not None:
+            return self.reply("training", input)
+        return Accepted(self.add(input, version=more["version"]))
+
+    def create_prediction(
+        self, *, version: str, input: Mapping[str, Any], webhook: str | None
+    ) -> Submission:
+        self.creates.append({"version": version, "input": dict(input), "webhook": webhook})
+        if self.reply is not None:
+            return self.reply("prediction", input)
+        return Accepted(self.add(input, version=version))
+
+    def tell(self, id: str, **changes: Any) -> None:
+        """Change how the provider shows a run from now on."""
+        self.runs[id] = replace(self.runs[id], **changes)
+
+    def get_training(self, id: str) -> RemoteRun:
+        self.calls.append(f"get {id}")
+        if self.read_fault is not None:
+            raise self.read_fault
+        if id not in self.runs:
+            raise NotFound(f"no run {id}")
+        return self.runs[id]
+
+    get_prediction = get_training
+
+    def list_trainings(self, cursor: str | None = None) -> RunPage:
+        self.calls.append(f"list {cursor}")
+        if self.read_fault is not None:
+            raise self.read_fault
+        start = int(cursor or 0)
+        newest_first = list(reversed(self.runs.values()))
+        page = tuple(replace(run, logs=None) for run in newest_first[start : start + 100])
+        more = start + 100 < len(newest_first)
+        return RunPage(page, str(start + 100) if more else None)
+
+    list_predictions = list_trainings
+
+    def cancel_training(self, id: str) -> None:
+        self.canceled.append(id)
+
+    cancel_prediction = cancel_training
+
+    def version_exists(self, model: str, version: str) -> bool:
+        return version in self.versions
+
+    def delete_version(self, model: str, version: str) -> None:
+        self.deleted.append(version)
+
+    def download(self, url: str, path: Path, *, limit: int) -> StoredObject:
+        data = self.files[url].read_bytes()
+        assert len(data) <= limit
+        path.write_bytes(data)
+        return StoredObject("", len(data))
+
+    def close(self) -> None:
+        pass

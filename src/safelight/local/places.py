@@ -66,8 +66,9 @@ def folder_for_nobody(link: Path) -> Path:
         if target.is_dir():
             return target
         link.unlink()  # it was removed by hand; so begin anew
+    link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_dir() or reachable_by_others(link):
-        link.mkdir(parents=True, exist_ok=True)
+        link.mkdir(exist_ok=True)
         link.chmod(0o711)
         return link
     parent = system_folder()
@@ -93,10 +94,11 @@ def socket_folder(link: Path) -> Path:
         if _is_ours(target):
             return target
         link.unlink()
+    link.parent.mkdir(parents=True, exist_ok=True)
     plain = re.fullmatch(r"[\w./+@-]*", str(link), re.ASCII)
     fits = len(os.fsencode(link / LONGEST_SOCKET)) <= SOCKET_PATH_LIMIT
     if plain and fits and (not is_root() or reachable_by_others(link)):
-        link.mkdir(parents=True, exist_ok=True)
+        link.mkdir(exist_ok=True)
         folder = link
     else:
         folder = Path(tempfile.mkdtemp(prefix="safelight-", dir="/tmp"))  # must be short
@@ -110,4 +112,5 @@ def _is_ours(folder: Path) -> bool:
         found = folder.lstat()
     except FileNotFoundError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    private = not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and private

@@ -62,20 +62,20 @@ class Seaweed:
         return Service(
             name="seaweed",
             argv=(
-                *(str(find()), f"-logdir={self.folder / 'logs'}", "mini"),
-                f"-dir={self.folder / 'data'}",
+                # Relative to `cwd`: it takes a comma in -dir for the end of one of several folders.
+                *(str(find()), "-logdir=logs", "mini", "-dir=data"),
                 # Without these two it listens on all addresses.
                 *("-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
                 "-master.telemetry=false",
                 *(f"-{name}.port={self.ports[name]}" for name in PORTS),
                 f"-filer.localSocket={self.sockets / 'filer.sock'}",
                 f"-s3.localSocket={self.sockets / 's3.sock'}",
-                f"-s3.config={self.folder / 's3.json'}",
+                "-s3.config=s3.json",
                 *("-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"),
                 f"-bucket={self.bucket}",
             ),
             env={**CLEAN_ENV, "HOME": str(self.folder)},
-            cwd=self.folder.parent,
+            cwd=self.folder,
             prepare=self.prepare,
             ready=self.is_ready,
             stop_signal=signal.SIGTERM,

@@ -1,0 +1,299 @@
+"""The `generate` queue: a version only for weights that are ours and verified, images once stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.support.photos import distinct_photos
+
+from safelight.db import versions
+from safelight.domain.errors import Conflict, Invalid, Retryable
+from safelight.domain.nouns import Training, Version
+from safelight.domain.provider import RemoteStatus, Submission, Unknown
+from safelight.domain.trainer_inputs import matching_modules
+from safelight.flow.commands import Actor
+from safelight.flow.commands.images import activate_version, request_generation
+from safelight.flow.commands.trainings import cancel_training
+from safelight.flow.context import Context
+from tests.support.pipeline import (
+    ScriptedProvider,
+    actor,
+    drain,
+    history,
+    hurry,
+    row,
+    subject_with_photos,
+    train,
+    training_row,
+    turn,
+)
+from tests.support.weights import FEW, write_archive, write_lora
+
+ARCHIVE = "https://replicate.delivery/x/trained_model.tar"
+VERSION = "b" * 64
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
+
+
+@pytest.fixture
+def here(cx: Context, provider: ScriptedProvider) -> Context:
+    return replace(cx, tools=replace(cx.tools, provider=provider))
+
+
+@pytest.fixture
+def who(here: Context) -> Actor:
+    return actor(here)
+
+
+@pytest.fixture
+def training(here: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path) -> Training:
+    """Trained at the provider; its archive is there to be fetched."""
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+    training = train(here, who, subject.id)
+    drain(here)
+    provider.files[ARCHIVE] = write_archive(
+        tmp_path / "a.tar", write_lora(tmp_path / "a.safetensors", rank=16)
+    )
+    provider.tell(
+        training_row(here, training.id)["provider_id"],
+        status=RemoteStatus.SUCCEEDED,
+        output={"version": f"emulated/x:{VERSION}", "weights": ARCHIVE},
+        predict_seconds=900.0,
+    )
+    turn(here, "watch_trainings")
+    return training
+
+
+@pytest.fixture
+def version(here: Context, training: Training) -> Version:
+    """Stored, verified, and active since it is the first; its previews are with the provider."""
+    drain(here)
+    with here.db.transaction() as tx:
+        found = versions.of_training(tx, training.id)
+    assert found is not None
+    return found
+
+
+def test_success_is_said_once_the_weights_are_stored_and_verified(
+    here: Context, training: Training, version: Version
+) -> None:
+    """I5, R-15."""
+    found = training_row(here, training.id)
+    assert found["state"] == "succeeded"
+    there = here.tools.store.head(version.weights_key)
+    assert there is not None
+    assert (there.bytes, there.sha256) == (version.weights_bytes, version.weights_sha256)
+    assert (version.rank, version.tensors) == (16, 2 * len(FEW))
+    assert found["effective"]["network"]["linear"] == 4, "out of the archive's own config.yaml"
+    assert history(here, training.id) == [
+        "queued",
+        "preparing",
+        "ready",
+        "submitting",
+        "training",
+        "storing",
+        "succeeded",
+    ]
+
+
+def test_the_version_carries_the_subjects_trigger_and_the_providers_names(
+    here: Context, version: Version
+) -> None:
+    """R-2, R-5."""
+    subject = row(here, "SELECT * FROM subjects WHERE id = %(id)s", id=version.subject_id)
+    assert version.trigger_word == subject["trigger_word"]
+    assert (version.provider_model, version.provider_version) == ("emulated/x", VERSION)
+    assert (version.number, version.state) == (1, "active")
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda p: p.write_bytes(b"<html>expired</html>" * 99), "cannot be read"),
+        (lambda p: _archive(p, rank=8), "Rank 16 was asked for and the weights have rank 8"),
+        (lambda p: _archive(p, rank=16, only=None), "494 modules should have been trained"),
+    ],
+)
+def test_weights_that_are_not_what_was_asked_for_fail_the_training_and_make_no_version(
+    here: Context, training: Training, provider: ScriptedProvider, make: Any, reason: str
+) -> None:
+    """I5, R-120."""
+    make(provider.files[ARCHIVE])
+    drain(here)
+    found = training_row(here, training.id)
+    assert found["state"] == "failed"
+    assert reason in found["error"]
+    assert row(here, "SELECT count(*) AS n FROM versions")["n"] == 0
+
+
+def _archive(path: Path, *, rank: int, only: Any = FEW) -> None:
+    write_archive(path, write_lora(path.with_suffix(".lora"), rank=rank), only=only)
+
+
+def test_a_download_that_breaks_is_tried_again(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    download, left = provider.download, [Retryable("reset by peer")]
+
+    def breaks_once(url: str, path: Path, *, limit: int) -> Any:
+        if left:
+            raise left.pop()
+        return download(url, path, limit=limit)
+
+    provider.download = breaks_once  # type: ignore[method-assign]
+    drain(here)
+    assert training_row(here, training.id)["state"] == "storing"
+    hurry(here, kinds=["fetch_weights"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "succeeded"
+
+
+def test_a_training_whose_weights_are_being_stored_cannot_be_cancelled(
+    here: Context, who: Actor, training: Training
+) -> None:
+    with pytest.raises(Conflict, match="trained and paid"), here.db.transaction() as tx:
+        cancel_training(tx, who, training.id)
+
+
+def test_previews_are_asked_for_with_fixed_prompts_and_seeds(
+    here: Context, version: Version, provider: ScriptedProvider
+) -> None:
+    """R-113: three to five, the same for every version, each with the version's own trigger."""
+    asked = [c["input"] for c in provider.creates if "prompt" in c["input"]]
+    assert 3 <= len(asked) <= 5
+    for input in asked:
+        assert input["prompt"].count(version.trigger_word) == 1
+        assert input["lora_scale"] == version.lora_scale  # R-14
+        assert 2.0 <= input["guidance_scale"] <= 3.5  # R-97, K12
+    assert len({input["seed"] for input in asked}) == len(asked)
+
+
+def _draw(here: Context, provider: ScriptedProvider, tmp_path: Path, *, bad: bool = False) -> None:
+    """Let every prediction in flight succeed with one image."""
+    with here.db.transaction() as tx:
+        rows = tx.rows("SELECT provider_id FROM generations WHERE state = 'drawing'")
+    for found in rows:
+        url = f"https://replicate.delivery/x/{found['provider_id']}/out-0.png"
+        path = tmp_path / f"{found['provider_id']}.png"
+        Image.effect_noise((64, 48), 60).convert("RGB").save(path)
+        if bad:
+            path.write_bytes(b"<html>busy</html>")
+        provider.files[url] = path
+        provider.tell(
+            found["provider_id"],
+            status=RemoteStatus.SUCCEEDED,
+            output=[url],
+            predict_seconds=2.0,
+        )
+    turn(here, "watch_generations")
+    drain(here)
+
+
+def test_images_are_fetched_looked_at_and_stored(
+    here: Context, version: Version, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    _draw(here, provider, tmp_path)
+    with here.db.transaction() as tx:
+        images = tx.rows("SELECT i.* FROM images i JOIN generations g ON g.id = i.generation_id")
+        states = {r["state"] for r in tx.rows("SELECT state FROM generations")}
+    assert states == {"succeeded"}
+    assert len(images) >= 3
+    for image in images:
+        there = here.tools.store.head(image["key"])
+        assert there is not None
+        assert there.sha256 == image["sha256"]
+        assert (image["width"], image["height"], image["format"]) == (64, 48, "png")
+
+
+def test_what_comes_and_is_no_image_fails_the_generation(
+    here: Context, version: Version, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    _draw(here, provider, tmp_path, bad=True)
+    found = row(here, "SELECT DISTINCT state, error FROM generations")
+    assert found["state"] == "failed"
+    assert "does not decode" in found["error"]
+
+
+def test_a_users_request_uses_the_active_version_its_trigger_and_its_scale(
+    here: Context, who: Actor, version: Version, provider: ScriptedProvider
+) -> None:
+    """R-5, R-14, R-69, R-94..R-100."""
+    with here.db.transaction() as tx:
+        generation = request_generation(
+            tx, who, subject_id=version.subject_id, prompt="**riding** a bicycle", seed=11
+        )
+    drain(here)
+    sent = provider.creates[-1]
+    assert sent["version"] == VERSION
+    assert sent["input"]["seed"] == 11
+    assert version.trigger_word in sent["input"]["prompt"]
+    assert "**" not in sent["input"]["prompt"]
+    assert sent["input"]["lora_scale"] == version.lora_scale
+    assert generation.input == sent["input"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"count": 5}, {"scale": 4.0}, {"aspect_ratio": "7:5"}, {"seed": -1}, {"format": "bmp"}],
+)
+def test_a_request_out_of_range_is_refused_before_anything_is_sent(
+    here: Context, who: Actor, version: Version, wrong: Mapping[str, Any]
+) -> None:
+    with pytest.raises(Invalid), here.db.transaction() as tx:
+        request_generation(tx, who, subject_id=version.subject_id, prompt="smiling", **wrong)
+
+
+def test_a_request_whose_reply_was_lost_is_found_by_its_seed_and_prompt(
+    here: Context, who: Actor, version: Version, provider: ScriptedProvider
+) -> None:
+    """I2."""
+
+    def accept_and_drop(_kind: str, input: Mapping[str, Any]) -> Submission:
+        provider.add(input, created_at=datetime.now(UTC))
+        return Unknown("read timeout")
+
+    provider.reply, before = accept_and_drop, len(provider.creates)
+    with here.db.transaction() as tx:
+        asked = request_generation(tx, who, subject_id=version.subject_id, prompt="on a beach")
+    drain(here)
+    found = row(here, "SELECT * FROM generations WHERE id = %(id)s", id=asked.id)
+    assert found["state"] == "drawing"
+    assert len(provider.creates) == before + 1
+
+
+def test_a_second_version_waits_for_approval_and_activating_it_archives_nothing(
+    here: Context, who: Actor, version: Version, provider: ScriptedProvider
+) -> None:
+    again = train(here, who, version.subject_id)
+    drain(here)
+    provider.tell(
+        training_row(here, again.id)["provider_id"],
+        status=RemoteStatus.SUCCEEDED,
+        output={"version": f"emulated/x:{'c' * 64}", "weights": ARCHIVE},
+    )
+    turn(here, "watch_trainings")
+    drain(here)
+    with here.db.transaction() as tx:
+        second = versions.of_training(tx, again.id)
+        assert second is not None
+        assert (second.number, second.state) == (2, "candidate")
+        activate_version(tx, who, second.id)
+        activate_version(tx, who, second.id)  # again: nothing changes
+    with here.db.transaction() as tx:
+        found = {v.number: v.state for v, _ in versions.find(tx, who.owner_id)}
+        assert found == {1: "candidate", 2: "active"}
+        activate_version(tx, who, version.id)
+    assert history(here, version.id) == ["candidate", "active", "candidate", "active"]
+
+
+def test_the_subset_named_in_the_config_is_what_is_expected() -> None:
+    assert set(matching_modules(r"single_transformer_blocks\.(7|12)\.proj_out")) == set(FEW)

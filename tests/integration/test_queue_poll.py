@@ -1,0 +1,198 @@
+"""The `poll` queue: what the provider shows goes into Postgres, and every ending has its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.photos import distinct_photos
+
+from safelight.domain.errors import Retryable
+from safelight.domain.nouns import Training
+from safelight.domain.provider import RemoteStatus
+from safelight.flow.context import Context
+from tests.support.pipeline import (
+    ScriptedProvider,
+    actor,
+    drain,
+    row,
+    subject_with_photos,
+    train,
+    training_row,
+    turn,
+)
+
+BAR = "flux_train_replicate:  42%|####      | {step}/500 [05:00<06:00,  1.39it/s, lr: 4.0e-04 loss: 2.5e-01]"
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
+
+
+@pytest.fixture
+def here(cx: Context, provider: ScriptedProvider) -> Context:
+    return replace(cx, tools=replace(cx.tools, provider=provider))
+
+
+@pytest.fixture
+def training(here: Context, tmp_path: Path) -> Training:
+    """With the provider, starting."""
+    who = actor(here)
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+    training = train(here, who, subject.id)
+    drain(here)
+    return training
+
+
+def run_of(here: Context, training: Training) -> str:
+    id: str = training_row(here, training.id)["provider_id"]
+    return id
+
+
+def watch(
+    here: Context, provider: ScriptedProvider, training: Training, **shown: Any
+) -> dict[str, Any]:
+    provider.tell(run_of(here, training), **shown)
+    turn(here, "watch_trainings")
+    return training_row(here, training.id)
+
+
+def test_step_loss_and_log_tail_are_kept_while_it_trains(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """R-112, R-117."""
+    logs = "\n".join(["Using EMA", *(BAR.format(step=n) for n in range(209, 211))])
+    found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
+    assert (found["step"], found["steps"], found["loss"]) == (211, 500, 0.25)
+    assert found["log_tail"].endswith("loss: 2.5e-01]")
+    assert found["state"] == "training"
+
+
+def test_a_log_that_is_left_out_later_forgets_nothing(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=BAR.format(step=210))
+    found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=None)
+    assert found["step"] == 211
+
+
+def test_success_moves_on_to_fetching_the_weights_and_the_watch_ends(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    output = {"version": f"emulated/x:{'b' * 64}", "weights": "https://replicate.delivery/x.tar"}
+    found = watch(
+        here,
+        provider,
+        training,
+        status=RemoteStatus.SUCCEEDED,
+        output=output,
+        predict_seconds=1000.0,
+    )
+    assert found["state"] == "storing", "not succeeded before the weights are ours (I5)"
+    assert found["cost_micro_usd"] == 1_525_000  # R-104
+    assert row(here, "SELECT state FROM jobs WHERE kind = 'fetch_weights'")["state"] == "ready"
+    assert row(here, "SELECT state FROM jobs WHERE kind = 'watch_trainings'")["state"] == "done"
+
+
+@pytest.mark.parametrize("output", [None, {}, {"version": None, "weights": None}, [], "x"])
+def test_success_without_an_output_is_a_failure_that_says_so(
+    here: Context, provider: ScriptedProvider, training: Training, output: Any
+) -> None:
+    found = watch(here, provider, training, status=RemoteStatus.SUCCEEDED, output=output)
+    assert found["state"] == "failed"
+    assert "no output to fetch" in found["error"]
+
+
+def test_a_failure_keeps_the_providers_reason(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    found = watch(
+        here,
+        provider,
+        training,
+        status=RemoteStatus.FAILED,
+        error="input_images must be a zip file",
+    )
+    assert (found["state"], found["error"]) == ("failed", "input_images must be a zip file")
+
+
+def test_aborted_is_an_ending_too(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    found = watch(here, provider, training, status=RemoteStatus.ABORTED)
+    assert (found["state"], found["error"]) == ("canceled", "aborted at the provider")
+
+
+def test_a_404_soon_after_acceptance_is_waited_out_and_after_half_an_hour_is_an_ending(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """replicate-python #352."""
+    del provider.runs[run_of(here, training)]
+    turn(here, "watch_trainings")
+    assert training_row(here, training.id)["state"] == "training"
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET accepted_at = now() - interval '31 min'")
+    turn(here, "watch_trainings")
+    found = training_row(here, training.id)
+    assert found["state"] == "failed"
+    assert "knows it no more" in found["error"]
+
+
+def test_a_status_that_goes_backwards_changes_nothing(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    watch(here, provider, training, status=RemoteStatus.FAILED, error="boom")
+    provider.tell(run_of(here, training), status=RemoteStatus.PROCESSING)
+    turn(here, "watch_trainings")
+    assert training_row(here, training.id)["state"] == "failed"
+
+
+def test_throttled_reads_wait_as_long_as_they_are_told(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    provider.read_fault = Retryable("throttled", after=90)
+    turn(here, "watch_trainings")
+    job = row(
+        here,
+        "SELECT state, error, attempts, extract(epoch FROM due_at - now())::float8 AS due_in "
+        "FROM jobs WHERE kind = 'watch_trainings'",
+    )
+    assert (job["state"], job["error"], job["attempts"]) == ("ready", "throttled", 0)
+    assert job["due_in"] == pytest.approx(90, abs=5)
+
+
+def test_many_in_flight_are_watched_by_pages_of_a_hundred(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """A list call covers a hundred; a get covers one."""
+    with here.db.transaction() as tx:
+        for number in range(250):
+            run = provider.add({})
+            tx.run(CLONE, {"id": training.id, "number": number + 2, "provider_id": run.id})
+    provider.calls.clear()
+    turn(here, "watch_trainings")
+    assert [call for call in provider.calls if call.startswith("list")] == [
+        "list None",
+        "list 100",
+        "list 200",
+    ]
+    assert len([call for call in provider.calls if call.startswith("get")]) == 0
+    seen = row(here, "SELECT count(*) AS n FROM trainings WHERE watched_at IS NOT NULL")
+    assert seen["n"] == 251
+
+
+CLONE = """
+WITH subject AS (
+    INSERT INTO subjects (id, owner_id, name, kind, trigger_word)
+    SELECT gen_random_uuid(), owner_id, 'clone ' || %(number)s, 'character', 'trigger' || %(number)s
+    FROM trainings WHERE id = %(id)s RETURNING id
+)
+INSERT INTO trainings (id, owner_id, subject_id, number, state, profile, dataset_id, trainer, sent,
+                       intent_id, intent_at, provider_id, accepted_at)
+SELECT gen_random_uuid(), owner_id, subject.id, 1, 'training', profile, dataset_id, trainer, sent,
+       gen_random_uuid(), now(), %(provider_id)s, now()
+FROM trainings, subject WHERE trainings.id = %(id)s
+"""

@@ -1,0 +1,190 @@
+"""The `preprocess` queue: bad photos are found and named, a set that will not do is stopped."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.photos import distinct_photos, text_named_jpg, truncated_jpeg
+
+from safelight.db import subjects
+from safelight.domain.errors import ConsentMissing, Invalid
+from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import add_photo, create_subject, remove_photo
+from safelight.flow.commands.trainings import cancel_training, retry_training, start_training
+from safelight.flow.context import Context
+from tests.support.pipeline import (
+    ScriptedProvider,
+    actor,
+    drain,
+    history,
+    row,
+    subject_with_photos,
+    train,
+    training_row,
+)
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
+
+
+@pytest.fixture
+def here(cx: Context, provider: ScriptedProvider) -> Context:
+    return replace(cx, tools=replace(cx.tools, provider=provider))
+
+
+@pytest.fixture
+def who(here: Context) -> Actor:
+    return actor(here)
+
+
+def test_a_good_set_becomes_a_dataset_with_a_manifest_and_a_zip(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    """R-8, R-9: the images used, their count and their hashes are on record."""
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+    training = train(here, who, subject.id)
+    drain(here)
+    with here.db.transaction() as tx:
+        (dataset,) = subjects.datasets(tx, subject.id, who.owner_id)
+        photos = subjects.photos(tx, subject.id, who.owner_id)
+    assert training_row(here, training.id)["dataset_id"] == dataset.id
+    assert dataset.photos == 12
+    assert {p.state for p in photos} == {"accepted"}
+    data = here.tools.store.get_bytes(dataset.key)
+    with zipfile.ZipFile(io.BytesIO(data)) as zipped:
+        names = zipped.namelist()
+        captions = [zipped.read(n).decode() for n in names if n.endswith(".txt")]
+    assert len(names) == 24
+    assert all(subject.trigger_word in caption for caption in captions)
+    assert [p["sha256"] for p in dataset.manifest["photos"]]
+    used = row(
+        here, "SELECT count(*) AS n FROM dataset_photos WHERE dataset_id = %(id)s", id=dataset.id
+    )
+    assert used["n"] == 12
+
+
+def test_bad_photos_are_named_and_the_training_goes_on_without_them(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    photos = [*distinct_photos(tmp_path, 12), text_named_jpg(tmp_path), truncated_jpeg(tmp_path)]
+    subject = subject_with_photos(here, who, photos)
+    training = train(here, who, subject.id)
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+    with here.db.transaction() as tx:
+        found = {p.name: p for p in subjects.photos(tx, subject.id, who.owner_id)}
+    rejected = {
+        name: [f["kind"] for f in p.findings] for name, p in found.items() if p.state == "rejected"
+    }
+    assert rejected == {
+        text_named_jpg(tmp_path).name: ["not-an-image"],
+        truncated_jpeg(tmp_path).name: ["truncated"],
+    }
+
+
+def test_four_photos_are_blocked_under_the_profiles_minimum_and_no_money_is_spent(
+    here: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    """R-25, K6, A-X: likeness@v1 blocks under 8."""
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 4))
+    training = train(here, who, subject.id)
+    drain(here)
+    found = training_row(here, training.id)
+    assert found["state"] == "blocked"
+    job = row(here, "SELECT * FROM jobs WHERE kind = 'build_dataset'")
+    assert job["state"] == "parked"
+    assert "4" in job["error"]
+    assert "8" in job["error"]
+    assert provider.creates == []
+
+
+def test_a_blocked_training_goes_on_once_photos_are_added_and_it_is_retried(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    photos = distinct_photos(tmp_path, 12)
+    subject = subject_with_photos(here, who, photos[:4])
+    training = train(here, who, subject.id)
+    drain(here)
+    for path in photos[4:]:
+        add_photo(here.db, here.tools.store, who, subject.id, path)
+    with here.db.transaction() as tx:
+        retry_training(tx, who, training.id)
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+    assert history(here, training.id)[:5] == [
+        "queued",
+        "preparing",
+        "blocked",
+        "preparing",
+        "ready",
+    ]
+
+
+def test_a_blocked_training_can_be_cancelled(here: Context, who: Actor, tmp_path: Path) -> None:
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 4))
+    training = train(here, who, subject.id)
+    drain(here)
+    with here.db.transaction() as tx:
+        cancel_training(tx, who, training.id)
+    assert training_row(here, training.id)["state"] == "canceled"
+    assert train(here, who, subject.id).number == 2, "the subject is free for another"
+
+
+def test_the_same_file_sent_twice_is_one_photo(here: Context, who: Actor, tmp_path: Path) -> None:
+    (path,) = distinct_photos(tmp_path, 1)
+    subject = subject_with_photos(here, who, [path])
+    photo, made = add_photo(here.db, here.tools.store, who, subject.id, path)
+    assert not made
+    with here.db.transaction() as tx:
+        assert [p.id for p in subjects.photos(tx, subject.id, who.owner_id)] == [photo.id]
+
+
+def test_a_photo_that_was_removed_is_not_trained_on(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    """R-111: remove or replace a single photo."""
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+    with here.db.transaction() as tx:
+        gone = subjects.photos(tx, subject.id, who.owner_id)[0]
+        remove_photo(tx, who, gone.id)
+    train(here, who, subject.id)
+    drain(here)
+    with here.db.transaction() as tx:
+        (dataset,) = subjects.datasets(tx, subject.id, who.owner_id)
+    assert str(gone.id) not in str(dataset.manifest)
+    assert dataset.photos == 11
+
+
+def test_a_person_is_not_trained_before_consent_is_on_record(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 8), kind="person")
+    with pytest.raises(ConsentMissing), here.db.transaction() as tx:
+        start_training(tx, who, subject.id)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [("num_repeats", 20, "num_repeats"), ("lora_rank", 500, "128"), ("steps", 2, "3")],
+)
+def test_an_input_the_trainer_does_not_take_is_refused_before_any_work(
+    here: Context, who: Actor, tmp_path: Path, key: str, value: int, says: str
+) -> None:
+    """R-77, K4; replicate.md 4.1."""
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 8))
+    with pytest.raises(Invalid, match=says), here.db.transaction() as tx:
+        start_training(tx, who, subject.id, overrides={key: value})
+    assert row(here, "SELECT count(*) AS n FROM trainings")["n"] == 0
+
+
+def test_a_subject_without_photos_is_refused_with_the_way_out(here: Context, who: Actor) -> None:
+    with here.db.transaction() as tx:
+        subject = create_subject(tx, who, name="Empty", kind="character")
+    with pytest.raises(Invalid, match="Add at least 8"), here.db.transaction() as tx:
+        start_training(tx, who, subject.id)

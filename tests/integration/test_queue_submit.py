@@ -1,0 +1,273 @@
+"""The `submit` queue: the intent first, one POST, every ending of it told apart (I2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.photos import distinct_photos
+
+from safelight.db import jobs
+from safelight.domain.nouns import Training
+from safelight.domain.provider import (
+    Accepted,
+    NotSent,
+    Refused,
+    RemoteStatus,
+    Submission,
+    Unknown,
+)
+from safelight.domain.queues import Queue
+from safelight.flow.commands import Actor
+from safelight.flow.commands.trainings import cancel_training
+from safelight.flow.context import Context
+from safelight.flow.perform import perform
+from safelight.flow.work import WORKS
+from tests.support.pipeline import (
+    ScriptedProvider,
+    actor,
+    drain,
+    due,
+    history,
+    hurry,
+    row,
+    subject_with_photos,
+    train,
+    training_row,
+    turn,
+)
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
+
+
+@pytest.fixture
+def here(cx: Context, provider: ScriptedProvider) -> Context:
+    return replace(cx, tools=replace(cx.tools, provider=provider))
+
+
+@pytest.fixture
+def who(here: Context) -> Actor:
+    return actor(here)
+
+
+@pytest.fixture
+def training(here: Context, who: Actor, tmp_path: Path) -> Training:
+    """Asked for, on photos enough: everything up to the submission is still to come."""
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+    return train(here, who, subject.id)
+
+
+def reply(*endings: Submission) -> Any:
+    left = list(endings)
+
+    def answer(_kind: str, _input: Mapping[str, Any]) -> Submission:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer
+
+
+def test_an_accepted_training_is_recorded_and_watched(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    drain(here)
+    found = training_row(here, training.id)
+    assert found["state"] == "training"
+    assert found["provider_id"] in provider.runs
+    assert row(here, "SELECT count(*) AS n FROM jobs WHERE kind = 'watch_trainings'")["n"] == 1
+    assert len(provider.creates) == 1
+
+
+def test_what_is_sent_is_what_the_trainer_takes_and_nothing_else(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    """Requirements 0.1 and 0.2: an input the trainer drops is never sent."""
+    drain(here)
+    sent = dict(provider.creates[0]["input"])
+    url = sent.pop("input_images")
+    found = training_row(here, training.id)
+    assert sent == found["sent"]["input"]
+    assert sent["lora_rank"] == 16  # A-X, likeness@v1
+    assert sent["steps"] == 500  # clamp(40 exposures x 12 images, 500, 1500)
+    assert str(found["intent_id"]) in url, "the input URL bears the intent: it is our evidence"
+    assert "num_repeats" not in sent
+    assert "network_alpha" not in sent
+
+
+def test_the_intent_is_on_record_before_the_request_leaves(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(_kind: str, input: Mapping[str, Any]) -> Submission:
+        seen.append(training_row(here, training.id))
+        return Accepted(provider.add(input))
+
+    provider.reply = look
+    drain(here)
+    assert [found["state"] for found in seen] == ["submitting"]
+    assert seen[0]["intent_id"] is not None
+
+
+def test_a_refusal_ends_the_training_with_the_reason_and_no_second_request(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    provider.reply = reply(Refused(422, "- input.steps: Must be less than or equal to 6000"))
+    drain(here, wait=True)
+    found = training_row(here, training.id)
+    assert found["state"] == "failed"
+    assert "Must be less than or equal to 6000" in found["error"]
+    assert len(provider.creates) == 1
+
+
+def test_throttling_waits_as_long_as_it_is_told_and_sends_again(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    provider.reply = reply(Refused(429, "throttled", retry_after=77))
+    drain(here)
+    job = row(here, "SELECT * FROM jobs WHERE kind = 'submit_training'")
+    assert training_row(here, training.id)["state"] == "ready"
+    assert (job["due_at"] - datetime.now(UTC)).total_seconds() == pytest.approx(77, abs=5)
+    provider.reply = None
+    hurry(here, kinds=["submit_training"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+
+
+def test_no_credit_parks_the_job_and_nothing_is_lost(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    provider.reply = reply(Refused(402, "You have insufficient credit to run this model."))
+    drain(here)
+    job = row(here, "SELECT * FROM jobs WHERE kind = 'submit_training'")
+    assert job["state"] == "parked"
+    assert "insufficient credit" in job["error"]
+    provider.reply = None
+    with here.db.transaction() as tx:
+        jobs.retry(tx, job["id"], actor="ops")
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+
+
+def test_a_request_that_never_left_is_sent_again(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    provider.reply = reply(NotSent("connection refused"))
+    drain(here)
+    assert training_row(here, training.id)["state"] == "ready"
+    provider.reply = None
+    hurry(here, kinds=["submit_training"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+    assert len(provider.runs) == 1
+
+
+def test_a_lost_reply_is_found_in_the_providers_list_and_never_sent_again(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    """I2."""
+
+    def accept_and_drop(_kind: str, input: Mapping[str, Any]) -> Submission:
+        provider.add({"input_images": "https://elsewhere.example/other.zip"})
+        provider.add(input, created_at=datetime.now(UTC))
+        return Unknown("read timeout")
+
+    provider.reply = accept_and_drop
+    drain(here, wait=False)
+    found = training_row(here, training.id)
+    assert found["state"] == "training"
+    assert "unknown" in history(here, training.id)
+    mark = str(found["intent_id"])
+    assert mark in str(provider.runs[found["provider_id"]].input["input_images"])
+    assert len(provider.creates) == 1
+
+
+def test_an_unknown_that_the_list_does_not_show_is_parked_for_a_person_and_not_sent_again(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    """I1 and I2."""
+    provider.reply = reply(Unknown("connection reset"))
+    drain(here)
+    assert training_row(here, training.id)["state"] == "unknown"
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET intent_at = now() - interval '1 hour'")
+    hurry(here, kinds=["settle_training"])
+    drain(here)
+    job = row(here, "SELECT * FROM jobs WHERE kind = 'settle_training'")
+    assert job["state"] == "parked"
+    assert "not sent again by itself" in job["error"]
+    assert len(provider.creates) == 1
+
+
+def test_a_worker_that_dies_while_it_sends_leaves_an_unknown_and_not_a_second_request(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    def die(_kind: str, input: Mapping[str, Any]) -> Submission:
+        provider.add(input, created_at=datetime.now(UTC))
+        raise SystemExit
+
+    provider.reply = die
+    with pytest.raises(SystemExit):
+        drain(here)
+    assert training_row(here, training.id)["state"] == "submitting"
+    with here.db.transaction() as tx:
+        tx.run("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
+    job = row(here, "SELECT id, queue FROM jobs WHERE kind = 'submit_training'")
+    perform(job["id"], Queue(job["queue"]), WORKS, here)
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+    assert len(provider.creates) == 1
+
+
+def test_the_list_is_not_read_further_back_than_the_intent(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    for _ in range(450):
+        provider.add({"input_images": "https://elsewhere.example/x.zip"}, created_at=long_ago)
+    provider.reply = reply(Unknown("read timeout"))
+    drain(here)
+    assert provider.calls == ["list None"]
+
+
+def test_a_cancel_before_submission_ends_the_training_and_sends_nothing(
+    here: Context, who: Actor, training: Training, provider: ScriptedProvider
+) -> None:
+    with here.db.transaction() as tx:
+        cancel_training(tx, who, training.id)
+    drain(here, wait=True)
+    assert training_row(here, training.id)["state"] == "canceled"
+    assert provider.creates == []
+    assert due(here) == []
+
+
+def test_a_cancel_while_it_trains_is_asked_for_at_the_provider_and_seen_by_the_watch(
+    here: Context, who: Actor, training: Training, provider: ScriptedProvider
+) -> None:
+    drain(here)
+    with here.db.transaction() as tx:
+        cancel_training(tx, who, training.id)
+    drain(here)
+    provider_id = training_row(here, training.id)["provider_id"]
+    assert provider.canceled == [provider_id]
+    assert training_row(here, training.id)["state"] == "training", "not before the provider says so"
+    provider.tell(provider_id, status=RemoteStatus.CANCELED, predict_seconds=12.0)
+    turn(here, "watch_trainings")
+    found = training_row(here, training.id)
+    assert found["state"] == "canceled"
+    assert found["cost_micro_usd"] == 18_300  # 12 s of an H100 at $0.001525 (R-104)
+
+
+def test_the_destination_is_made_on_first_use_under_our_account(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    drain(here)
+    name = f"emulated/safelight-{str(training.owner_id)[-12:]}"
+    assert provider.models == [name]
+    assert provider.creates[0]["destination"] == name

@@ -1,0 +1,233 @@
+"""What the trainer takes, as data, and what its weights must weigh.
+
+The trainer drops inputs it does not know without a word, so an unknown one is an error here, before
+money is spent. Source: train.py of ``ostris/flux-dev-lora-trainer`` (replicate/flux-fine-tuner at
+3dd14e3). Where the trainer has no limit of its own and a wild value would only waste a paid run, the
+limit here is Safelight's and says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from safelight.domain.errors import Invalid
+
+TRAINER = "ostris/flux-dev-lora-trainer"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerInput:
+    """One input of the trainer. `withheld` says why Safelight never lets a caller set it."""
+
+    type: type
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    withheld: str | None = None
+
+
+_SECRET = "it is a secret, and a training's inputs are readable at the provider"  # noqa: S105
+_WANDB = "live samples go to a third party; Safelight draws its own previews"
+
+INPUTS: Mapping[str, TrainerInput] = MappingProxyType(
+    {
+        "input_images": TrainerInput(str, withheld="it is the dataset that Safelight builds"),
+        "trigger_word": TrainerInput(
+            str, "TOK", withheld="the trigger is made once with the subject and never retyped"
+        ),
+        "autocaption": TrainerInput(bool, True),
+        "autocaption_prefix": TrainerInput(str),
+        "autocaption_suffix": TrainerInput(str),
+        "steps": TrainerInput(int, 1000, 3, 6000),
+        # No bound of the trainer's: above 1 (prodigy's own scale) is always a slip of the pen.
+        "learning_rate": TrainerInput(float, 4e-4, 1e-7, 1.0),
+        # No bound of the trainer's: 16 images of 1024 pixels a step is past the GPU's memory.
+        "batch_size": TrainerInput(int, 1, 1, 16),
+        "resolution": TrainerInput(str, "512,768,1024"),
+        "lora_rank": TrainerInput(int, 16, 1, 128),
+        "caption_dropout_rate": TrainerInput(float, 0.05, 0.0, 1.0),
+        "optimizer": TrainerInput(str, "adamw8bit"),
+        "cache_latents_to_disk": TrainerInput(bool, False),
+        "layers_to_optimize_regex": TrainerInput(str),
+        "gradient_checkpointing": TrainerInput(bool, False),
+        "hf_repo_id": TrainerInput(str, withheld="the trainer would publish the weights openly"),
+        "hf_token": TrainerInput(str, withheld=_SECRET),
+        "wandb_api_key": TrainerInput(str, withheld=_SECRET),
+        "wandb_project": TrainerInput(str, "flux_train_replicate", withheld=_WANDB),
+        "wandb_run": TrainerInput(str, withheld=_WANDB),
+        "wandb_entity": TrainerInput(str, withheld=_WANDB),
+        "wandb_sample_interval": TrainerInput(int, 100, 1, withheld=_WANDB),
+        "wandb_sample_prompts": TrainerInput(str, withheld=_WANDB),
+        "wandb_save_interval": TrainerInput(int, 100, 1, withheld=_WANDB),
+        "skip_training_and_use_pretrained_hf_lora_url": TrainerInput(
+            str, withheld="the result would not be trained on the subject's photos"
+        ),
+    }
+)
+"""Every input of the trainer, in its own order."""
+
+SETTABLE = tuple(name for name, spec in INPUTS.items() if spec.withheld is None)
+
+NOT_TAKEN: Mapping[str, str] = MappingProxyType(
+    {
+        "num_repeats": "raise steps instead: exposures per image are steps × batch_size ÷ images",
+        "network_alpha": "alpha is always the rank; set lora_rank",
+        "alpha": "alpha is always the rank; set lora_rank",
+        "dropout": "the only dropout there is caption_dropout_rate",
+        "weight_decay": "the optimizer's own 0.01 holds",
+        "mixed_precision": "it trains in bf16 and saves fp16, always",
+        "prior_loss_weight": "it has no prior-preservation loss",
+        "seed": "it has no training seed: two runs are never the same",
+        "lr_scheduler": "the learning rate is constant",
+        "warmup": "the learning rate is constant",
+        "epochs": "it counts steps; set steps",
+        "max_train_steps": "it is called steps",
+        "rank": "it is called lora_rank",
+        "network_dim": "it is called lora_rank",
+    }
+)
+"""Inputs that people try (section 0.1 of the requirements, R-77 to R-82) and what to do instead."""
+
+OPTIMIZERS = (
+    "adamw8bit", "adam8bit", "adamw", "adam", "lion8bit", "lion", "adagrad", "adafactor", "prodigy",
+)  # fmt: skip
+"""What the trainer knows; any other name fails there only after the model is loaded and paid for."""
+
+RESOLUTION_SIDES = (256, 2048)
+"""Safelight's own limits on each side listed in `resolution`; the trainer has none."""
+
+
+def check_input(name: str, value: Any) -> Any:
+    """*value* as the trainer takes it for *name*; `Invalid` names the input, the limit and the value."""
+    spec = INPUTS.get(name)
+    if spec is None:
+        why = NOT_TAKEN.get(name, "it would be dropped without a word")
+        raise Invalid(
+            f"The trainer has no input {name!r}: {why}.",
+            hint=f"It takes: {', '.join(SETTABLE)}.",
+        )
+    if spec.withheld is not None:
+        raise Invalid(f"{name!r} cannot be set: {spec.withheld}.")
+    value = _typed(name, spec.type, value)
+    if spec.minimum is not None and value < spec.minimum:
+        raise Invalid(f"{name} must be at least {spec.minimum:g}; {value:g} was given.")
+    if spec.maximum is not None and value > spec.maximum:
+        raise Invalid(f"{name} must be at most {spec.maximum:g}; {value:g} was given.")
+    if name == "optimizer" and value not in OPTIMIZERS:
+        raise Invalid(f"optimizer must be one of {', '.join(OPTIMIZERS)}; {value!r} was given.")
+    if name == "resolution":
+        _check_resolution(value)
+    if name == "layers_to_optimize_regex":
+        matching_modules(value)
+    return value
+
+
+def _typed(name: str, wanted: type, value: Any) -> Any:
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[wanted]
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    fits = {
+        int: whole,
+        float: whole or (isinstance(value, float) and math.isfinite(value)),
+        bool: isinstance(value, bool),
+        str: isinstance(value, str),
+    }[wanted]
+    if not fits:
+        raise Invalid(f"{name} must be {words}; {value!r} was given.")
+    return float(value) if wanted is float else value
+
+
+def _check_resolution(value: str) -> None:
+    low, high = RESOLUTION_SIDES
+    for side in value.split(","):
+        if not side.strip().isascii() or not side.strip().isdigit():
+            raise Invalid(
+                f"resolution is a list of whole numbers such as '512,768,1024'; {value!r} was given."
+            )
+        if not low <= int(side) <= high:
+            raise Invalid(f"resolution must be {low} to {high} a side; {side.strip()} was given.")
+
+
+_SINGLE: Mapping[str, tuple[int, int]] = {
+    "attn.to_q": (3072, 3072),
+    "attn.to_k": (3072, 3072),
+    "attn.to_v": (3072, 3072),
+    "norm.linear": (3072, 9216),
+    "proj_mlp": (3072, 12288),
+    "proj_out": (15360, 3072),
+}
+_ATTENTION = [
+    "to_q",
+    "to_k",
+    "to_v",
+    "add_q_proj",
+    "add_k_proj",
+    "add_v_proj",
+    "to_out.0",
+    "to_add_out",
+]
+_DOUBLE: Mapping[str, tuple[int, int]] = {
+    **{f"attn.{name}": (3072, 3072) for name in _ATTENTION},
+    "ff.net.0.proj": (3072, 12288),
+    "ff.net.2": (12288, 3072),
+    "ff_context.net.0.proj": (3072, 12288),
+    "ff_context.net.2": (12288, 3072),
+    "norm1.linear": (3072, 18432),
+    "norm1_context.linear": (3072, 18432),
+}
+
+
+@lru_cache(maxsize=1)
+def modules() -> Mapping[str, tuple[int, int]]:
+    """The 494 modules of FLUX.1-dev that a LoRA changes: name → (in, out) features.
+
+    In the file each has ``<name>.lora_A.weight`` of shape (rank, in) and ``<name>.lora_B.weight`` of
+    shape (out, rank), in fp16.
+    """
+    single = {
+        f"transformer.single_transformer_blocks.{block}.{part}": shape
+        for block in range(38)
+        for part, shape in _SINGLE.items()
+    }
+    double = {
+        f"transformer.transformer_blocks.{block}.{part}": shape
+        for block in range(19)
+        for part, shape in _DOUBLE.items()
+    }
+    return MappingProxyType({**single, **double})
+
+
+def matching_modules(regex: str | None) -> tuple[str, ...]:
+    """The modules trained under `layers_to_optimize_regex` (``re.search``, as the trainer does).
+
+    None or empty: all 494. `Invalid` for an expression that does not compile or matches nothing.
+    """
+    if not regex:
+        return tuple(modules())
+    try:
+        pattern = re.compile(regex)
+    except re.error as error:
+        raise Invalid(f"layers_to_optimize_regex {regex!r} does not compile: {error}.") from error
+    found = tuple(name for name in modules() if pattern.search(name))
+    if not found:
+        raise Invalid(
+            f"layers_to_optimize_regex {regex!r} matches none of the 494 layers.",
+            hint="A layer's name looks like 'transformer.single_transformer_blocks.7.proj_out'.",
+        )
+    return found
+
+
+def expected_bytes(rank: int, names: Iterable[str] | None = None) -> int:
+    """Bytes of the tensors of a LoRA of *rank* over *names* (None: all modules), in fp16 (R-120, K15).
+
+    All modules: 10,739,712 × rank. The file has a header of some 0.1 MB on top. KeyError for a name
+    that is no module.
+    """
+    shapes = modules()
+    chosen = shapes if names is None else names
+    return 2 * rank * sum(sum(shapes[name]) for name in chosen)

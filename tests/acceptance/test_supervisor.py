@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from safelight.local import places
 from safelight.local.state import read_environment
 from tests.support.processes import alive, stat, tree, wait_until
 
@@ -206,7 +208,7 @@ def test_a_killed_watchdog_is_replaced_and_knows_what_runs(tmp_path: Path) -> No
 def test_a_service_that_never_comes_up_ends_the_start_with_its_last_words(tmp_path: Path) -> None:
     run = Run(tmp_path, "-m", "tests.support.supervise", str(tmp_path), "steady", "fails")
     assert run.process.wait(20) == 1
-    assert "fails was not ready" in run.said
+    assert "fails ended with 1 before it was ready" in run.said
     assert "no good" in run.said.split("Its last lines:")[1]
 
 
@@ -248,6 +250,27 @@ def test_real_stores_keep_their_data_over_a_kill_9_and_start_warm(home: Path) ->
             assert again.end(signal.SIGINT) == 0
             assert not (home / "environment.json").exists()
     assert warm < 15
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has this difficulty")
+def test_nothing_survives_a_kill_9_where_root_starts_in_a_private_folder(tmp_path: Path) -> None:
+    # pytest's own folder is 0700, as root's home is: Postgres's user cannot come here.
+    assert not places.reachable_by_others(tmp_path)
+    home = tmp_path / "home"
+    try:
+        with stack(home) as run:
+            run.until("all ready", 60)
+            assert (home / "postgres").readlink().parent == places.system_folder()
+            left = run.tree()
+            run.end(signal.SIGKILL)
+            took = wait_until(lambda: not alive(left), 12, "the end of the tree")
+        assert took < 10
+        with stack(home) as again:
+            again.until("all ready", 30)
+            assert again.end(signal.SIGTERM) == 0
+    finally:
+        for name in ("postgres", "run"):
+            shutil.rmtree((home / name).readlink())
 
 
 def test_the_second_supervisor_on_a_folder_is_told_and_changes_nothing(home: Path) -> None:

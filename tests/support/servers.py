@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from safelight.local import places
 from safelight.local.ports import Ports
 from safelight.local.postgres import Postgres
 from safelight.local.process import Child, Service
-from safelight.local.seaweed import PORTS, REGION, Seaweed
+from safelight.local.seaweed import REGION, Seaweed, choose_ports
 from safelight.local.valkey import Valkey
 
 
@@ -86,6 +87,7 @@ class Stores:
     postgres: Server
     valkey: Server
     seaweed: Server
+    remove_sockets: Callable[[], None]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -109,6 +111,7 @@ class Stores:
     def remove(self) -> None:
         """Stop all three and delete their data, also what lies outside `folder`."""
         self.stop()
+        self.remove_sockets()
         for link in (self.folder / "postgres", self.folder / "run"):
             if link.is_symlink():
                 shutil.rmtree(link.readlink(), ignore_errors=True)
@@ -133,8 +136,7 @@ def start_stores(folder: Path) -> Stores:
     sockets = places.socket_folder(folder / "run")
     postgres = Postgres(folder / "postgres", sockets, ports.get("postgres"), secret)
     valkey = Valkey(folder / "valkey", sockets)
-    weed_ports = {name: ports.get(f"seaweed-{name}", twin=True) for name in PORTS}
-    seaweed = Seaweed(folder / "seaweed", sockets, weed_ports, "tests", secret)
+    seaweed = Seaweed(folder / "seaweed", sockets, choose_ports(ports), "tests", secret)
     servers = {
         service.name: Server(service, folder / f"{service.name}.log")
         for service in (postgres.service(), valkey.service(), seaweed.service())
@@ -145,6 +147,7 @@ def start_stores(folder: Path) -> Stores:
         broker_url=valkey.url,
         s3=S3(seaweed.url, seaweed.access_key, seaweed.secret_key, seaweed.bucket),
         **servers,
+        remove_sockets=seaweed.remove_sockets,
     )
     try:
         for server in servers.values():

@@ -18,20 +18,20 @@ from botocore.credentials import Credentials
 
 from safelight.local import places
 from safelight.local.logs import Log
-from safelight.local.ports import HIGH, LOW, TWIN, Ports, is_free
-from safelight.local.seaweed import REGION, sign
+from safelight.local.ports import HIGH, LOW, Ports, is_free
+from safelight.local.process import LocalError
+from safelight.local.seaweed import PORTS, REGION, TWIN, choose_ports, sign
 from safelight.local.state import Held, State, is_held, read_environment
 from safelight.local.supervisor import Backoff
 
 
 def test_ports_are_remembered(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
-    ports = Ports(file)
-    first = {name: ports.get(name, twin=True) for name in ("a", "b", "c")}
-    assert len(set(first.values())) == 3
+    first = choose_ports(Ports(file))
+    assert set(first) == set(PORTS)
+    assert len(set(first.values())) == len(PORTS)
     assert all(LOW <= port < HIGH and port + TWIN < 32_768 for port in first.values())
-    again = Ports(file)
-    assert {name: again.get(name, twin=True) for name in first} == first
+    assert choose_ports(Ports(file)) == first
 
 
 def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
@@ -44,15 +44,30 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
         assert Ports(file).get("a") != port
 
 
-def test_a_port_whose_twin_is_taken_is_replaced_where_both_are_needed(tmp_path: Path) -> None:
+def test_a_port_whose_grpc_port_is_taken_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
-    port = Ports(file).get("a", twin=True)
+    first = choose_ports(Ports(file))
     with socket.socket() as other:
-        other.bind(("127.0.0.1", port + TWIN))
+        other.bind(("127.0.0.1", first["filer"] + TWIN))
         other.listen()
-        assert Ports(file).get("a", twin=True) != port
-        file.write_text(json.dumps({"a": port}))
-        assert Ports(file).get("a") == port
+        again = choose_ports(Ports(file))
+    assert [name for name in PORTS if again[name] != first[name]] == ["filer"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes another user's file")
+def test_a_port_whose_socket_another_user_left_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    first = choose_ports(Ports(file))
+    left = Path(f"/tmp/seaweedfs-s3-grpc-{first['s3'] + TWIN}.sock")
+    left.touch()
+    try:
+        os.chown(left, 65534, 65534)
+        assert choose_ports(Ports(file))["s3"] != first["s3"]
+        os.chown(left, 0, 0)
+        file.write_text(json.dumps({f"seaweed-{name}": port for name, port in first.items()}))
+        assert choose_ports(Ports(file)) == first, "our own is only in the way until we remove it"
+    finally:
+        left.unlink()
 
 
 def test_a_preferred_port_is_taken_when_free_and_nothing_is_remembered(tmp_path: Path) -> None:
@@ -120,6 +135,13 @@ def test_a_second_owner_is_told_who_the_first_is(tmp_path: Path) -> None:
     second = State(tmp_path)
     second.acquire()
     second.release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes another user's folder")
+def test_a_folder_of_another_user_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(LocalError, match=r"belongs to user 65534.* SAFELIGHT_HOME"):
+        State(tmp_path).acquire()
 
 
 def test_pauses_double_up_to_the_longest() -> None:

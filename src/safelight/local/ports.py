@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 LOW, HIGH = 12_000, 22_000
 """Ports are drawn from here, so that port + 10 000 (SeaweedFS's gRPC) stays under 32 768 as well:
 from there on Linux takes ports for outgoing connections, and could take one of ours at a restart."""
-
-TWIN = 10_000
-"""SeaweedFS listens for gRPC at each of its ports plus this."""
 
 
 def is_free(port: int) -> bool:
@@ -28,15 +25,23 @@ def is_free(port: int) -> bool:
         return True
 
 
-def choose(taken: Iterable[int] = (), *, twin: bool = False) -> int:
-    """A free port in [LOW, HIGH) that is not in `taken`; with `twin`, port + TWIN is free as well.
+Check = Callable[[int], bool]
+"""Whether a port that is free may be taken."""
+
+
+def _any(port: int) -> bool:  # noqa: ARG001  # a Check
+    return True
+
+
+def choose(taken: Iterable[int] = (), check: Check = _any) -> int:
+    """A free port in [LOW, HIGH) that is not in `taken` and passes `check`.
 
     Raises OSError when two hundred draws found none.
     """
     avoid = set(taken)
     for _ in range(200):
         port = random.randrange(LOW, HIGH)  # noqa: S311  # no secret
-        if port not in avoid and is_free(port) and (not twin or is_free(port + TWIN)):
+        if port not in avoid and is_free(port) and check(port):
             return port
     raise OSError(f"No free port was found on 127.0.0.1 between {LOW} and {HIGH}.")
 
@@ -49,17 +54,14 @@ class Ports:
         self._known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
         self._used: set[int] = set()
 
-    def get(self, name: str, *, prefer: int | None = None, twin: bool = False) -> int:
+    def get(self, name: str, *, prefer: int | None = None, check: Check = _any) -> int:
         """The port of that name: last time's if free, else `prefer` if free, else another."""
         hopes = [port for port in (self._known.get(name), prefer) if port]
-        port = next((p for p in hopes if self._usable(p, twin)), None) or choose(
-            self._used, twin=twin
-        )
+        port = next(
+            (p for p in hopes if p not in self._used and is_free(p) and check(p)), None
+        ) or choose(self._used, check)
         self._used.add(port)
         if self._known.get(name) != port:
             self._known[name] = port
             self._file.write_text(json.dumps(self._known, indent=1))
         return port
-
-    def _usable(self, port: int, twin: bool) -> bool:
-        return port not in self._used and is_free(port) and (not twin or is_free(port + TWIN))

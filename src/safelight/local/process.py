@@ -166,8 +166,9 @@ class Child:
         self.start()
         while not self.is_ready():
             if time.monotonic() > deadline:
+                failure = self.failure()
                 self.kill()
-                raise LocalError(self.failure())
+                raise LocalError(failure)
             if not self.running:
                 time.sleep(0.5)
                 self.start()
@@ -176,12 +177,13 @@ class Child:
     def failure(self) -> str:
         """What to tell when it did not come up."""
         service, code = self.service, self.exit_code()
-        ended = f"ended with {code}" if code is not None else "still runs"
-        said = "\n".join(f"  {line}" for line in self.tail) or "  (nothing)"
-        return (
-            f"{service.name} was not ready within {service.ready_timeout:g} s ({ended}). "
-            f"Its last lines:\n{said}"
+        what = (
+            f"ended with {code}" + ("" if service.once else " before it was ready")
+            if code is not None
+            else f"was not ready within {service.ready_timeout:g} s"
         )
+        said = "\n".join(f"  {line}" for line in self.tail) or "  (nothing)"
+        return f"{service.name} {what}. Its last lines:\n{said}"
 
     def _join(self) -> None:
         if self._reader is not None:

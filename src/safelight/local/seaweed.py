@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import hashlib
 import hmac
 import http.client
 import json
+import os
 import signal
 import sysconfig
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+from safelight.local.ports import Ports, is_free
 from safelight.local.postgres import CLEAN_ENV
 from safelight.local.process import LocalError, Service
 
 REGION = "us-east-1"
 PORTS = ("master", "volume", "filer", "s3", "admin")
+TWIN = 10_000
+"""It listens for gRPC at each of its ports plus this, which no flag changes for all of them."""
+
 PROBE_KEY = ".safelight-ready"
 
 
@@ -93,6 +99,7 @@ class Seaweed:
             old.unlink()
         for name in ("filer.sock", "s3.sock"):
             (self.sockets / name).unlink(missing_ok=True)
+        self.remove_sockets()
         identity = {
             "name": "app",
             "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
@@ -101,6 +108,11 @@ class Seaweed:
         keys = self.folder / "s3.json"
         keys.touch(0o600)
         keys.write_text(json.dumps({"identities": [identity]}))
+
+    def remove_sockets(self) -> None:
+        """Remove the gRPC sockets that it leaves in /tmp. Only when it does not run."""
+        for name, port in self.ports.items():
+            _grpc_socket(name, port).unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
         """Whether an object put into the bucket can be read back.
@@ -124,6 +136,25 @@ class Seaweed:
             return 0, b""
         finally:
             connection.close()
+
+
+def choose_ports(ports: Ports) -> dict[str, int]:
+    """A port for each of PORTS where the gRPC port and its socket in /tmp can be had as well."""
+
+    def usable(name: str, port: int) -> bool:
+        path = _grpc_socket(name, port)
+        # Another user's, left by a server that had these ports: ours could not take its place.
+        foreign = path.exists() and path.lstat().st_uid != os.geteuid()
+        return is_free(port + TWIN) and not foreign
+
+    return {
+        name: ports.get(f"seaweed-{name}", check=functools.partial(usable, name)) for name in PORTS
+    }
+
+
+def _grpc_socket(name: str, port: int) -> Path:
+    """Where it puts a socket of its own accord; no flag changes that, nor does TMPDIR."""
+    return Path(f"/tmp/seaweedfs-{name}-grpc-{port + TWIN}.sock")  # noqa: S108
 
 
 def sign(

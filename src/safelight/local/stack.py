@@ -17,7 +17,7 @@ from safelight.local.logs import Log
 from safelight.local.ports import Ports
 from safelight.local.postgres import Postgres
 from safelight.local.process import LocalError, Service
-from safelight.local.seaweed import PORTS, REGION, Seaweed
+from safelight.local.seaweed import REGION, Seaweed, choose_ports
 from safelight.local.state import Held, State, is_held, read_environment
 from safelight.local.supervisor import Supervisor
 from safelight.local.valkey import Valkey
@@ -202,7 +202,7 @@ class Stack:
             seaweed = Seaweed(
                 folder / "seaweed",
                 sockets,
-                {name: ports.get(f"seaweed-{name}", twin=True) for name in PORTS},
+                choose_ports(ports),
                 state.secret("s3-access", prefix="SL"),
                 state.secret("s3-secret"),
                 self._base_env.get("S3_BUCKET") or "safelight",

@@ -205,7 +205,16 @@ class Supervisor:
     def _start(self, kept: _Kept) -> None:
         kept.again_at = None
         kept.started = time.monotonic()
-        kept.child.start()
+        try:
+            kept.child.start()
+        except (OSError, LocalError) as error:
+            # A full disk may pass; but what never ran will not run by waiting.
+            if not kept.was_ready:
+                raise
+            kept.ends += 1
+            kept.again_at = kept.started + self._backoff.pause(kept.ends)
+            self._log.say(kept.service.name, f"could not be started: {error}")
+            return
         self._tell_watchdog("+", kept)
 
     def _end_all(self) -> None:

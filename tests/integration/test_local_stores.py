@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -22,6 +23,7 @@ from redis.retry import Retry
 
 from safelight.local import places, postgres
 from safelight.local.ports import Ports
+from safelight.local.seaweed import PORTS, TWIN
 from tests.support.servers import Stores, start_stores
 
 
@@ -126,8 +128,11 @@ def test_a_new_bucket_is_empty_and_takes_a_put_at_once() -> None:
             client.put_object(Bucket=fresh.s3.bucket, Key="a", Body=b"1", IfNoneMatch="*")
             found = client.list_objects_v2(Bucket=fresh.s3.bucket)["Contents"]
             assert [entry["Key"] for entry in found] == ["a"]
+            ports = json.loads((fresh.folder / "ports.json").read_text())
         finally:
             fresh.remove()
+    left = [f"/tmp/seaweedfs-{name}-grpc-{ports[f'seaweed-{name}'] + TWIN}.sock" for name in PORTS]
+    assert not [path for path in left if Path(path).exists()]
 
 
 def test_the_object_store_refuses_a_wrong_key_and_lets_one_of_many_writers_win(

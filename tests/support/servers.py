@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,7 +86,6 @@ class Stores:
     postgres: Server
     valkey: Server
     seaweed: Server
-    remove_sockets: Callable[[], None]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -111,7 +109,6 @@ class Stores:
     def remove(self) -> None:
         """Stop all three and delete their data, also what lies outside `folder`."""
         self.stop()
-        self.remove_sockets()
         for link in (self.folder / "postgres", self.folder / "run"):
             if link.is_symlink():
                 shutil.rmtree(link.readlink(), ignore_errors=True)
@@ -147,7 +144,6 @@ def start_stores(folder: Path) -> Stores:
         broker_url=valkey.url,
         s3=S3(seaweed.url, seaweed.access_key, seaweed.secret_key, seaweed.bucket),
         **servers,
-        remove_sockets=seaweed.remove_sockets,
     )
     try:
         for server in servers.values():

@@ -49,6 +49,8 @@ class Service:
     """Names of services that must be ready before this one is first started."""
     prepare: Callable[[], None] = lambda: None
     """Runs before each start: folders, configuration, initdb."""
+    tidy: Callable[[], None] = lambda: None
+    """Runs after each end that we see: removes what it leaves lying about."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout: float = 10.0
     """Seconds between the stop signal and SIGKILL."""
@@ -140,6 +142,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self.service.tidy()
         self._join()
 
     def stop(self) -> None:

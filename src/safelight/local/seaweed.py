@@ -83,6 +83,7 @@ class Seaweed:
             env={**CLEAN_ENV, "HOME": str(self.folder)},
             cwd=self.folder,
             prepare=self.prepare,
+            tidy=self.remove_sockets,
             ready=self.is_ready,
             stop_signal=signal.SIGTERM,
             death_signal=signal.SIGTERM,

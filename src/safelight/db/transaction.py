@@ -14,7 +14,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb, set_json_dumps
+from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from safelight.db.jsons import dumps
@@ -68,7 +68,6 @@ class Tx:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        set_json_dumps(dumps, connection)
         self.hints: list[Hint] = []
 
     def hint(self, queue: Queue, job_id: UUID) -> None:
@@ -150,4 +149,4 @@ def into(cls: type[T], row: Row) -> T:
 
 def jsonb(value: Any) -> Jsonb | None:
     """*value* as a jsonb parameter; None stays SQL's NULL."""
-    return None if value is None else Jsonb(value)
+    return None if value is None else Jsonb(value, dumps)

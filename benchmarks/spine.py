@@ -1,0 +1,100 @@
+"""What the spine costs: a no-op job through claim, begin, settle, against two bare commits.
+
+Two commits a job are the least that a fenced ledger can do with fsync on; the ratio says how near the
+spine comes to that limit. The last line is JSON. `make bench NAME=spine`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from safelight import config, logging
+from safelight.db import jobs
+from safelight.db.migrate import migrate
+from safelight.db.transaction import Database
+from safelight.domain.outcome import Done
+from safelight.domain.queues import Kind, Queue
+from safelight.flow.context import Context
+from safelight.flow.heartbeat import Heartbeat
+from safelight.flow.perform import Work, perform
+from tests.support.servers import start_stores
+
+JOBS = 1_000
+ROUNDS = 5
+NOTHING: Any = None
+WORKS = {Kind.PURGE_TEMPORARY: Work(lambda *_: "order", lambda *_: None, lambda *_: Done())}
+
+
+def rate(run: Callable[[], None]) -> float:
+    """Jobs a second of one round."""
+    started = time.perf_counter()
+    run()
+    return JOBS / (time.perf_counter() - started)
+
+
+def spine(cx: Context) -> None:
+    """Every job through the spine, one after another."""
+    with cx.db.transaction() as tx:
+        ids = [jobs.add(tx, Kind.PURGE_TEMPORARY, actor="bench") for _ in range(JOBS)]
+    for id in ids:
+        perform(id, Queue.CLEANUP, WORKS, cx)
+
+
+def bare(url: str) -> None:
+    """The same number of jobs as two commits each: a row is taken, a row is done."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for number in range(JOBS):
+            connection.execute(
+                "INSERT INTO ticks (name, slot) VALUES (%s, clock_timestamp())", (str(number),)
+            )
+            connection.execute(
+                "UPDATE ticks SET slot = clock_timestamp() WHERE name = %s", (str(number),)
+            )
+        connection.execute("DELETE FROM ticks")
+
+
+def main() -> None:
+    """Rounds in turn, so that a slow minute of the machine hits both."""
+    logging.setup("json", "WARNING")
+    with tempfile.TemporaryDirectory(prefix="safelight-bench-") as folder:
+        stores = start_stores(Path(folder))
+        try:
+            migrate(stores.database_url)
+            db = Database(stores.database_url, lambda _hints: None)
+            settings = config.load(
+                {
+                    "DATABASE_URL": stores.database_url,
+                    "BROKER_URL": stores.broker_url,
+                    "REPLICATE_API_TOKEN": "r8_none",
+                }
+            )
+            cx = Context(settings, db, NOTHING, NOTHING, Heartbeat(db), "bench")
+            pairs = []
+            for _ in range(ROUNDS):
+                pairs.append((rate(lambda: spine(cx)), rate(lambda: bare(stores.database_url))))
+                print(f"spine {pairs[-1][0]:7.0f} jobs/s   two bare commits {pairs[-1][1]:7.0f} /s")
+            db.close()
+        finally:
+            stores.stop()
+    print(
+        json.dumps(
+            {
+                "jobs_per_second": round(statistics.median(s for s, _ in pairs)),
+                "vs_two_commits": round(statistics.median(s / b for s, b in pairs), 3),
+                "rounds": ROUNDS,
+                "jobs": JOBS,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

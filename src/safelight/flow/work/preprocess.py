@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from safelight.db import subjects, trainings
 from safelight.db.transaction import Tx
@@ -72,7 +73,7 @@ def _settle_inspect(
     for photo in result:
         subjects.record_inspection(
             tx,
-            photo.id,
+            UUID(photo.id),
             state=PhotoState.ACCEPTED if photo.accepted else PhotoState.REJECTED,
             facts=photo.facts.to_dict() if photo.facts else None,
             findings=[finding.to_dict() for finding in photo.findings],

@@ -1,0 +1,74 @@
+"""The process that decodes: ``python -m safelight.vision.child SECONDS MEMORY``.
+
+One JSON request a line on standard input, one JSON answer a line on standard output; it ends with its
+input. It may be killed at any moment, by its parent or by its own alarm; nothing rests on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safelight.domain.photos import Undecodable
+from safelight.vision.derive import derive_file
+from safelight.vision.inspect import measure
+
+
+def main(seconds: float, memory: int) -> None:
+    """Answer requests until standard input ends.
+
+    *memory* is in bytes on top of what the process needs to stand; *seconds* bounds one request.
+    """
+    # The answers keep standard output to themselves: a library's print must not be taken for one.
+    answers = os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _limit(memory)
+    print(json.dumps({"ready": os.getpid()}), file=answers, flush=True)
+    for line in sys.stdin:
+        # The parent kills us first. If it is gone, this does: C code that hangs hears no exception.
+        signal.setitimer(signal.ITIMER_REAL, seconds + 5)
+        answer = _answer(json.loads(line))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    path = Path(request["path"])
+    try:
+        if request["call"] == "inspect":
+            return {"facts": measure(path).to_dict()}
+        target = Path(request["target"])
+        return {"derived": asdict(derive_file(path, target, max_side=request["max_side"]))}
+    except Undecodable as fault:
+        fields = {"kind": fault.kind, "detail": fault.detail, "format": fault.format}
+        return {"fault": {**fields, "size": fault.size}}
+    except MemoryError:
+        return {
+            "fault": {"kind": "undecodable", "detail": "it needs more memory than a photo may take"}
+        }
+    except OSError as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _limit(memory: int) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    except OSError:  # not Linux: its limits on memory are not kept there, or count other things
+        return
+    limit = pages * resource.getpagesize() + memory
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or limit <= hard:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,182 @@
+"""Opening untrusted photos with Pillow: which formats, how many pixels, and faults under one name.
+
+Every fault comes out as `Undecodable` with its kind; Pillow itself raises a dozen different things.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from safelight.domain.photos import MAX_PIXELS, Undecodable
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is tried. Not all that Pillow has: its EPS reader, for one, starts Ghostscript."""
+
+_HEADER_ONLY = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF")
+"""Formats whose header can be read without memory for the pixels being taken."""
+
+_ORIENTATION = 0x0112
+"""The EXIF tag that says how the camera was held."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_MAGIC: tuple[tuple[bytes, int, str], ...] = (
+    (b"\xff\xd8\xff", 0, "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", 0, "png"),
+    (b"WEBP", 8, "webp"),
+    (b"GIF8", 0, "gif"),
+    (b"BM", 0, "bmp"),
+    (b"II*\x00", 0, "tiff"),
+    (b"MM\x00*", 0, "tiff"),
+    (b"ftyphe", 4, "heic"),
+    (b"ftypmif1", 4, "heic"),
+    (b"ftypmsf1", 4, "heic"),
+    (b"ftypavif", 4, "avif"),
+    (b"8BPS", 0, "psd"),
+    (b"%PDF", 0, "pdf"),
+    (b"%!PS", 0, "eps"),
+    (b"<svg", 0, "svg"),
+    (b"\x00\x00\x00\x0cJXL ", 0, "jxl"),
+    (b"\x00\x00\x00\x0cjP  ", 0, "jpeg2000"),
+)
+_READ = frozenset({"jpeg", "png", "webp", "gif", "bmp", "tiff"})
+
+
+def readable_formats() -> tuple[str, ...]:
+    """Pillow's names of the formats that are read: HEIC only where pillow-heif is installed."""
+    try:
+        import pillow_heif  # noqa: PLC0415 - an extra: absent is a supported state
+    except ImportError:
+        return FORMATS
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+@contextmanager
+def open_photo(path: Path) -> Iterator[Image.Image]:
+    """The photo at *path*, its header read and its pixels not yet; `Undecodable` for any fault.
+
+    Faults inside the ``with`` block (the decoding itself) come out as `Undecodable` too.
+    """
+    sniffed = sniff(path)
+    # Pillow keeps its limit in its module; above it, it only warns unless warnings are errors.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            with Image.open(path, formats=readable_formats()) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise _too_large(sniffed, image.size)
+                yield image
+        except Undecodable:
+            raise
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise _too_large(sniffed, _header_size(path), str(error)) from error
+        except UnidentifiedImageError as error:
+            raise _unidentified(path, sniffed) from error
+        except MemoryError as error:
+            detail = "it needs more memory than a photo may take"
+            raise Undecodable("undecodable", detail, format=sniffed) from error
+        except Exception as error:  # decoders raise whatever a broken file leads to
+            text = str(error).splitlines()[0] if str(error) else type(error).__name__
+            cut = re.search(
+                r"truncat|unexpected end|not enough (?:image )?data", text, re.IGNORECASE
+            )
+            kind = "truncated" if cut else "undecodable"
+            raise Undecodable(kind, text[:200], format=sniffed) from error
+
+
+def sniff(path: Path) -> str | None:
+    """The format a file's first bytes claim, in lower case; None for none that is known."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    for magic, offset, name in _MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            return name
+    return None
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: BLE001 - a broken EXIF block is no reason to refuse the photo
+        return 1
+    return value if isinstance(value, int) and value in _TURNS else 1
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The image turned as its EXIF orientation says."""
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """The image with 8 bits a channel: 16-bit grey is scaled (Pillow's own convert clips it)."""
+    if image.mode.startswith("I;16"):
+        wide = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    if image.mode in {"I", "F"}:
+        detail = f"32 bits a pixel, Pillow mode {image.mode}"
+        raise Undecodable("unsupported-format", detail, format=(image.format or "").lower() or None)
+    return image.convert("L") if image.mode == "1" else image
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """True if some pixels may be transparent, by channel, palette or colour key."""
+    return bool(image.has_transparency_data)
+
+
+def over_white(image: Image.Image) -> Image.Image:
+    """The image without transparency: what could be seen through becomes white."""
+    if not has_alpha(image):
+        return image
+    layer = image.convert("RGBA")
+    white = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(white, layer).convert("RGB")
+
+
+def _too_large(format: str | None, size: tuple[int, int], text: str = "") -> Undecodable:
+    detail = f"{size[0]:,} × {size[1]:,} pixels"
+    if size == (0, 0):
+        number = re.search(r"\((\d+) pixels\)", text)
+        detail = f"{int(number.group(1)):,} pixels" if number else "more pixels than the limit"
+    return Undecodable("too-many-pixels", detail, format=format, size=size)
+
+
+def _header_size(path: Path) -> tuple[int, int]:
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with Image.open(path, formats=_HEADER_ONLY) as image:
+            return image.size
+    except Exception:  # noqa: BLE001 - the size is only for the message
+        return (0, 0)
+    finally:
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+def _unidentified(path: Path, sniffed: str | None) -> Undecodable:
+    size = path.stat().st_size
+    if size == 0:
+        return Undecodable("not-an-image", "the file is empty")
+    if sniffed is None:
+        return Undecodable("not-an-image", "its first bytes are those of no image format")
+    if sniffed in _READ:
+        return Undecodable("undecodable", f"its {sniffed} header is broken", format=sniffed)
+    return Undecodable("unsupported-format", sniffed, format=sniffed)

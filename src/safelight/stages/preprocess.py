@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from safelight.domain.captions import caption_for
 from safelight.domain.dataset import (
@@ -28,7 +27,6 @@ from safelight.domain.findings import Finding, blocked
 from safelight.domain.photos import (
     MAX_BYTES,
     Derived,
-    Inspection,
     PhotoFacts,
     Undecodable,
     changed,
@@ -38,20 +36,11 @@ from safelight.domain.photos import (
     too_many_bytes,
 )
 from safelight.domain.profiles import Gates, Profile
-from safelight.stages.tools import Pulse, Store
+from safelight.stages.tools import Eye, Pulse, Store
 
 MAX_SIDE = 1536
 """Pixels of a training file's longest side. The trainer's largest usual bucket is 1024² pixels in
 area, so 1536 covers it up to a ratio of 2:1 and keeps thirty photos well under 100 MB."""
-
-
-class Eye(Protocol):
-    """What looks at photos. The real one does it in a process that may die alone."""
-
-    def inspect(self, path: Path, name: str) -> Inspection: ...
-    def derive(self, path: Path, target: Path, max_side: int) -> Derived:
-        """Write the training JPEG of the photo at *path* to *target*; `Undecodable`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from PIL import Image, UnidentifiedImageError
 
 from safelight.domain.photos import MAX_PIXELS, Undecodable
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""What is tried. Not all that Pillow has: its EPS reader, for one, starts Ghostscript."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is tried. Not all that Pillow has: its EPS reader, for one, starts Ghostscript.
+Pillow's JPEG reader also takes MPO, which phones write."""
 
-_HEADER_ONLY = ("JPEG", "MPO", "PNG", "GIF", "BMP", "TIFF")
+_HEADER_ONLY = ("JPEG", "PNG", "GIF", "BMP", "TIFF")
 """Formats whose header can be read without memory for the pixels being taken."""
 
 _ORIENTATION = 0x0112

@@ -1,0 +1,36 @@
+"""`python -m safelight.local.emulator --port P --data DIR`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from safelight.local.emulator.app import DEFAULT_TIME_SCALE, Settings, serve
+
+
+def main() -> None:
+    """Run the emulator until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="safelight emulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=8710)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--data", type=Path, required=True, help="folder its state is kept in")
+    parser.add_argument(
+        "--time-scale",
+        type=float,
+        default=DEFAULT_TIME_SCALE,
+        help="how many provider seconds pass in one of ours (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--layers",
+        choices=("subset", "full"),
+        default="subset",
+        help="train four of the 494 modules (and say so in config.yaml), or all of them",
+    )
+    parser.add_argument("--public-url", help="the URL others reach it by, for links it gives out")
+    given = parser.parse_args()
+    settings = Settings(given.data, given.time_scale, given.layers, given.public_url)
+    serve(settings, host=given.host, port=given.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""The emulator's HTTP API: the provider's paths, bodies and errors, and a few of its own under
+`/_emulator` by which tests read its ledger and tell it what to do."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from safelight.local.emulator import api_files, api_models, api_runs
+from safelight.local.emulator.faults import Faults
+from safelight.local.emulator.models import ensure_trainer
+from safelight.local.emulator.problems import NO_CREDIT, NOT_FOUND, Limits, Problem
+from safelight.local.emulator.runs import Runs
+from safelight.local.emulator.state import State
+from safelight.local.emulator.webhooks import Webhooks
+
+DEFAULT_TIME_SCALE = 150.0
+"""A 1,000-step training takes about six seconds."""
+log = logging.getLogger(__name__)
+_DELIVERY = re.compile(r"^[0-9a-f]{40}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where its state is kept, how fast its time runs, and how much it trains."""
+
+    data: Path
+    time_scale: float = DEFAULT_TIME_SCALE
+    layers: str = "subset"
+    public_url: str | None = None
+
+
+class Emulator:
+    """What the routes share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.state = State(settings.data)
+        self.webhooks = Webhooks(self.state)
+        self.runs = Runs(
+            self.state, settings.data, settings.time_scale, settings.layers, self.webhooks
+        )
+        self.limits = Limits()
+        self.faults = Faults()
+        self.credit = True
+        self.version_delete_seconds = 2.0
+        self._base = settings.public_url or "http://127.0.0.1"
+        self.webhooks.show = lambda run: self.runs.shown(run, self._base)
+
+    def base(self, request: Request) -> str:
+        """The address links are given out with: how we were called, unless told otherwise."""
+        if not self.settings.public_url:
+            self._base = f"{request.url.scheme}://{request.url.netloc}"
+        return self._base
+
+    def account(self, request: Request) -> str:
+        """The account of the request's token. Problem 401 without one."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme not in ("Bearer", "Token") or not token.startswith("r8_"):
+            raise Problem(
+                401, "You did not pass a valid authentication token", title="Unauthenticated"
+            )
+        return "emulated"
+
+    def paid(self, request: Request) -> str:
+        """As `account`, for a request that costs money. Problem 402 without credit."""
+        account = self.account(request)
+        if not self.credit:
+            raise Problem(402, NO_CREDIT, title="Insufficient credit")
+        return account
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The ASGI application; its threads start and stop with it."""
+    emulator = Emulator(settings)
+    ensure_trainer(emulator.state)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        emulator.runs.start()
+        yield
+        emulator.runs.stop()
+        emulator.state.close()
+
+    app = FastAPI(title="Replicate, emulated", lifespan=lifespan, openapi_url=None)
+
+    @app.exception_handler(Problem)
+    async def problem(_request: Request, error: Problem) -> Response:
+        return error.response()
+
+    @app.exception_handler(404)
+    async def unknown(_request: Request, _error: Exception) -> Response:
+        return Problem(404, NOT_FOUND).response()
+
+    api_models.routes(app, emulator)
+    api_runs.routes(app, emulator)
+    api_files.routes(app, emulator)
+    _own_routes(app, emulator)
+    return app
+
+
+def _own_routes(app: FastAPI, emulator: Emulator) -> None:
+    @app.get("/_emulator/health")
+    def health() -> dict[str, Any]:
+        return {"emulated": True, "ok": True}
+
+    @app.get("/_emulator/ledger")
+    def ledger() -> dict[str, Any]:
+        """Every request that was accepted and may cost money, and what it cost."""
+        rows = emulator.state.rows("SELECT * FROM runs ORDER BY number")
+        base = "{base}"
+        return {
+            "entries": [
+                {
+                    "id": row["id"],
+                    "kind": row["kind"],
+                    "account": row["account"],
+                    "input": emulator.runs.shown(row, base, logs=False)["input"],
+                    "webhook": row["webhook"],
+                    "status": row["status"],
+                    "received_at": row["created"],
+                    "ended_at": row["ended"],
+                    "price_usd": row["price"],
+                }
+                for row in rows
+            ]
+        }
+
+    @app.post("/_emulator/settings")
+    async def change(request: Request) -> JSONResponse:
+        """time_scale, credit, version_delete_seconds, faults: what is given is changed."""
+        body = await request.json()
+        if "time_scale" in body:
+            emulator.runs.time_scale = float(body["time_scale"])
+        if "credit" in body:
+            emulator.credit = bool(body["credit"])
+        if "version_delete_seconds" in body:
+            emulator.version_delete_seconds = float(body["version_delete_seconds"])
+        if "faults" in body:
+            emulator.faults.set(body["faults"])
+        return JSONResponse({"ok": True})
+
+    @app.get("/delivery/{bucket}/{token}/{name}")
+    def deliver(bucket: str, token: str, name: str) -> FileResponse:  # noqa: ARG001
+        path = emulator.settings.data / "delivery" / token / Path(name).name
+        if not _DELIVERY.match(token) or not path.is_file():
+            raise Problem(404, NOT_FOUND)
+        return FileResponse(path)
+
+
+def serve(settings: Settings, *, host: str = "127.0.0.1", port: int) -> None:
+    """Run until told to stop."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    log.info(
+        "EMULATED Replicate on http://%s:%d: nothing is trained, nothing is paid "
+        "(time runs %g times as fast, data in %s)",
+        *(host, port, settings.time_scale, settings.data),
+    )
+    uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")

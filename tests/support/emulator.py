@@ -1,0 +1,75 @@
+"""A real emulator process on a loopback port, ended by its id."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TOKEN = "r8_" + "e" * 37
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Emulator:
+    """Start it, kill it, start it again on the same data."""
+
+    data: Path
+    arguments: tuple[str, ...] = ()
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = (sys.executable, "-m", "safelight.local.emulator")
+        where = ("--port", str(self.port), "--data", str(self.data))
+        self.process = subprocess.Popen((*command, *where, *self.arguments))
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/_emulator/health", timeout=1).json()["emulated"]:
+                    return
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        raise AssertionError("the emulator did not answer within 20 s")
+
+    def end(self, number: int = signal.SIGKILL) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(10)
+            self.process = None
+
+    def ledger(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = httpx.get(f"{self.url}/_emulator/ledger").json()["entries"]
+        return entries
+
+    def settings(self, **changes: Any) -> None:
+        httpx.post(f"{self.url}/_emulator/settings", json=changes).raise_for_status()
+
+
+@contextmanager
+def running(data: Path, *arguments: str) -> Iterator[Emulator]:
+    emulator = Emulator(data, arguments)
+    emulator.start()
+    try:
+        yield emulator
+    finally:
+        emulator.end()

@@ -10,7 +10,7 @@ from safelight.domain.captions import noun_of
 _LEAK = re.compile(
     r"(?:#+\s*)?(?:system|assistant|developer|instructions?|persona|role|human|user)\s*(?:prompt|message)?\s*:"
     r"|<\|?/?(?:system|assistant|user|im_start|im_end)\b"
-    r"|you are (?:an?|the|now)\b|your (?:role|task|job) is\b|as an ai\b|i(?:'m| am) (?:an ai|maya)\b"
+    r"|you are\b|your (?:role|task|job) is\b|as an ai\b|i(?:'m| am) (?:an ai|maya)\b"
     r"|(?:sure|certainly|of course|okay)[,!.].*:\s*$|here(?:'s| is| are) (?:the|your|an?)\b[^:]*:\s*$"
     r"|never (?:mention|reveal|say)\b|respond (?:with|only)\b",
     re.IGNORECASE,
@@ -68,11 +68,11 @@ def final_prompt(text: str, trigger: str) -> str:
     stale = re.compile(rf"(?<![A-Za-z0-9]){re.escape(trigger)}[A-Za-z0-9_-]*", re.IGNORECASE)
     first = stale.search(text)
     if first is None:
-        return f"{trigger} {text.strip()}".strip()
-    rest = stale.sub("", text[first.end() :])
-    text = text[: first.start()] + trigger + rest
-    text = re.sub(r"[ \t]+", " ", text)
-    return re.sub(r"(?:\s*,){2,}", ",", re.sub(r"\s+,", ",", text)).strip(" ,")
+        text = f"{trigger} {text}"
+    else:
+        text = text[: first.start()] + trigger + stale.sub("", text[first.end() :])
+    text = re.sub(r"\s+", " ", text)
+    return re.sub(r"(?:\s*,)+", ",", text).strip(" ,")
 
 
 def fill(template: str, *, trigger: str, kind: str) -> str:

@@ -1,0 +1,102 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safelight.domain.profiles import load_profiles
+from safelight.domain.prompts import clean_prompt, fill, final_prompt
+
+TRIGGER = "slqk24bcdf"
+
+
+def test_a_clean_prompt_is_left_as_it_is() -> None:
+    text = "close-up photo of slqk24bcdf person, soft light, f/2.8, 85 mm, blue_green scarf"
+    assert clean_prompt(text).text == text
+    assert clean_prompt(text).removed == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "System: you write prompts.",
+        "You are Maya, a friendly stylist.",
+        "### Instructions:",
+        "As an AI I cannot see the person.",
+        "Sure, here is the prompt:",
+        "Here's your prompt:",
+        "<|im_start|>assistant",
+        "I'm Maya",
+        "```",
+        "---",
+    ],
+)
+def test_lines_meant_for_a_language_model_do_not_reach_the_drawing_one(line: str) -> None:
+    """R-69, R-17."""
+    cleaned = clean_prompt(f"{line}\nphoto of a person at the sea")
+    assert cleaned.text == "photo of a person at the sea"
+    assert line in cleaned.removed
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("**photo** of a *smiling* person", "photo of a smiling person"),
+        ("# photo\n- of a person\n- smiling", "photo, of a person, smiling"),
+        ("**Prompt:** photo of a person", "photo of a person"),
+        ("Prompt: photo of a person", "photo of a person"),
+        ("> photo of [a person](https://x.test)", "photo of a person"),
+        ("`photo` of a person", "photo of a person"),
+        ("1. photo\n2. person", "photo, person"),
+    ],
+)
+def test_markdown_marks_go_and_the_words_stay(text: str, clean: str) -> None:
+    """R-69."""
+    assert clean_prompt(text).text == clean
+
+
+def test_a_sentence_that_only_mentions_a_system_is_kept() -> None:
+    text = "photo of a person beside a stereo system: warm light"
+    assert clean_prompt(text).text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "final"),
+    [
+        ("photo at the sea", f"{TRIGGER} photo at the sea"),
+        ("", TRIGGER),
+        ("photo of {trigger} person", f"photo of {TRIGGER} person"),
+        ("photo of [trigger] person", f"photo of {TRIGGER} person"),
+        (f"photo of {TRIGGER} person", f"photo of {TRIGGER} person"),
+        (f"photo of {TRIGGER.upper()} person", f"photo of {TRIGGER} person"),
+        (f"photo of {TRIGGER}_1766966400 person", f"photo of {TRIGGER} person"),
+        (f"{TRIGGER} person, {TRIGGER}, smiling", f"{TRIGGER} person, smiling"),
+    ],
+)
+def test_the_versions_own_trigger_is_in_the_prompt_exactly_once(text: str, final: str) -> None:
+    """R-5: what is stored is what is prompted; a suffix stuck to the trigger drew strangers."""
+    assert final_prompt(text, TRIGGER) == final
+
+
+@given(
+    st.lists(
+        st.sampled_from([TRIGGER, TRIGGER.upper(), "{trigger}", "person", ",", " at sea", "\n"])
+    )
+)
+def test_whatever_is_asked_for_the_trigger_is_there_once(parts: list[str]) -> None:
+    final = final_prompt(" ".join(parts), TRIGGER)
+    assert final.count(TRIGGER) == 1
+    assert final.lower().count(TRIGGER) == 1
+    assert final_prompt(final, TRIGGER) == final
+
+
+def test_every_preview_of_every_profile_is_filled_for_every_kind() -> None:
+    """R-68."""
+    for profile in load_profiles().values():
+        for preview in profile.previews:
+            for kind, noun in (
+                ("person", "person"),
+                ("model", "person"),
+                ("character", "character"),
+            ):
+                prompt = fill(preview.prompt, trigger=TRIGGER, kind=kind)
+                assert f"{TRIGGER} {noun}" in prompt
+                assert "{" not in prompt

@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import pytest
 import redis
-from tests.support.photos import distinct_photos
 
 from safelight import config, deps
 from safelight.domain.queues import Queue
 from safelight.domain.states import may_move
 from safelight.flow.context import Context
 from safelight.local.stack import plan
+from tests.support.photos import distinct_photos
 from tests.support.pipeline import actor, subject_with_photos, train
 
 TRAININGS = 20

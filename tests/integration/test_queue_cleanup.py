@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.support.photos import distinct_photos
 
 from safelight.db import jobs, temporary
 from safelight.domain.nouns import Subject
@@ -16,6 +15,7 @@ from safelight.domain.queues import Kind
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import confirm_upload, request_upload
 from safelight.flow.context import Context
+from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
     actor,

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.support.photos import distinct_photos
 
 from safelight.db import versions
 from safelight.domain.errors import Conflict, Invalid, Retryable
@@ -21,6 +20,7 @@ from safelight.flow.commands import Actor
 from safelight.flow.commands.images import activate_version, request_generation
 from safelight.flow.commands.trainings import cancel_training
 from safelight.flow.context import Context
+from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
     actor,

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.photos import distinct_photos
 
 from safelight.domain.errors import Retryable
 from safelight.domain.nouns import Training
 from safelight.domain.provider import RemoteStatus
 from safelight.flow.context import Context
+from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
     actor,

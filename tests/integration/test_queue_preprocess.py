@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.photos import distinct_photos, text_named_jpg, truncated_jpeg
 
 from safelight.db import subjects
 from safelight.domain.errors import ConsentMissing, Invalid
@@ -16,6 +15,7 @@ from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import add_photo, create_subject, remove_photo
 from safelight.flow.commands.trainings import cancel_training, retry_training, start_training
 from safelight.flow.context import Context
+from tests.support.photos import distinct_photos, text_named_jpg, truncated_jpeg
 from tests.support.pipeline import (
     ScriptedProvider,
     actor,

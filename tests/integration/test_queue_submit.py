@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.photos import distinct_photos
 
 from safelight.db import jobs
 from safelight.domain.nouns import Training
@@ -27,6 +26,7 @@ from safelight.flow.commands.trainings import cancel_training
 from safelight.flow.context import Context
 from safelight.flow.perform import perform
 from safelight.flow.work import WORKS
+from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
     actor,

@@ -105,7 +105,7 @@ class S3Store:
         self, key: str, file: io.BytesIO | io.BufferedReader, content_type: str
     ) -> StoredObject:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        size = file.tell()
+        size = file.seek(0, io.SEEK_END)
         file.seek(0)
         with _told_apart(key):
             self._s3.upload_fileobj(

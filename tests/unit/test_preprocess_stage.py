@@ -1,0 +1,365 @@
+"""The two stages with a store in memory and the real vision code."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.support import photos as make
+
+from safelight.domain.dataset import Manifest
+from safelight.domain.errors import CancelAsked, ObjectMissing
+from safelight.domain.photos import MAX_BYTES, Derived, Inspection, Undecodable
+from safelight.domain.profiles import get_profile
+from safelight.domain.stored import StoredObject
+from safelight.stages.preprocess import (
+    BuildOrder,
+    DatasetBuilt,
+    InspectedPhoto,
+    PhotoRef,
+    SetBlocked,
+    build_dataset,
+    inspect_photos,
+)
+from safelight.vision.derive import derive_file
+from safelight.vision.inspect import inspect_file
+
+PROFILE = get_profile("likeness@v1")
+
+
+class MemoryStore:
+    """An object store in a dict; it counts what is fetched."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.types: dict[str, str] = {}
+        self.fetched: list[str] = []
+
+    def _stored(self, key: str) -> StoredObject:
+        data = self.objects[key]
+        return StoredObject(key, len(data), hashlib.sha256(data).hexdigest())
+
+    def put_bytes(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        self.objects[key], self.types[key] = data, content_type
+        return self._stored(key)
+
+    def put_file(self, key: str, path: Path, content_type: str) -> StoredObject:
+        return self.put_bytes(key, path.read_bytes(), content_type)
+
+    def get_file(self, key: str, path: Path) -> StoredObject:
+        if key not in self.objects:
+            raise ObjectMissing
+        self.fetched.append(key)
+        path.write_bytes(self.objects[key])
+        return self._stored(key)
+
+    def head(self, key: str) -> StoredObject | None:
+        return self._stored(key) if key in self.objects else None
+
+    def get_bytes(self, key: str, *, limit: int = 0) -> bytes:
+        raise NotImplementedError
+
+    def copy(self, source: str, target: str) -> None:
+        raise NotImplementedError
+
+    def delete(self, keys: Iterable[str]) -> None:
+        raise NotImplementedError
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        raise NotImplementedError
+
+    def presign_get(self, key: str, seconds: int) -> str:
+        raise NotImplementedError
+
+    def presign_put(self, key: str, seconds: int, content_type: str) -> str:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class PlainEye:
+    """The vision code in this process; fails to derive the photos whose bytes are in *refuses*."""
+
+    refuses: set[bytes] = field(default_factory=set)
+    derived: int = 0
+
+    def inspect(self, path: Path, name: str) -> Inspection:
+        return inspect_file(path, name)
+
+    def derive(self, path: Path, target: Path, max_side: int) -> Derived:
+        self.derived += 1
+        if path.read_bytes() in self.refuses:
+            raise Undecodable("undecodable", "the decoder died of it twice: signal 11 (SIGSEGV)")
+        return derive_file(path, target, max_side=max_side)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Beat:
+    """A pulse that asks for an end at the check numbered *end*."""
+
+    end: int | None = None
+    checks: int = 0
+
+    def check(self) -> None:
+        self.checks += 1
+        if self.checks == self.end:
+            raise CancelAsked
+
+
+class Bench:
+    """A store, a folder and the two stages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store, self.eye, self.pulse = MemoryStore(), PlainEye(), Beat()
+        self.made, self.work = folder / "made", folder / "work"
+        self.made.mkdir()
+        self.work.mkdir()
+
+    def upload(self, *paths: Path) -> list[PhotoRef]:
+        start = len(self.store.objects)
+        refs = []
+        for number, path in enumerate(paths, start):
+            key = f"photos/{number:03d}"
+            self.store.put_bytes(key, path.read_bytes(), "image/jpeg")
+            refs.append(PhotoRef(f"id-{number:03d}", path.name, key, path.stat().st_size))
+        return refs
+
+    def inspect(self, refs: list[PhotoRef]) -> tuple[InspectedPhoto, ...]:
+        return inspect_photos(refs, PROFILE.gates, self.store, self.eye, self.pulse, self.work)
+
+    def inspected(self, refs: list[PhotoRef]) -> list[PhotoRef]:
+        return [
+            replace(ref, facts=seen.facts, findings=seen.findings)
+            for ref, seen in zip(refs, self.inspect(refs), strict=True)
+        ]
+
+    def good(self, count: int) -> list[PhotoRef]:
+        return self.inspected(self.upload(*make.distinct_photos(self.made, count)))
+
+    def build(self, refs: Iterable[PhotoRef], **more: object) -> DatasetBuilt | SetBlocked:
+        order = BuildOrder(7, PROFILE, "datasets/s", "slqk24bcdf", "person", tuple(refs))
+        order = replace(order, **more)  # type: ignore[arg-type]
+        return build_dataset(order, self.store, self.eye, self.pulse, self.work)
+
+    def built(self, refs: Iterable[PhotoRef], **more: object) -> DatasetBuilt:
+        result = self.build(refs, **more)
+        assert isinstance(result, DatasetBuilt)
+        return result
+
+    def archive(self, result: DatasetBuilt) -> zipfile.ZipFile:
+        return zipfile.ZipFile(io.BytesIO(self.store.objects[result.key]))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_every_kind_of_bad_input_is_a_finding_on_its_photo_and_the_rest_go_on(bench: Bench) -> None:
+    """Issue 2, 'Bad input'; R-28, R-29, R-45."""
+    makers = {
+        make.text_named_jpg: ("not-an-image", False),
+        make.truncated_jpeg: ("truncated", False),
+        make.huge_png: ("too-many-pixels", False),
+        make.tiny: ("too-small", False),
+        make.flat: ("too-few-bytes", False),
+        make.turned_jpeg: ("turned", True),
+        make.animated_gif: ("animated", True),
+        make.cmyk_jpeg: ("cmyk", True),
+        make.sixteen_bit_png: ("sixteen-bit", True),
+        make.alpha_png: ("alpha", True),
+    }
+    refs = bench.upload(*(maker(bench.made) for maker in makers), make.odd_name(bench.made))
+    *seen, odd = bench.inspect(refs)
+    for (kind, accepted), photo, ref in zip(makers.values(), seen, refs, strict=False):
+        assert photo.accepted is accepted, ref.name
+        assert kind in [item.kind for item in photo.findings], ref.name
+        assert all(item.photo == ref.name and item.photo_id == ref.id for item in photo.findings)
+        assert all(ref.name in item.message for item in photo.findings)
+    assert odd.accepted
+    assert bench.pulse.checks == 11
+    assert list(bench.work.iterdir()) == []
+
+
+def test_a_photo_that_was_inspected_is_judged_anew_without_being_fetched(bench: Bench) -> None:
+    (ref,) = bench.inspected(bench.upload(make.photo(bench.made, "a.jpg", 1, (600, 800))))
+    bench.store.fetched.clear()
+    strict = replace(PROFILE.gates, min_side=768)
+    (seen,) = inspect_photos([ref], strict, bench.store, bench.eye, bench.pulse, bench.work)
+    assert not seen.accepted
+    assert seen.facts == ref.facts
+    assert [item.kind for item in seen.findings] == ["too-small"]
+    assert bench.store.fetched == []
+
+
+@pytest.mark.parametrize("size", [None, 1000])
+def test_a_photo_missing_from_the_store_is_a_finding_and_is_looked_for_again(
+    bench: Bench, size: int | None
+) -> None:
+    path = make.photo(bench.made, "a.jpg")
+    ref = PhotoRef("id-9", "a.jpg", "photos/late", size)
+    (seen,) = bench.inspect([ref])
+    assert (seen.facts, seen.accepted) == (None, False)
+    assert [item.kind for item in seen.findings] == ["missing"]
+    bench.store.put_bytes("photos/late", path.read_bytes(), "image/jpeg")
+    (seen,) = bench.inspect([replace(ref, findings=seen.findings)])
+    assert seen.accepted
+    assert "missing" not in [item.kind for item in seen.findings]
+
+
+def test_a_file_too_large_to_fetch_is_not_fetched(bench: Bench) -> None:
+    (seen,) = bench.inspect([PhotoRef("id-9", "film.jpg", "photos/film", MAX_BYTES + 1)])
+    assert [item.kind for item in seen.findings] == ["too-many-bytes"]
+    assert bench.store.fetched == []
+
+
+def test_inspection_stops_between_photos_when_it_is_cancelled(bench: Bench) -> None:
+    refs = bench.upload(*make.distinct_photos(bench.made, 3))
+    bench.pulse.end = 2
+    with pytest.raises(CancelAsked):
+        bench.inspect(refs)
+    assert bench.store.fetched == [refs[0].key]
+
+
+def test_a_dataset_is_a_zip_of_upright_jpegs_with_a_true_caption_each(bench: Bench) -> None:
+    """R-68, K10; replicate.md 4.2: captions beside the photos, at the root, under the same stem."""
+    turned = make.turned_jpeg(bench.made)
+    refs = [*bench.good(9), *bench.inspected(bench.upload(turned, make.odd_name(bench.made)))]
+    refs[2] = replace(refs[2], caption="laughing\nat the sea")
+    result = bench.built(refs)
+    assert (result.key, result.manifest_key) == (
+        "datasets/s/dataset-0007.zip",
+        "datasets/s/dataset-0007.json",
+    )
+    data = bench.store.objects[result.key]
+    assert (result.sha256, result.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
+    with bench.archive(result) as archive:
+        names = [f"{n:03d}.{ending}" for n in range(1, 12) for ending in ("jpg", "txt")]
+        assert archive.namelist() == names
+        assert archive.read("001.txt") == b"photo of slqk24bcdf person"
+        assert archive.read("003.txt") == b"slqk24bcdf laughing, at the sea"
+        with Image.open(archive.open("010.jpg")) as image:
+            assert (image.format, image.size) == ("JPEG", (768, 1024))
+
+
+def test_the_manifest_leads_from_every_file_back_to_its_photo(bench: Bench) -> None:
+    """R-8, R-9: which images were used, and their hashes."""
+    refs = bench.good(9)
+    result = bench.built(refs)
+    stored = Manifest.from_dict(json.loads(bench.store.objects[result.manifest_key]))
+    assert stored == result.manifest
+    assert (stored.number, stored.profile, stored.trigger) == (7, "likeness@v1", "slqk24bcdf")
+    assert (stored.sha256, stored.bytes) == (result.sha256, result.bytes)
+    with bench.archive(result) as archive:
+        for photo, ref in zip(stored.photos, refs, strict=True):
+            source = bench.store.objects[ref.key]
+            assert (photo.photo_id, photo.name) == (ref.id, ref.name)
+            assert photo.source_sha256 == hashlib.sha256(source).hexdigest()
+            assert photo.sha256 == hashlib.sha256(archive.read(photo.file)).hexdigest()
+            assert archive.read(photo.file.replace(".jpg", ".txt")).decode() == photo.caption
+
+
+def test_the_same_photos_make_the_same_dataset_in_whatever_order_they_are_told(
+    bench: Bench,
+) -> None:
+    refs = bench.good(9)
+    first = bench.built(refs)
+    zipped = bench.store.objects[first.key]
+    again = bench.built(reversed(refs))
+    assert again.manifest == first.manifest
+    assert bench.store.objects[again.key] == zipped
+
+
+def test_a_set_under_the_minimum_is_blocked_and_nothing_is_fetched_or_stored(bench: Bench) -> None:
+    """K6, A-X: likeness@v1 blocks under 8."""
+    refs = bench.good(4)
+    bench.store.fetched.clear()
+    result = bench.build(refs)
+    assert isinstance(result, SetBlocked)
+    assert "4 of 4 photos can be used; at least 8 are needed" in result.report.findings[-1].message
+    assert bench.store.fetched == []
+    assert not any(key.startswith("datasets/") for key in bench.store.objects)
+
+
+def test_no_photos_at_all_are_a_blocked_set_and_no_error(bench: Bench) -> None:
+    result = bench.build([])
+    assert isinstance(result, SetBlocked)
+    assert result.report.findings[-1].message.startswith("No photos were given")
+
+
+def test_duplicates_are_left_out_of_the_zip_and_named_in_the_report(bench: Bench) -> None:
+    """R-38."""
+    refs = bench.good(9)
+    copies = [
+        make.photo(bench.made, "big.jpg", 77),
+        make.smaller_copy(bench.made, "small.jpg", 77),
+        make.mirrored_copy(bench.made, "mirror.jpg", 77),
+    ]
+    more = bench.inspected(bench.upload(*copies, copies[0]))
+    result = bench.built([*refs, *more])
+    assert {photo.name for photo in result.manifest.photos} == {*(r.name for r in refs), "big.jpg"}
+    assert sorted(result.report.dropped.values()) == [
+        "exact-duplicate",
+        "near-duplicate",
+        "near-duplicate",
+    ]
+    assert result.manifest.dropped == result.report.dropped
+
+
+def test_a_photo_that_is_gone_changed_or_deadly_leaves_the_set_and_the_rest_are_built(
+    bench: Bench,
+) -> None:
+    refs = bench.good(12)
+    del bench.store.objects[refs[0].key]
+    bench.store.objects[refs[1].key] += b"one byte more"
+    bench.eye.refuses.add(bench.store.objects[refs[2].key])
+    result = bench.built(refs)
+    assert result.report.dropped == {
+        refs[0].id: "missing",
+        refs[1].id: "changed",
+        refs[2].id: "undecodable",
+    }
+    assert [photo.photo_id for photo in result.manifest.photos] == [ref.id for ref in refs[3:]]
+    assert bench.eye.derived == 10
+
+
+def test_a_set_that_falls_under_the_minimum_while_it_is_built_is_blocked(bench: Bench) -> None:
+    refs = bench.good(8)
+    del bench.store.objects[refs[0].key]
+    result = bench.build(refs)
+    assert isinstance(result, SetBlocked)
+    assert result.report.dropped == {refs[0].id: "missing"}
+
+
+def test_a_photo_never_inspected_is_not_trained_on(bench: Bench) -> None:
+    refs = bench.good(9)
+    (raw,) = bench.upload(make.photo(bench.made, "raw.jpg", 99))
+    result = bench.built([*refs, raw])
+    assert result.report.dropped == {raw.id: "not-inspected"}
+
+
+def test_more_than_the_soft_maximum_are_thinned_to_it(bench: Bench) -> None:
+    """R-26, K7."""
+    gates = replace(PROFILE.gates, block=2, warn=2, ideal_min=2, ideal_max=4, soft_max=5)
+    result = bench.built(bench.good(8), profile=replace(PROFILE, gates=gates))
+    assert len(result.manifest.photos) == 5
+    assert list(result.report.dropped.values()) == ["not-chosen"] * 3
+
+
+def test_building_stops_between_photos_when_it_is_cancelled(bench: Bench) -> None:
+    refs = bench.good(9)
+    bench.pulse.end = bench.pulse.checks + 3
+    with pytest.raises(CancelAsked):
+        bench.build(refs)
+    assert bench.eye.derived == 2
+    assert not any(key.startswith("datasets/") for key in bench.store.objects)

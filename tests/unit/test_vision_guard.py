@@ -1,0 +1,223 @@
+"""The process that decodes may crash, hang or eat memory; the job goes on with a finding.
+
+A named pipe stands for a photo that hangs the decoder: opening it to read blocks for ever.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support import photos
+
+from safelight.domain.errors import Retryable
+from safelight.domain.findings import Level
+from safelight.domain.photos import Undecodable
+from safelight.vision.guard import GuardedEye
+from safelight.vision.inspect import inspect_file
+
+
+@pytest.fixture(scope="module")
+def eye() -> Iterator[GuardedEye]:
+    with GuardedEye() as guarded:
+        yield guarded
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Path:
+    path = tmp_path / "stuck.jpg"
+    os.mkfifo(path)
+    return path
+
+
+def gone(pid: int, seconds: float = 10) -> bool:
+    """True once the process is no more (or a zombie that only waits to be reaped)."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def kill_when_asked(eye: GuardedEye, times: int) -> threading.Thread:
+    """Kill the child *times*, each time a moment after it has taken up a call."""
+
+    def run() -> None:
+        killed: set[int] = set()
+        while len(killed) < times:
+            pid = eye.pid
+            if pid is not None and pid not in killed and blocked_in_open(pid):
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def blocked_in_open(pid: int) -> bool:
+    try:
+        return "fifo" in Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return False
+
+
+def test_a_guarded_look_sees_what_an_unguarded_one_does(eye: GuardedEye, tmp_path: Path) -> None:
+    for path in (
+        photos.photo(tmp_path, "a.jpg"),
+        photos.odd_name(tmp_path),
+        photos.cmyk_jpeg(tmp_path),
+        photos.truncated_jpeg(tmp_path),
+        photos.text_named_jpg(tmp_path),
+    ):
+        assert eye.inspect(path, path.name).facts == inspect_file(path, path.name).facts
+
+
+def test_the_900_megapixel_png_is_a_finding_and_not_a_crash(
+    eye: GuardedEye, tmp_path: Path
+) -> None:
+    seen = eye.inspect(photos.huge_png(tmp_path), "huge.png")
+    assert [item.kind for item in seen.findings] == ["too-many-pixels"]
+    assert seen.facts.sha256 is not None
+
+
+def test_many_photos_are_seen_by_one_child(eye: GuardedEye, tmp_path: Path) -> None:
+    eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg")
+    pid = eye.pid
+    made = eye.derive(photos.photo(tmp_path, "a.jpg"), tmp_path / "out.jpg", 512)
+    assert (made.width, made.height) == (384, 512)
+    assert (tmp_path / "out.jpg").stat().st_size == made.bytes
+    assert eye.pid == pid
+
+
+def test_what_cannot_be_decoded_cannot_be_derived(eye: GuardedEye, tmp_path: Path) -> None:
+    with pytest.raises(Undecodable) as caught:
+        eye.derive(photos.truncated_jpeg(tmp_path), tmp_path / "out.jpg", 512)
+    assert caught.value.kind == "truncated"
+
+
+def test_a_file_that_is_not_there_is_an_error_and_no_finding(
+    eye: GuardedEye, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="FileNotFoundError"):
+        eye.inspect(tmp_path / "none.jpg", "none.jpg")
+
+
+def test_a_photo_that_hangs_the_decoder_is_undecodable_and_the_next_one_is_seen(
+    stuck: Path, tmp_path: Path
+) -> None:
+    with GuardedEye(seconds=0.5) as eye:
+        eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg")
+        pid = eye.pid
+        assert pid is not None
+        (finding,) = eye.inspect(stuck, "stuck.jpg").findings
+        assert (finding.kind, finding.level) == ("undecodable", Level.BLOCK)
+        assert "within 0.5 s" in finding.message
+        assert gone(pid)
+        assert eye.inspect(photos.photo(tmp_path, "b.jpg"), "b.jpg").facts.decodable
+
+
+@pytest.mark.skipif(not Path("/proc/self/wchan").exists(), reason="needs Linux's /proc")
+def test_a_photo_that_kills_the_decoder_twice_is_undecodable_and_the_next_one_is_seen(
+    stuck: Path, tmp_path: Path
+) -> None:
+    with GuardedEye() as eye:
+        killer = kill_when_asked(eye, times=2)
+        (finding,) = eye.inspect(stuck, "stuck.jpg").findings
+        killer.join(10)
+        assert (finding.kind, finding.level) == ("undecodable", Level.BLOCK)
+        assert "died of it twice: signal 9 (SIGKILL)" in finding.message
+        assert eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").facts.decodable
+
+
+ONE_DEATH = """
+import os, signal, sys
+if os.path.exists(sys.argv[1]):
+    os.execv(sys.executable, [sys.executable, "-m", "safelight.vision.child", "20", str(2**31)])
+open(sys.argv[1], "w").close()
+print('{"ready": 1}', flush=True)
+sys.stdin.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_one_death_in_a_call_is_not_the_photos_fault(tmp_path: Path) -> None:
+    """A worker's child may be killed by anybody: the photo is looked at again by another."""
+    command = (sys.executable, "-c", ONE_DEATH, str(tmp_path / "died-once"))
+    with GuardedEye(command=command) as eye:
+        assert eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").facts.decodable
+    assert (tmp_path / "died-once").exists()
+
+
+def test_a_child_killed_between_calls_is_replaced_without_a_word(tmp_path: Path) -> None:
+    path = photos.photo(tmp_path, "a.jpg")
+    with GuardedEye() as eye:
+        eye.inspect(path, "a.jpg")
+        pid = eye.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert eye.inspect(path, "a.jpg").facts.decodable
+        assert eye.pid != pid
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is capped on Linux only")
+def test_a_photo_that_needs_too_much_memory_is_undecodable(tmp_path: Path) -> None:
+    path = photos.huge_png(tmp_path, 9_900)  # 98 MP: more than 64 MiB once decoded
+    with GuardedEye(memory=64 * 1024**2) as eye:
+        (finding,) = eye.inspect(path, "huge.png").findings
+        assert finding.kind == "undecodable"
+        assert "memory" in finding.message
+        assert eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").facts.decodable
+
+
+def test_a_decoder_that_cannot_start_is_tried_again_and_blames_no_photo(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", "raise SystemExit('no such library')")
+    with GuardedEye(command=command) as eye, pytest.raises(Retryable, match="no such library"):
+        eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg")
+
+
+def test_closing_ends_the_child_and_the_next_call_starts_another(tmp_path: Path) -> None:
+    path = photos.photo(tmp_path, "a.jpg")
+    eye = GuardedEye()
+    assert eye.pid is None
+    eye.inspect(path, "a.jpg")
+    pid = eye.pid
+    assert pid is not None
+    eye.close()
+    assert eye.pid is None
+    assert gone(pid)
+    assert eye.inspect(path, "a.jpg").facts.decodable
+    eye.close()
+
+
+PARENT = """
+import pathlib, sys, time
+from safelight.vision.guard import GuardedEye
+eye = GuardedEye()
+eye.inspect(pathlib.Path(sys.argv[1]), "a.jpg")
+print(eye.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_child_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
+    path = photos.photo(tmp_path, "a.jpg")
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(path)], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert not gone(child, 0.1)
+        parent.kill()
+    assert gone(child)

@@ -136,7 +136,7 @@ def test_up_to_ten_bits_apart_is_the_same_picture_and_up_to_fourteen_worth_a_loo
 ) -> None:
     """R-38; vision.md: near-duplicates, the mirror image too."""
     side = hash_of(-1) if mirrored else hash_of(0)
-    other = member(50, phash=flipped(side, bits), width=1000)
+    other = member(50, phash=flipped(side, bits), width=1100)
     report = judge_set([*members(15), other], GATES)
     found = [item for item in report.findings if item.photo_id == other.id]
     assert [item.kind for item in found] == ([kind] if kind else [])
@@ -147,12 +147,12 @@ def test_up_to_ten_bits_apart_is_the_same_picture_and_up_to_fourteen_worth_a_loo
 
 
 def test_of_two_of_the_same_picture_the_larger_stays_and_the_finding_says_why() -> None:
-    small = member(0, width=1000, height=1333)
+    small = member(0, width=1100, height=1467)
     large = member(60, phash=flipped(hash_of(0), 3), width=2000, height=2666)
     report = judge_set([small, *members(15)[1:], large], GATES)
     assert report.dropped == {small.id: "near-duplicate"}
     (finding,) = [item for item in report.findings if item.photo_id == small.id]
-    assert "has more pixels (2000 × 2666 against 1000 × 1333) and is kept" in finding.message
+    assert "has more pixels (2000 × 2666 against 1100 × 1467) and is kept" in finding.message
     heavier = member(61, phash=flipped(hash_of(1), 3), bytes=600_000)
     report = judge_set([*members(15), heavier], GATES)
     assert report.dropped == {"id-001": "near-duplicate"}

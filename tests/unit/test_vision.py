@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support import photos
 
 from safelight.domain.findings import Level
 from safelight.domain.photos import MAX_PIXELS, Inspection, Undecodable
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file
+from tests.support import photos
 
 
 def look(path: Path) -> Inspection:
@@ -127,7 +127,7 @@ def test_a_photo_turned_by_exif_is_measured_and_derived_upright(
 def test_of_an_animated_gif_the_first_frame_is_used_and_a_warning_says_so(tmp_path: Path) -> None:
     path = photos.animated_gif(tmp_path)
     seen = look(path)
-    assert [(item.kind, item.level) for item in seen.findings][0] == ("animated", Level.WARN)
+    assert (seen.findings[0].kind, seen.findings[0].level) == ("animated", Level.WARN)
     assert seen.facts.frames == 3
     first = photos.picture(20, (600, 800))
     assert np.abs(colour(derived(path, tmp_path), 0.3, 0.3) - colour(first, 0.3, 0.3)).max() < 30

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import photos
 
 from safelight.domain.errors import Retryable
 from safelight.domain.findings import Level
 from safelight.domain.photos import Undecodable
 from safelight.vision.guard import GuardedEye
 from safelight.vision.inspect import inspect_file
+from tests.support import photos
 
 
 @pytest.fixture(scope="module")
@@ -49,28 +49,28 @@ def gone(pid: int, seconds: float = 10) -> bool:
     return False
 
 
-def kill_when_asked(eye: GuardedEye, times: int) -> threading.Thread:
-    """Kill the child *times*, each time a moment after it has taken up a call."""
+def kill_when_asked(eye: GuardedEye, pipe: Path, times: int) -> threading.Thread:
+    """Kill the child *times*, each time once it has the pipe open and waits for what is in it."""
 
     def run() -> None:
-        killed: set[int] = set()
-        while len(killed) < times:
-            pid = eye.pid
-            if pid is not None and pid not in killed and blocked_in_open(pid):
-                os.kill(pid, signal.SIGKILL)
-                killed.add(pid)
+        held: list[int] = []
+        killed: list[int | None] = [None]
+        while len(held) < times:
             time.sleep(0.01)
+            if (pid := eye.pid) is None or pid in killed:
+                continue  # the one that was killed is reaped before another has a pid
+            try:
+                held.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+            except OSError:  # nobody reads it yet
+                continue
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+        for descriptor in held:
+            os.close(descriptor)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
-
-
-def blocked_in_open(pid: int) -> bool:
-    try:
-        return "fifo" in Path(f"/proc/{pid}/wchan").read_text()
-    except OSError:
-        return False
 
 
 def test_a_guarded_look_sees_what_an_unguarded_one_does(eye: GuardedEye, tmp_path: Path) -> None:
@@ -128,12 +128,11 @@ def test_a_photo_that_hangs_the_decoder_is_undecodable_and_the_next_one_is_seen(
         assert eye.inspect(photos.photo(tmp_path, "b.jpg"), "b.jpg").facts.decodable
 
 
-@pytest.mark.skipif(not Path("/proc/self/wchan").exists(), reason="needs Linux's /proc")
 def test_a_photo_that_kills_the_decoder_twice_is_undecodable_and_the_next_one_is_seen(
     stuck: Path, tmp_path: Path
 ) -> None:
     with GuardedEye() as eye:
-        killer = kill_when_asked(eye, times=2)
+        killer = kill_when_asked(eye, stuck, times=2)
         (finding,) = eye.inspect(stuck, "stuck.jpg").findings
         killer.join(10)
         assert (finding.kind, finding.level) == ("undecodable", Level.BLOCK)
@@ -221,3 +220,29 @@ def test_the_child_dies_with_its_parent_even_by_kill_9(tmp_path: Path) -> None:
         assert not gone(child, 0.1)
         parent.kill()
     assert gone(child)
+
+
+FORK = """
+import os, pathlib, sys
+from safelight.vision.guard import GuardedEye
+path = pathlib.Path(sys.argv[1])
+with GuardedEye() as eye:
+    eye.inspect(path, "a.jpg")
+    before = eye.pid
+    if os.fork() == 0:
+        seen = eye.inspect(path, "a.jpg").facts.decodable and eye.pid != before
+        eye.close()
+        os._exit(0 if seen else 1)
+    _, status = os.wait()
+    assert eye.inspect(path, "a.jpg").facts.decodable
+    assert eye.pid == before
+    raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_fork_of_the_worker_has_a_child_of_its_own_and_leaves_its_parents_alone(
+    tmp_path: Path,
+) -> None:
+    path = photos.photo(tmp_path, "a.jpg")
+    done = subprocess.run([sys.executable, "-c", FORK, str(path)], timeout=60, check=False)
+    assert done.returncode == 0

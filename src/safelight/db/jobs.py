@@ -217,3 +217,10 @@ def take_slot(tx: Tx, name: str, period: float) -> bool:
 def forget_slots(tx: Tx) -> None:
     """Drop slots long past."""
     tx.run(sql.forget_slots)
+
+
+def signs_of_life(tx: Tx) -> Row:
+    """clock_seconds: since the clock last took a slot of periodic work; None: never."""
+    row = tx.row(sql.signs_of_life)
+    assert row is not None
+    return row

@@ -250,3 +250,7 @@ RETURNING slot;
 -- name: forget_slots
 -- Slots long past serve nothing.
 DELETE FROM ticks WHERE slot < now() - interval '2 days';
+
+-- name: signs_of_life
+-- Seconds since the clock last took a slot.
+SELECT extract(epoch FROM now() - max(slot))::float8 AS clock_seconds FROM ticks WHERE name <> 'forget';

@@ -1,0 +1,159 @@
+"""`safelight demo`: from photos to a trained version and previews, on one machine, in one command."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import safe_open
+
+from safelight import config, deps, logging
+from safelight.cli.console import emulated, err, out
+from safelight.cli.contact_sheet import contact_sheet
+from safelight.cli.following import Sight, follow_training, look, summary
+from safelight.cli.training import photos_in, start_or_join, upload
+from safelight.domain.errors import SafelightError
+
+if TYPE_CHECKING:
+    from safelight.domain.nouns import Subject
+    from safelight.flow.commands import Actor
+    from safelight.flow.context import Context
+
+SUBJECT = "Demo"
+
+
+def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
+    """Start what is not running, train, draw, show. Raises SafelightError unless all of it worked."""
+    from safelight.local import demo
+    from safelight.local.stack import plan
+
+    started = time.monotonic()
+    folder = photos or demo.photos()
+    paths = photos_in(folder)
+    env = config.environment()
+    home = config.home(env)
+    # The demo looks often, so that there is something to see.
+    base = {"SAFELIGHT_WATCH_SECONDS": "1", **env}
+    stack = plan(home, env, base_env=base)
+    with err.status(
+        "Starting Postgres, Valkey, SeaweedFS, the emulator, five workers, the clock ..."
+    ):
+        running = stack.running()
+        found = running.__enter__()
+    try:
+        err.print(
+            f"Everything is up after {time.monotonic() - started:.1f} s: {', '.join(_parts(found))}"
+        )
+        logging.setup("console", "ERROR")
+        cx = deps.open_context(config.load({**base, **found}), "cli", connections=2)
+        try:
+            sight = _train(cx, photos, paths, kind=kind, consent=consent)
+            _show(cx, sight, home / "demo", paths, env=found, seconds=time.monotonic() - started)
+        finally:
+            deps.close_context(cx)
+    finally:
+        with err.status("Stopping ..."):
+            running.__exit__(None, None, None)
+
+
+def _parts(env: dict[str, str]) -> list[str]:
+    provider = "Replicate (EMULATED)" if emulated(env) else "Replicate"
+    return ["Postgres", "broker", "object store", provider, "five workers", "clock", "API"]
+
+
+def _train(
+    cx: Context, photos: Path | None, paths: list[Path], *, kind: str, consent: str | None
+) -> Sight:
+    from safelight.db import owners
+    from safelight.flow.commands import Actor
+    from safelight.flow.commands.subjects import ensure_subject
+
+    with cx.db.transaction() as tx:
+        actor = Actor(owners.ensure(tx, "local").id, "cli:demo")
+        name = photos.resolve().name if photos else SUBJECT
+        subject = ensure_subject(tx, actor, name=name, kind=kind, consent=consent)
+    new = upload(cx, actor, subject.id, paths)
+    training, joined = start_or_join(cx, actor, subject.id, "likeness@v1", {})
+    said = "going on with" if joined else "starting"
+    err.print(
+        f"{subject.name}: {len(paths)} photos ({new} new), trigger word {subject.trigger_word}; "
+        f"{said} training {training.number}"
+    )
+    _revive(cx, actor, subject, training.state)
+    if follow_training(cx, actor, training.id).state != "succeeded":
+        raise SafelightError(
+            "The training did not succeed.",
+            hint="`safelight up` in one terminal and `safelight status` in another show why.",
+        )
+    return look(cx, actor, training.id)
+
+
+def _revive(cx: Context, actor: Actor, subject: Subject, state: str) -> None:
+    """A training that an earlier demo left blocked is judged anew, on the photos of this one."""
+    from safelight.db import trainings
+    from safelight.flow.commands.trainings import retry_training
+
+    if state == "blocked":
+        with cx.db.transaction() as tx:
+            there = trainings.open_of(tx, subject.id)
+            assert there is not None
+            retry_training(tx, actor, there.id)
+
+
+def _show(
+    cx: Context,
+    sight: Sight,
+    target: Path,
+    references: list[Path],
+    *,
+    env: dict[str, str],
+    seconds: float,
+) -> None:
+    """Check what was made, save the previews and the sheet, and say what there is."""
+    version = sight.version
+    if version is None or not sight.images:
+        raise SafelightError("The training succeeded and left no version or no previews.")
+    target.mkdir(parents=True, exist_ok=True)
+    weights = target / "lora.safetensors"
+    got = cx.tools.store.get_file(version.weights_key, weights)
+    if got.sha256 != version.weights_sha256:
+        raise SafelightError(f"The stored weights have sha256 {got.sha256}, not the version's.")
+    with safe_open(weights, framework="numpy") as opened:
+        tensors = len(list(opened.keys()))
+    prompts = {generation.id: generation for generation in sight.previews}
+    images: list[tuple[Path, str]] = []
+    for image in sight.images:
+        made = prompts[image.generation_id]
+        path = target / f"preview-{len(images) + 1}.{image.format}"
+        cx.tools.store.get_file(image.key, path)
+        images.append((path, f"{made.prompt} (seed {made.input['seed']})"))
+    sheet = contact_sheet(
+        images,
+        target / "contact-sheet.png",
+        title=f"Version {version.number}, trigger word {version.trigger_word}",
+        subtitle=f"{sight.training.profile}, rank {version.rank}, {sight.training.steps} steps, "
+        f"trained on {len(references)} photos",
+        references=references,
+        emulated=emulated(env),
+    )
+    err.print()
+    out.print(summary(sight))
+    out.print(f"\nWeights open with safetensors: {tensors} tensors in {weights}", soft_wrap=True)
+    out.print(f"Previews: {sheet}", soft_wrap=True)
+    if emulated(env):
+        out.print(
+            "[yellow]EMULATED:[/] Replicate was played by an emulator on this machine. No model was "
+            "trained and nothing was paid; weights have real names and shapes and random values, "
+            "previews are cut out of the training photos. All else is real."
+        )
+    out.print(f"Took {seconds:.0f} s in all.\n")
+    out.print("Try next:")
+    for command, why in (
+        ("safelight up", "keep everything running (in another terminal)"),
+        ("safelight versions", "what there is, and which version draws"),
+        (f'safelight generate {SUBJECT} "waving from a boat"', "draw with it"),
+        ("safelight train FOLDER --name NAME", "your own photos"),
+        ("safelight jobs", "every queue and what stands still"),
+    ):
+        out.print(f"  .venv/bin/{command:<46} {why}", highlight=False, soft_wrap=True)

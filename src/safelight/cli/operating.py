@@ -1,0 +1,122 @@
+"""Commands for whoever runs it: pause and resume queues, API keys, the doctor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from safelight.cli.console import ago, environment, err, out, say_json, system, table
+from safelight.domain.errors import Invalid, NotFound
+from safelight.domain.queues import Queue
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(rich_help_panel="Operate")(pause)
+    app.command(rich_help_panel="Operate")(resume)
+    app.command(rich_help_panel="Operate")(doctor)
+    keys = typer.Typer(help="API keys of the owner.", no_args_is_help=True)
+    keys.command("create")(create_key)
+    keys.command("list")(list_keys)
+    keys.command("revoke")(revoke_key)
+    app.add_typer(keys, name="keys", rich_help_panel="Operate")
+
+
+def _queue(name: str) -> Queue:
+    if name not in list(Queue):
+        raise Invalid(f"There is no queue {name!r}.", hint=f"There are: {', '.join(Queue)}.")
+    return Queue(name)
+
+
+def pause(
+    queue: Annotated[str, typer.Argument(help="preprocess, submit, poll, generate or cleanup.")],
+    reason: Annotated[str | None, typer.Option(help="Shown wherever the queue is.")] = None,
+) -> None:
+    """Let no worker claim from a queue; what runs, ends. Jobs gather and nothing is lost."""
+    from safelight.flow.commands.jobs import pause_queue
+
+    name = _queue(queue)
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            changed = pause_queue(tx, name, actor=actor.name, reason=reason)
+        out.print(f"The queue {name} is paused." if changed else f"{name} was paused already.")
+
+
+def resume(
+    queue: Annotated[str, typer.Argument(help="preprocess, submit, poll, generate or cleanup.")],
+) -> None:
+    """Let workers claim from a paused queue again."""
+    from safelight.flow.commands.jobs import resume_queue
+
+    name = _queue(queue)
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            changed = resume_queue(tx, name, actor=actor.name)
+        out.print(f"The queue {name} goes on." if changed else f"{name} was not paused.")
+
+
+def create_key(
+    label: Annotated[str, typer.Argument(help="What it is for.")], as_json: Json = False
+) -> None:
+    """Make an API key. It is shown once; only its hash is kept."""
+    from safelight.db import owners
+
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            row, key = owners.add_key(tx, actor.owner_id, label, actor=actor.name)
+        if as_json:
+            say_json({**row, "key": key})
+            return
+        err.print("This key is shown once. Keep it where your app keeps its secrets.")
+        out.print(key, soft_wrap=True)
+
+
+def list_keys(as_json: Json = False) -> None:
+    """List the owner's API keys."""
+    from safelight.db import owners
+
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            found = owners.keys(tx, actor.owner_id)
+        if as_json:
+            say_json(found)
+            return
+        table(
+            "API keys",
+            ("id", "label", "made", "revoked"),
+            ((str(k["id"]), k["label"], ago(k["created_at"]), ago(k["revoked_at"])) for k in found),
+        )
+
+
+def revoke_key(key_id: Annotated[str, typer.Argument(help="The key's id.")]) -> None:
+    """Close an API key: from now on it opens nothing."""
+    from safelight.cli.console import find_id
+    from safelight.db import owners
+
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            ids = [k["id"] for k in owners.keys(tx, actor.owner_id)]
+            id = find_id(key_id, ids, "key")
+            if not owners.revoke_key(tx, id, actor.owner_id, actor=actor.name):
+                raise NotFound(f"There is no open key {key_id}.")
+        out.print("The key is revoked.")
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check everything this system needs, and say what to do about what is missing (exit 1)."""
+    from safelight.cli.checks import run_all
+
+    found = run_all(environment())
+    if as_json:
+        say_json(found)
+    else:
+        marks = {"ok": "[green]ok[/]  ", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
+        for check in found:
+            out.print(f"{marks[check.verdict]} {check.what}: {check.seen}", highlight=False)
+            if check.remedy:
+                out.print(f"       {check.remedy}", highlight=False)
+    if any(check.verdict == "fail" for check in found):
+        raise typer.Exit(1)

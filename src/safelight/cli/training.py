@@ -1,0 +1,315 @@
+"""Commands that ask for something: train, generate, activate, cancel, retry."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+
+from safelight.cli.console import err, find_id, out, say_json, system
+from safelight.domain.errors import Conflict, Invalid, SafelightError
+
+if TYPE_CHECKING:
+    from safelight.domain.nouns import Generation, Training
+    from safelight.flow.commands import Actor
+    from safelight.flow.context import Context
+
+PHOTO_ENDINGS = {
+    *(".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff"),
+    *(".avif", ".mpo"),
+}
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command(rich_help_panel="Work")(train)
+    app.command(rich_help_panel="Work")(generate)
+    app.command(rich_help_panel="Work")(activate)
+    app.command(rich_help_panel="Work")(retry)
+    app.command(rich_help_panel="Work")(cancel)
+
+
+def photos_in(folder: Path) -> list[Path]:
+    """The photos of a folder, in the order of their names; hidden files are passed over."""
+    if not folder.is_dir():
+        raise Invalid(f"{folder} is not a folder.", hint="Name the folder that holds the photos.")
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in PHOTO_ENDINGS
+    )
+    if not found:
+        raise Invalid(
+            f"There are no photos in {folder}.",
+            hint="Photos are files that end in .jpg, .png, .webp or .heic.",
+        )
+    return found
+
+
+def upload(
+    cx: Context, actor: Actor, subject_id: UUID, paths: list[Path], *, quiet: bool = False
+) -> int:
+    """Add the photos, with a bar; how many were new. A photo that cannot be taken is said and left."""
+    from rich.progress import track
+
+    from safelight.flow.commands.subjects import add_photo
+
+    new = 0
+    for path in track(paths, description="Photos", console=err, disable=quiet):
+        sidecar = path.with_suffix(".txt")
+        caption = sidecar.read_text("utf-8", "replace").strip() if sidecar.is_file() else None
+        try:
+            _, made = add_photo(cx.db, cx.tools.store, actor, subject_id, path, caption=caption)
+        except Invalid as error:
+            err.print(f"[yellow]left out:[/] {error.message} {error.hint or ''}", highlight=False)
+            continue
+        new += made
+    return new
+
+
+def train(
+    folder: Annotated[Path, typer.Argument(help="Folder of photos of one subject.")],
+    name: Annotated[str | None, typer.Option(help="Its name (default: the folder's).")] = None,
+    kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
+    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v1",
+    consent: Annotated[
+        str | None, typer.Option(help="For a person: who consented, how and when.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A trainer input, as key=value; may be repeated."),
+    ] = None,
+    follow: Annotated[bool, typer.Option(help="Watch it to its end.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Train a LoRA on the photos of a folder.
+
+    Run it again for the same folder and no photo is sent twice: an open training is joined, an
+    ended one is followed by a new one. A caption may lie beside its photo as a .txt file.
+    """
+    from safelight.cli.following import follow_training, training_json
+    from safelight.flow.commands.subjects import ensure_subject
+
+    paths = photos_in(folder)
+    overrides = _overrides(set_ or [])
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            subject = ensure_subject(
+                tx, actor, name=name or folder.resolve().name, kind=kind, consent=consent
+            )
+        new = upload(cx, actor, subject.id, paths, quiet=as_json)
+        training, joined = start_or_join(cx, actor, subject.id, profile, overrides)
+        if not as_json:
+            said = "Joined the open training" if joined else "Training"
+            err.print(
+                f"{said} {training.number} of {subject.name}: {new} new photos, {training.id}"
+            )
+        if follow:
+            training = follow_training(cx, actor, training.id, quiet=as_json)
+        if as_json:
+            say_json(training_json(cx, actor, training.id))
+        if follow and training.state != "succeeded":
+            raise typer.Exit(1)
+
+
+def start_or_join(
+    cx: Context, actor: Actor, subject_id: UUID, profile: str, overrides: dict[str, Any]
+) -> tuple[Training, bool]:
+    """A new training, or the one that is open; True: it was open."""
+    from safelight.db import trainings
+    from safelight.flow.commands.trainings import start_training
+
+    with cx.db.transaction() as tx:
+        there = trainings.open_of(tx, subject_id)
+    if there is not None:
+        return there, True
+    with cx.db.transaction() as tx:
+        return (
+            start_training(tx, actor, subject_id, profile=profile, overrides=overrides),
+            False,
+        )
+
+
+def _overrides(pairs: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise Invalid(f"--set takes key=value, not {pair!r}.", hint="Like: --set lora_rank=32")
+        found[key] = _value(value)
+    return found
+
+
+def _value(text: str) -> Any:
+    """A number or a truth value where the text is one, else the text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for as_number in (int, float):
+        try:
+            return as_number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def generate(
+    subject: Annotated[str, typer.Argument(help="The subject's name or id.")],
+    prompt: Annotated[str, typer.Argument(help="What to draw; the trigger word is put in.")],
+    version: Annotated[str | None, typer.Option(help="Not the active version, but this.")] = None,
+    count: Annotated[int, typer.Option(help="Images, 1 to 4.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="The same seed draws the same image.")] = None,
+    scale: Annotated[float | None, typer.Option(help="LoRA scale, -1 to 3.")] = None,
+    aspect: Annotated[str | None, typer.Option(help="Like 3:4.")] = None,
+    target: Annotated[Path, typer.Option("--out", help="Folder for the images.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Draw images with a subject's active version, and save them."""
+    from safelight.db import generations
+    from safelight.flow.commands.images import request_generation
+
+    with system() as (cx, actor):
+        subject_id = _subject_id(cx, actor, subject)
+        version_id = _version_id(cx, actor, version) if version else None
+        with cx.db.transaction() as tx:
+            asked = request_generation(
+                tx,
+                actor,
+                subject_id=subject_id,
+                version_id=version_id,
+                prompt=prompt,
+                count=count,
+                seed=seed,
+                scale=scale,
+                aspect_ratio=aspect,
+            )
+        done = wait_for_generation(cx, asked.id, quiet=as_json)
+        with cx.db.transaction() as tx:
+            images = generations.images(tx, [done.id])
+        target.mkdir(parents=True, exist_ok=True)
+        saved = []
+        for image in images:
+            path = target / f"{str(done.id)[-12:]}-{image.number}.{image.format}"
+            cx.tools.store.get_file(image.key, path)
+            saved.append(str(path))
+        if as_json:
+            say_json({"generation": done, "files": saved})
+            return
+        err.print(f"Drawn as: {done.input['prompt']} (seed {done.input['seed']})", highlight=False)
+        for path_name in saved:
+            out.print(path_name, soft_wrap=True)
+
+
+def wait_for_generation(cx: Context, id: UUID, *, quiet: bool = False) -> Generation:
+    """Wait until it has ended. Raises SafelightError unless it succeeded."""
+    from safelight.db import generations, jobs
+
+    with err.status("Drawing ...") if not quiet else _silence():
+        while True:
+            with cx.db.transaction() as tx:
+                found = generations.get(tx, id)
+                stuck = [job for job in jobs.open_of(tx, id) if job.state == "parked"]
+            assert found is not None
+            if found.state == "succeeded":
+                return found
+            if found.state in ("failed", "canceled"):
+                raise SafelightError(f"The generation {found.state}: {found.error or ''}")
+            if stuck:
+                raise SafelightError(
+                    f"The generation stands still: {stuck[0].error}",
+                    hint=f"Once that is mended: `safelight retry {stuck[0].id}`.",
+                )
+            time.sleep(0.3)
+
+
+class _silence:  # noqa: N801 (stands beside rich's status)
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def _subject_id(cx: Context, actor: Actor, text: str) -> UUID:
+    from safelight.db import subjects
+
+    with cx.db.transaction() as tx:
+        named = subjects.named(tx, actor.owner_id, text)
+        if named is not None:
+            return named.id
+        ids = [s.id for s in subjects.find(tx, actor.owner_id, limit=1000)]
+    return find_id(text, ids, "subject")
+
+
+def _version_id(cx: Context, actor: Actor, text: str) -> UUID:
+    from safelight.db import versions
+
+    with cx.db.transaction() as tx:
+        ids = [v.id for v, _ in versions.find(tx, actor.owner_id, limit=1000)]
+    return find_id(text, ids, "version")
+
+
+def activate(version: Annotated[str, typer.Argument(help="The version's id.")]) -> None:
+    """Let this version draw for its subject from now on; the one before steps back."""
+    from safelight.flow.commands.images import activate_version
+
+    with system() as (cx, actor):
+        version_id = _version_id(cx, actor, version)
+        with cx.db.transaction() as tx:
+            changed = activate_version(tx, actor, version_id)
+        out.print(f"Version {changed.number} is active.")
+
+
+def _target(cx: Context, actor: Actor, text: str) -> tuple[str, UUID]:
+    """What an id names: a training, a generation or a job."""
+    from safelight.db import generations, jobs, trainings
+
+    with cx.db.transaction() as tx:
+        ids: dict[UUID, str] = {
+            **{j.id: "job" for j in jobs.find(tx, owner_id=actor.owner_id, limit=1000)},
+            **{g.id: "generation" for g in generations.find(tx, actor.owner_id, limit=1000)},
+            **{t.id: "training" for t, _ in trainings.find(tx, actor.owner_id, limit=1000)},
+        }
+    found = find_id(text, ids, "job")
+    return ids.get(found, "job"), found
+
+
+def retry(target: Annotated[str, typer.Argument(help="A training's or a job's id.")]) -> None:
+    """Take up what stands still: its parked jobs are due again, their attempts counted anew."""
+    from safelight.flow.commands.jobs import retry_job
+    from safelight.flow.commands.trainings import retry_training
+
+    with system() as (cx, actor):
+        what, id = _target(cx, actor, target)
+        with cx.db.transaction() as tx:
+            if what == "training":
+                retry_training(tx, actor, id)
+            elif what == "job":
+                retry_job(tx, actor, id)
+            else:
+                raise Conflict("A generation is retried by its job.", hint="`safelight jobs`")
+        out.print(f"The {what} {id} goes on.", soft_wrap=True)
+
+
+def cancel(
+    target: Annotated[str, typer.Argument(help="A training's, a generation's or a job's id.")],
+) -> None:
+    """Stop a training or a generation, as far as that is still possible."""
+    from safelight.flow.commands.images import cancel_generation
+    from safelight.flow.commands.jobs import cancel_job
+    from safelight.flow.commands.trainings import cancel_training
+
+    with system() as (cx, actor):
+        what, id = _target(cx, actor, target)
+        with cx.db.transaction() as tx:
+            if what == "training":
+                state = cancel_training(tx, actor, id).state
+            elif what == "generation":
+                state = cancel_generation(tx, actor, id).state
+            else:
+                state = cancel_job(tx, actor, id).state
+        said = "is cancelled" if state == "canceled" else f"is asked to stop (now: {state})"
+        out.print(f"The {what} {id} {said}.", soft_wrap=True)

@@ -8,14 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageCms
 
 from safelight.domain.photos import Derived
-from safelight.vision.decode import (
-    eight_bits,
-    has_alpha,
-    open_photo,
-    orientation_of,
-    over_white,
-    upright,
-)
+from safelight.vision.decode import fit, open_photo, orientation_of, over_white, shrunk, upright
 from safelight.vision.hashing import sha256_file
 
 QUALITY = 95
@@ -31,15 +24,9 @@ def derive_file(path: Path, target: Path, *, max_side: int) -> Derived:
     with open_photo(path) as image:
         orientation = orientation_of(image)
         profile = image.info.get("icc_profile")
-        size = _fit(image.size, max_side)
-        image.draft(None, size)
+        image.draft(None, fit(image.size, max_side))
         image.load()
-        picture = eight_bits(image)
-        if picture.mode in {"P", "PA"}:
-            picture = picture.convert("RGBA" if has_alpha(picture) else "RGB")
-        if picture.size != size:
-            # Resized first: what follows then costs a fraction of the memory.
-            picture = picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        picture = shrunk(image, max_side)
         picture = upright(to_srgb(over_white(picture), profile), orientation)
         picture.info = {}  # comments and profiles would be copied into the JPEG
         picture.save(target, "JPEG", quality=QUALITY, subsampling=0)
@@ -65,8 +52,3 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         if converted is not None:
             return converted
     return image.convert("RGB")
-
-
-def _fit(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    scale = min(1.0, max_side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

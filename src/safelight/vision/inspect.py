@@ -9,11 +9,11 @@ from PIL import Image
 
 from safelight.domain.photos import Inspection, PhotoFacts, Undecodable, judge_decoding
 from safelight.vision.decode import (
-    eight_bits,
     has_alpha,
     open_photo,
     orientation_of,
     over_white,
+    shrunk,
     upright,
 )
 from safelight.vision.hashing import SIDE, perceptual_hash, sha256_file
@@ -61,7 +61,8 @@ def _decoded(path: Path, facts: PhotoFacts) -> PhotoFacts:
         # is cut short is still found out.
         image.draft(None, (4 * SIDE, 4 * SIDE))
         image.load()
-        phash, mirror = perceptual_hash(upright(over_white(eight_bits(image)), orientation))
+        picture = shrunk(image, 4 * SIDE)
+        phash, mirror = perceptual_hash(upright(over_white(picture), orientation))
     return replace(
         facts,
         format=format,

@@ -122,6 +122,11 @@ def make_due(tx: Tx, unique_key: str) -> bool:
     return row is not None
 
 
+def leave_to_the_sweep(tx: Tx) -> None:
+    """The hints gathered so far are not sent after the commit: the next sweep sends them."""
+    tx.run(sql.unhint, {"ids": [hint.job_id for hint in tx.hints]})
+
+
 def sweep(tx: Tx, queue: Queue, *, grace: float, limit: int) -> int:
     """Hint again at what is due in *queue* and was not hinted at for *grace* seconds."""
     rows = tx.rows(sql.sweep_due, {"queue": str(queue), "grace": grace, "limit": limit})
@@ -195,9 +200,9 @@ def open_of(tx: Tx, target_id: UUID) -> list[Job]:
     return [_job(r) for r in tx.rows(sql.open_jobs_of_target, {"target_id": target_id})]
 
 
-def counts(tx: Tx) -> list[Row]:
-    """Per queue: due, waiting, leased, parked, paused, oldest_due_seconds."""
-    return tx.rows(sql.count_jobs)
+def counts(tx: Tx, owner_id: UUID | None = None) -> list[Row]:
+    """Per queue: due, waiting, leased, parked, paused, oldest_due_seconds; of all, or of one owner."""
+    return tx.rows(sql.count_jobs, {"owner_id": owner_id})
 
 
 def set_paused(tx: Tx, queue: Queue, paused: bool, *, reason: str | None, actor: str) -> bool:

@@ -62,6 +62,14 @@ def revoke_key(tx: Tx, id: UUID, owner_id: UUID, *, actor: str) -> bool:
     return tx.row(sql.revoke_key, {"id": id, "owner_id": owner_id, "actor": actor}) is not None
 
 
+def lock_idempotency_key(tx: Tx, owner_id: UUID, key: str) -> bool:
+    """Hold the key until the transaction ends; False: a request that has it is still running."""
+    row = tx.row(sql.lock_idempotency_key, {"owner_id": owner_id, "key": key})
+    assert row is not None
+    ours: bool = row["ours"]
+    return ours
+
+
 def take_idempotency_key(tx: Tx, owner_id: UUID, key: str, request_hash: bytes) -> bool:
     """True: this request is the first with the key (within a day)."""
     row = tx.row(

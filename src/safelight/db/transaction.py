@@ -76,23 +76,23 @@ class Tx:
 
     def rows(self, statement: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """All rows, as dicts."""
-        with self._connection.cursor(row_factory=dict_row) as cursor:
+        with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement.encode(), params).fetchall()
 
     def row(self, statement: str, params: Mapping[str, Any] | None = None) -> Row | None:
         """The first row as a dict, or None."""
-        with self._connection.cursor(row_factory=dict_row) as cursor:
+        with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement.encode(), params).fetchone()
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run it; the number of rows it touched."""
-        with self._connection.cursor() as cursor:
+        with told_apart(), self._connection.cursor() as cursor:
             return cursor.execute(statement.encode(), params).rowcount
 
     def many(self, statement: str, params: Sequence[Mapping[str, Any]]) -> None:
         """Run it once for each of *params*, in one round trip."""
         if params:
-            with self._connection.cursor() as cursor:
+            with told_apart(), self._connection.cursor() as cursor:
                 cursor.executemany(statement.encode(), params)
 
 

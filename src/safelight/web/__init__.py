@@ -1,0 +1,1 @@
+"""The HTTP door for producers. `safelight.web.app` makes and serves it."""

@@ -165,6 +165,10 @@ UPDATE jobs SET
 WHERE unique_key = %(unique_key)s AND state IN ('ready', 'leased')
 RETURNING id, queue, state = 'ready' AS due;
 
+-- name: unhint
+-- No hint of these goes out with the commit: the next sweep sends it, without the grace.
+UPDATE jobs SET hinted_at = NULL WHERE id = ANY(%(ids)s::uuid[]) AND state = 'ready';
+
 -- name: sweep_due
 -- What is due and was not hinted at lately: marked and returned, oldest first, to be hinted again.
 WITH target AS (
@@ -212,7 +216,7 @@ ORDER BY id DESC LIMIT %(limit)s;
 SELECT * FROM jobs WHERE target_id = %(target_id)s AND state IN ('ready', 'leased', 'parked') ORDER BY id FOR UPDATE;
 
 -- name: count_jobs
--- How many jobs stand where, and since when the oldest due one waits (seconds).
+-- How many jobs (of an owner, where given) stand where, and since when the oldest due one waits (seconds).
 SELECT q.queue, c.paused, c.reason AS paused_reason,
        count(j.id) FILTER (WHERE j.state = 'ready' AND j.due_at <= now()) AS due,
        count(j.id) FILTER (WHERE j.state = 'ready' AND j.due_at > now()) AS waiting,
@@ -223,6 +227,7 @@ SELECT q.queue, c.paused, c.reason AS paused_reason,
 FROM unnest(enum_range(NULL::queue)) AS q (queue)
 JOIN queue_controls c ON c.queue = q.queue
 LEFT JOIN jobs j ON j.queue = q.queue AND j.state IN ('ready', 'leased', 'parked')
+                 AND (%(owner_id)s::uuid IS NULL OR j.owner_id = %(owner_id)s)
 GROUP BY q.queue, c.paused, c.reason ORDER BY q.queue;
 
 -- name: set_queue_paused

@@ -37,6 +37,10 @@ WITH changed AS (
 )
 SELECT id FROM changed;
 
+-- name: lock_idempotency_key
+-- Hold the key until this transaction ends, however it ends; false: another transaction has it.
+SELECT pg_try_advisory_xact_lock(hashtextextended('idempotency:' || %(owner_id)s::text || ':' || %(key)s, 0)) AS ours;
+
 -- name: take_idempotency_key
 -- The first request with this key takes it; a key older than a day is free again.
 INSERT INTO idempotency_keys AS k (owner_id, key, request_hash)

@@ -1,0 +1,3 @@
+-- name: begin
+-- Begins the caller's transaction, if none is open: what follows becomes a savepoint in it.
+SELECT 1;

@@ -1,0 +1,75 @@
+"""Whose request it is: an API key leads to its owner, and everything is bounded by that owner."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
+
+from safelight.db import owners
+from safelight.domain.nouns import Owner
+from safelight.flow.commands import Actor
+from safelight.flow.context import Context
+from safelight.web.problems import Unauthorized
+from safelight.web.requests import note
+
+_bearer = HTTPBearer(
+    auto_error=False, description="`Authorization: Bearer slk_...`, an API key of yours."
+)
+_header = APIKeyHeader(
+    name="X-API-Key", auto_error=False, description="The same key, for clients that prefer it so."
+)
+
+
+def context(request: Request) -> Context:
+    """The open connections of this process."""
+    cx: Context = request.app.state.cx
+    return cx
+
+
+Cx = Annotated[Context, Depends(context)]
+
+
+def _owner(cx: Context, key: str) -> Owner | None:
+    with cx.db.transaction() as tx:
+        return owners.of_key(tx, key)
+
+
+async def caller(
+    request: Request,
+    cx: Cx,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    header: Annotated[str | None, Security(_header)],
+) -> Actor:
+    """The owner whose key was sent.
+
+    It is a coroutine so that what it binds to the log holds for the rest of the request: a thread
+    would bind it to a copy.
+
+    Raises:
+        Unauthorized: no key, or one that opens nothing.
+    """
+    key = bearer.credentials if bearer else header
+    if not key:
+        raise Unauthorized(
+            "No API key was sent.",
+            hint="Send `Authorization: Bearer slk_...`, or `X-API-Key`. `safelight keys add` makes one.",
+        )
+    owner = await run_in_threadpool(_owner, cx, key)
+    if owner is None:
+        raise Unauthorized("This API key opens nothing: it is mistyped, or was revoked.")
+    note(request.scope, owner_id=str(owner.id))
+    bind_contextvars(owner_id=str(owner.id))
+    return Actor(owner.id, f"api:{owner.name}")
+
+
+Who = Annotated[Actor, Depends(caller)]
+
+
+def v1(kind: str, id: UUID) -> str:
+    """The path of one thing."""
+    return f"/v1/{kind}/{id}"

@@ -1,0 +1,139 @@
+"""The HTTP door: puts the routes together and serves them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from safelight import deps, logging
+from safelight.config import Settings
+from safelight.flow.context import Context
+from safelight.web import (
+    generations,
+    jobs,
+    photos,
+    problems,
+    profiles,
+    readiness,
+    subjects,
+    system,
+    trainings,
+    versions,
+    webhooks,
+)
+from safelight.web.requests import Around
+
+CONNECTIONS = 16
+"""Database connections of one API process: a request holds one for milliseconds."""
+GRACE_SECONDS = 20
+"""How long requests under way may go on once the process is told to stop."""
+
+DESCRIPTION = """\
+Takes photos of one subject to a LoRA that draws it.
+
+**The way through:** make a subject, send its photos, start a training, look at it until it has
+`succeeded` (its `version_id` is the LoRA), then ask for images.
+
+**Keys:** everything under `/v1` needs `Authorization: Bearer slk_...`. You see what is your own.
+
+**Once:** a POST that creates takes an `Idempotency-Key`: for a day the same request with the same
+key gets the same answer, marked `Idempotent-Replay: true`, and makes nothing new.
+
+**Pages:** `?limit=` and `?after=`; answers are `{items, next}`.
+
+**Errors** are `application/problem+json`: `type` is for programs, `detail` and `hint` for people.
+"""
+
+TAGS = [
+    {"name": "subjects", "description": "Whom or what a LoRA draws."},
+    {"name": "photos", "description": "What it is trained on, and what was found in them."},
+    {"name": "trainings", "description": "From the photos to a version."},
+    {"name": "versions", "description": "Trained, stored and verified LoRAs."},
+    {"name": "generations", "description": "Images drawn with a version."},
+    {"name": "jobs", "description": "The work behind it, and where it stands still."},
+    {"name": "profiles", "description": "How subjects are judged, trained and previewed."},
+    {"name": "system", "description": "Probes."},
+    {"name": "webhooks", "description": "For the provider."},
+]
+
+
+def create_app(cx: Context | None, settings: Settings) -> FastAPI:
+    """The app. It works with *cx*, or opens a context of its own from *settings* while it runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        ours = cx or deps.open_context(settings, "api", connections=CONNECTIONS)
+        app.state.cx = ours
+        app.state.readiness = readiness.of_context(ours)
+        try:
+            yield
+        finally:
+            app.state.readiness.close()
+            if cx is None:
+                await run_in_threadpool(deps.close_context, ours)
+
+    app = FastAPI(
+        title="Safelight",
+        version=version("safelight"),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        redoc_url=None,
+        # A path with a slash too many is a 404 and not a redirect that drops the body.
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    app.add_middleware(Around, surprise=problems.of_a_surprise)
+    for part in (
+        subjects,
+        photos,
+        trainings,
+        versions,
+        generations,
+        jobs,
+        profiles,
+        system,
+        webhooks,
+    ):
+        app.include_router(part.router)
+    _document_problems(app)
+    return app
+
+
+def _document_problems(app: FastAPI) -> None:
+    """Put the problem's schema, which responses refer to, where OpenAPI looks for it."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, object]:
+        spec = plain()
+        schemas = spec["components"]["schemas"]
+        if "Problem" not in schemas:
+            schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs"))
+            schemas["Problem"] = schema
+            # FastAPI's own form of a 422 is never sent.
+            schemas.pop("HTTPValidationError", None)
+            schemas.pop("ValidationError", None)
+        return spec
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8700) -> None:
+    """Serve until SIGINT or SIGTERM; requests under way are let end, for a while."""
+    logging.setup(settings.log_format, settings.log_level, component="api")
+    uvicorn.run(
+        create_app(None, settings),
+        host=host,
+        port=port,
+        log_config=None,
+        # Our own line says more, and leaves out the query.
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )

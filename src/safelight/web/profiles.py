@@ -1,0 +1,78 @@
+"""Profiles: how a kind of subject is judged, trained and previewed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from safelight.domain import profiles as domain
+from safelight.web.access import Who
+from safelight.web.problems import documented
+
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], responses=documented(401))
+
+
+class ProfileSummary(BaseModel):
+    """A profile."""
+
+    id: str = Field(description="`name@version`. A profile never changes.")
+    name: str
+    version: str
+    title: str
+    default: bool = Field(description="Used where a training names none.")
+
+
+class ProfileDetail(ProfileSummary):
+    """A profile with its numbers and where each comes from."""
+
+    gates: dict[str, Any] = Field(description="What photos and sets are measured against.")
+    steps: dict[str, Any] | int = Field(description="A number, or a rule from the set's size.")
+    sent: dict[str, Any] = Field(description="What is sent to the trainer.")
+    ignored: dict[str, Any] = Field(
+        description="What people have set and the trainer does not take: never sent."
+    )
+    generation: dict[str, Any] = Field(description="How images are drawn.")
+    previews: list[dict[str, Any]]
+    sources: dict[str, str]
+
+
+class Profiles(BaseModel):
+    """Every profile."""
+
+    items: list[ProfileSummary]
+
+
+def _summary(profile: domain.Profile) -> ProfileSummary:
+    return ProfileSummary(
+        id=profile.id,
+        name=profile.name,
+        version=profile.version,
+        title=profile.title,
+        default=profile.id == domain.DEFAULT,
+    )
+
+
+@router.get("")
+def list_profiles(who: Who) -> Profiles:  # noqa: ARG001 (a key is needed, whosever it is)
+    """Every profile there is."""
+    return Profiles(items=[_summary(profile) for profile in domain.load_profiles().values()])
+
+
+@router.get("/{profile_id}", responses=documented(404))
+def get_profile(profile_id: str, who: Who) -> ProfileDetail:  # noqa: ARG001 (as above)
+    """One profile: its numbers, and where each comes from."""
+    profile = domain.get_profile(profile_id)
+    steps = profile.steps
+    return ProfileDetail(
+        **_summary(profile).model_dump(),
+        gates=asdict(profile.gates),
+        steps=steps if isinstance(steps, int) else asdict(steps),
+        sent=dict(profile.sent),
+        ignored={name: asdict(item) for name, item in profile.ignored.items()},
+        generation=asdict(profile.generation),
+        previews=[asdict(preview) for preview in profile.previews],
+        sources=dict(profile.sources),
+    )

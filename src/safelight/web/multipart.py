@@ -11,13 +11,13 @@ import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from python_multipart import MultipartParser
-from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartCallbacks, parse_options_header
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from safelight.domain.errors import Invalid
@@ -25,6 +25,9 @@ from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
 from safelight.web.access import Who
 from safelight.web.problems import TooLarge
 from safelight.web.requests import unlimited
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 MAX_FILES = 100
 """Files in one request: more than a profile's soft maximum, few enough to be sent again."""
@@ -154,11 +157,11 @@ async def received(request: Request, who: Who) -> AsyncIterator[Form]:  # noqa: 
     folder = Path(tempfile.mkdtemp(prefix="safelight-upload-"))
     reader = _Reader(folder, form)
     try:
-        parser = MultipartParser(boundary, reader.callbacks())
         try:
+            parser = MultipartParser(boundary, reader.callbacks())
             async for chunk in request.stream():
                 await run_in_threadpool(parser.write, chunk)
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise Invalid(f"The form cannot be read: {error}.", hint=_HINT) from error
         except ClientDisconnect as error:
             raise Invalid("The connection ended before the form did.") from error

@@ -12,7 +12,7 @@ from safelight.domain import profiles as domain
 from safelight.web.access import Who
 from safelight.web.problems import documented
 
-router = APIRouter(prefix="/v1/profiles", tags=["profiles"], responses=documented(401))
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 422))
 
 
 class ProfileSummary(BaseModel):

@@ -185,7 +185,7 @@ def show_findings(sight: Sight, *, notes: bool = False) -> None:
     if not found:
         return
     shown = Table(title="Findings", title_justify="left", title_style="bold", show_lines=False)
-    for column in ("level", "photo", "what was found", "what to do"):
+    for column in ("level", "photo", "what was found, and what to do"):
         shown.add_column(column, overflow="fold")
     for finding in sorted(found, key=lambda f: weight.get(f["level"], 3)):
         color = {"block": "red", "warn": "yellow"}.get(finding["level"], "dim")
@@ -193,7 +193,6 @@ def show_findings(sight: Sight, *, notes: bool = False) -> None:
             f"[{color}]{finding['level']}[/]",
             Text(finding.get("photo") or "the set"),
             Text(finding["message"]),
-            Text(finding.get("remedy") or ""),
         )
     err.print(shown)
 

@@ -149,12 +149,15 @@ def _canonical_line(job: Job, outcome: Outcome, seconds: float) -> None:
     say = log.info if isinstance(outcome, Done | Wait | Canceled) else log.warning
     if isinstance(outcome, Wait) and outcome.error:
         say = log.warning
+    told = {
+        "attempt": job.attempts,
+        "fence": job.fence,
+        "seconds": round(seconds, 3),
+        "reason": outcome.reason,
+        "error": getattr(outcome, "error", None),
+        "again_in": round(outcome.seconds, 1) if isinstance(outcome, Wait) else None,
+    }
     say(
         f"job.{type(outcome).__name__.lower()}",
-        attempt=job.attempts,
-        fence=job.fence,
-        seconds=round(seconds, 3),
-        reason=outcome.reason,
-        error=getattr(outcome, "error", None),
-        again_in=round(outcome.seconds, 1) if isinstance(outcome, Wait) else None,
+        **{key: value for key, value in told.items() if value is not None},
     )

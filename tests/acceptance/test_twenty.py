@@ -154,7 +154,7 @@ def test_twenty_trainings_end_while_one_worker_of_each_queue_is_killed(
     ids = start_twenty(cx, tmp_path, "killed")
     for queue in Queue:
         busy = f"SELECT 1 FROM jobs WHERE queue = '{queue}' AND state = 'leased'"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 10
         while not rows(cx, busy) and time.monotonic() < deadline:
             time.sleep(0.02)  # kill it while it works, if it works at all
         found = worker_pids(queue)

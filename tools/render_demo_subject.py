@@ -7,7 +7,7 @@ can be made anew by whoever wants to: `.venv/bin/python tools/render_demo_subjec
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,6 @@ class Shot:
     scene: str = "plain"
     size: tuple[int, int] = (768, 1024)
     shift: float = 0.0
-    extra: dict[str, float] = field(default_factory=dict)
 
 
 FRAMES = {"close": (1.5, 3.4), "medium": (1.22, 4.5), "full": (1.12, 6.0), "wide": (1.2, 9.6)}
@@ -162,7 +161,9 @@ def parts(p: Array, shot: Shot) -> list[tuple[Array, int]]:
             found.append((ball(p, (side * 0.25 + 0.035, 1.67, 0.545), (0.032,) * 3), SHINE))
         else:
             arc = rod(p, (side * 0.34, 1.6, 0.47), (side * 0.25, 1.64, 0.525), 0.022)
-            arc = np.minimum(arc, rod(p, (side * 0.25, 1.64, 0.525), (side * 0.16, 1.6, 0.525), 0.022))
+            arc = np.minimum(
+                arc, rod(p, (side * 0.25, 1.64, 0.525), (side * 0.16, 1.6, 0.525), 0.022)
+            )
             found.append((arc, INK))
     mouth = rod(p, (-0.1, 1.31, 0.62), (0, 1.27, 0.645), 0.016)
     mouth = np.minimum(mouth, rod(p, (0, 1.27, 0.645), (0.1, 1.31, 0.62), 0.016))
@@ -320,7 +321,9 @@ def render(shot: Shot) -> Image.Image:
     half /= np.linalg.norm(half, axis=-1, keepdims=True)
     shine = np.clip((n * half).sum(-1), 0, 1) ** 48 * np.where(dark, 0, 0.35)
     rim = np.clip(1 + (n * way[hit]).sum(-1), 0, 1) ** 3 * 0.22
-    color[hit] = skin * (lit[:, None] * warm * 0.85 + around[:, None]) + (shine + rim)[:, None] * warm
+    color[hit] = (
+        skin * (lit[:, None] * warm * 0.85 + around[:, None]) + (shine + rim)[:, None] * warm
+    )
     grain = np.random.default_rng(abs(hash_of(shot.name))).normal(0, 0.012, color.shape)
     final = np.clip(color + grain, 0, 1) ** (1 / 1.25)
     return Image.fromarray((final.reshape(*shape, 3) * 255).astype(np.uint8))

@@ -25,6 +25,7 @@ from safelight.local.state import Held, State, is_held, read_environment
 from safelight.local.supervisor import Backoff
 
 
+@pytest.mark.enable_socket
 def test_ports_are_remembered(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
     first = choose_ports(Ports(file))
@@ -34,6 +35,7 @@ def test_ports_are_remembered(tmp_path: Path) -> None:
     assert choose_ports(Ports(file)) == first
 
 
+@pytest.mark.enable_socket
 def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
     port = Ports(file).get("a")
@@ -44,6 +46,7 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(tmp_path: Path) -> None:
         assert Ports(file).get("a") != port
 
 
+@pytest.mark.enable_socket
 def test_a_port_whose_grpc_port_is_taken_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
     first = choose_ports(Ports(file))
@@ -55,6 +58,7 @@ def test_a_port_whose_grpc_port_is_taken_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes another user's file")
+@pytest.mark.enable_socket
 def test_a_port_whose_socket_another_user_left_is_replaced(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
     first = choose_ports(Ports(file))
@@ -70,6 +74,7 @@ def test_a_port_whose_socket_another_user_left_is_replaced(tmp_path: Path) -> No
         left.unlink()
 
 
+@pytest.mark.enable_socket
 def test_a_preferred_port_is_taken_when_free_and_nothing_is_remembered(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

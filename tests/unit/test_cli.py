@@ -1,0 +1,114 @@
+"""The command line: help that teaches, errors that say the way out, no traceback to a user."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from safelight.cli.console import duration, find_id, size
+from safelight.cli.main import app
+from safelight.cli.training import photos_in
+from safelight.domain.errors import Invalid, NotFound
+from safelight.domain.ids import new_id
+
+runner = CliRunner()
+COMMANDS = (
+    *("up", "demo", "api", "emulator", "train", "generate", "activate", "retry", "cancel"),
+    *("status", "versions", "subjects", "jobs", "events", "profiles", "pause", "resume", "doctor"),
+)
+
+
+def run(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """The real command, as a person starts it, where nothing runs."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("DATABASE", "SAFELIGHT"))}
+    return subprocess.run(
+        (sys.executable, "-m", "safelight.cli", *arguments),
+        capture_output=True,
+        text=True,
+        env={**env, "SAFELIGHT_HOME": str(home), "COLUMNS": "200"},
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = runner.invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert len(shown.output) > 300
+
+
+def test_where_nothing_runs_a_command_says_how_to_start_it(tmp_path: Path) -> None:
+    done = run("status", home=tmp_path)
+    assert done.returncode == 1
+    assert "error: Nothing is running here." in done.stderr
+    assert "safelight up" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: p / "nowhere", "is not a folder"),
+        (lambda p: p, "There are no photos in"),
+    ],
+)
+def test_a_folder_that_is_none_or_empty_is_refused_before_anything_else(
+    tmp_path: Path, make: object, says: str
+) -> None:
+    assert callable(make)
+    done = run("train", str(make(tmp_path)), home=tmp_path)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_word_that_is_no_command_is_a_usage_error(tmp_path: Path) -> None:
+    assert run("trian", home=tmp_path).returncode == 2
+
+
+def test_json_is_one_document_and_nothing_else(tmp_path: Path) -> None:
+    done = run("profiles", "--json", home=tmp_path)
+    assert "likeness@v1" in json.loads(done.stdout)
+
+
+def test_a_profile_is_shown_with_its_sources_and_what_the_trainer_ignores(tmp_path: Path) -> None:
+    """Requirements 0.1, A-X."""
+    shown = json.loads(run("profiles", "selfie-detail@2025-12-14", "--json", home=tmp_path).stdout)
+    assert shown["sent"]["lora_rank"] == 48
+    assert set(shown["recorded as ignored"]) == {"num_repeats", "network_alpha"}
+
+
+def test_the_doctor_fails_where_nothing_is_set_and_says_what(tmp_path: Path) -> None:
+    done = run("doctor", home=tmp_path)
+    assert done.returncode == 1
+    assert "DATABASE_URL" in done.stdout
+
+
+def test_hidden_and_other_files_are_no_photos_and_odd_names_are(tmp_path: Path) -> None:
+    for name in (".hidden.jpg", "notes.txt", "été 📷 1.JPG", "b.png"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [p.name for p in photos_in(tmp_path)] == ["b.png", "été 📷 1.JPG"]
+
+
+def test_the_end_of_an_id_is_enough_and_an_ambiguous_end_is_refused() -> None:
+    ids = [new_id(), new_id()]
+    assert find_id(str(ids[0]), [], "job") == ids[0]
+    assert find_id(str(ids[1])[-12:], ids, "job") == ids[1]
+    with pytest.raises(NotFound):
+        find_id("zzz", ids, "job")
+    same = [ids[0], type(ids[0])(int=ids[0].int ^ (1 << 100))]
+    with pytest.raises(Invalid, match="fits 2"):
+        find_id(str(ids[0])[-6:], same, "job")
+
+
+def test_numbers_are_shown_as_people_read_them() -> None:
+    assert duration(3725) == "1:02:05"
+    assert duration(65) == "1:05"
+    assert size(171_970_000) == "172.0 MB"

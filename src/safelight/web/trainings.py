@@ -123,7 +123,9 @@ class TrainingDetail(Training):
     trainer_version: str | None = Field(description="The trainer's version that was asked for.")
     trainer_version_observed: str | None = Field(description="The one that ran.")
     asked: dict[str, Any] | None = Field(description="The parameters as asked for.")
-    sent: dict[str, Any] | None = Field(description="As sent, without the URL of the photos.")
+    sent: dict[str, Any] | None = Field(
+        description="The trainer's input as sent, but for the URL of the photos."
+    )
     effective: dict[str, Any] | None = Field(description="As used, out of the trainer's archive.")
     provider_id: str | None
     predict_seconds: float | None
@@ -156,8 +158,6 @@ def _detail(tx: Tx, who: Actor, training: nouns.Training) -> TrainingDetail:
     parked = jobs.find(
         tx, owner_id=who.owner_id, target_id=training.id, state=JobState.PARKED, limit=20
     )
-    # Where the zip of the photos lies in our store is for us.
-    sent = {k: v for k, v in (training.sent or {}).items() if k != "input_images"}
     return TrainingDetail(
         **_shown(training),
         report=Report.model_validate(training.report) if training.report else None,
@@ -166,7 +166,8 @@ def _detail(tx: Tx, who: Actor, training: nouns.Training) -> TrainingDetail:
         trainer_version=training.trainer_version,
         trainer_version_observed=training.trainer_version_observed,
         asked=training.asked,
-        sent=sent if training.sent is not None else None,
+        # Beside the input stands where the photos' zip lies in our store: that is for us.
+        sent=training.sent["input"] if training.sent else None,
         effective=training.effective,
         provider_id=training.provider_id,
         predict_seconds=training.predict_seconds,

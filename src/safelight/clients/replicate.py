@@ -41,11 +41,12 @@ class ReplicateProvider:
         self._http = Http(token, base_url.rstrip("/"), delivery_hosts)
         # Its own transport sleeps as long as Retry-After says, uncapped; ours beneath it turns a
         # throttled or failing answer into an error before it gets there.
+        self._transport = _NoSleep(httpx.HTTPTransport())
         self._official = Client(
             api_token=token,
             base_url=base_url.rstrip("/"),
             timeout=httpx.Timeout(30.0, connect=5.0),
-            transport=_NoSleep(httpx.HTTPTransport()),
+            transport=self._transport,
         )
         self._account: str | None = None
         self._secret: str | None = None
@@ -195,8 +196,9 @@ class ReplicateProvider:
         return self._http.download(url, path, limit=limit)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; the official client has no close of its own."""
         self._http.close()
+        self._transport.close()
 
 
 def _webhook(url: str | None) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class _Secrets(BaseHTTPRequestHandler):
 def provider() -> Iterator[ReplicateProvider]:
     """Our real client; its secret comes from a server on this machine."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Secrets)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     found = ReplicateProvider("r8_none", f"http://127.0.0.1:{server.server_address[1]}")
     yield found
     found.close()
@@ -101,7 +101,7 @@ def test_a_webhook_that_comes_twice_does_no_harm_and_without_a_watch_neither(
 
 
 FORGED: dict[str, Callable[[], dict[str, str]]] = {
-    "unsigned": lambda: {},
+    "unsigned": dict,
     "with another secret": lambda: signed(BODY, secret=b"another secret of 24 byte"),
     "of another body": lambda: signed(BODY + " "),
     "with an empty signature": lambda: {**signed(BODY), "webhook-signature": "v1,"},

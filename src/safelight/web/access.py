@@ -57,7 +57,7 @@ async def caller(
     if not key:
         raise Unauthorized(
             "No API key was sent.",
-            hint="Send `Authorization: Bearer slk_...`, or `X-API-Key`. `safelight keys add` makes one.",
+            hint="Send `Authorization: Bearer slk_...`, or `X-API-Key`. `safelight keys create` makes one.",
         )
     owner = await run_in_threadpool(_owner, cx, key)
     if owner is None:

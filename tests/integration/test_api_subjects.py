@@ -212,7 +212,8 @@ def test_a_form_that_is_not_one_is_a_problem_and_nothing_is_stored(
     assert acme.get(path).json()["items"] == []
 
 
-def test_nobody_without_a_key_may_send_bytes(acme: Door) -> None:
+@pytest.mark.parametrize("key", [True, False])
+def test_bytes_are_taken_only_for_a_subject_of_ones_own(acme: Door, other: Door, key: bool) -> None:
     subject = acme.subject()
     taken = 0
 
@@ -222,13 +223,14 @@ def test_nobody_without_a_key_may_send_bytes(acme: Door) -> None:
             taken += 1
             yield b"\0" * 100_000
 
-    answer = acme.client.request(
+    way_in = other if key else acme.client
+    answer = way_in.request(
         "POST",
         f"/v1/subjects/{subject['id']}/photos",
         content=stream(),
         headers={"Content-Type": "multipart/form-data; boundary=x"},
     )
-    assert_problem(answer, 401, "unauthorized")
+    assert_problem(answer, *((404, "not-found") if key else (401, "unauthorized")))
     assert taken == 0
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from safelight.db import subjects as rows
@@ -99,9 +99,16 @@ class Upload(BaseModel):
     confirm: str = Field(description="POST here once it is uploaded.")
 
 
+def _there(subject_id: UUID, cx: Cx, who: Who) -> None:
+    """Before a byte is taken: there is such a subject."""
+    with cx.db.transaction() as tx:
+        commands.get_subject(tx, who, subject_id)
+
+
 @router.post(
     "/subjects/{subject_id}/photos",
     status_code=201,
+    dependencies=[Depends(_there)],
     responses=documented(413),
     openapi_extra=SCHEMA,
 )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from safelight.db import jobs
+from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.nouns import Training
 from safelight.domain.provider import (
     Accepted,
@@ -23,6 +24,7 @@ from safelight.domain.provider import (
 from safelight.domain.queues import Queue
 from safelight.flow.commands import Actor
 from safelight.flow.commands.trainings import cancel_training
+from safelight.flow.commands.unknowns import Decision, resolve_training
 from safelight.flow.context import Context
 from safelight.flow.perform import perform
 from safelight.flow.work import WORKS
@@ -271,3 +273,68 @@ def test_the_destination_is_made_on_first_use_under_our_account(
     name = f"emulated/safelight-{str(training.owner_id)[-12:]}"
     assert provider.models == [name]
     assert provider.creates[0]["destination"] == name
+
+
+def _unknown_and_parked(here: Context, training: Training, provider: ScriptedProvider) -> None:
+    provider.reply = reply(Unknown("connection reset"))
+    drain(here)
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET intent_at = now() - interval '1 hour'")
+    hurry(here, kinds=["settle_training"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "unknown"
+    provider.reply = None
+
+
+def test_a_person_adopts_what_the_provider_has(
+    here: Context, who: Actor, training: Training, provider: ScriptedProvider
+) -> None:
+    _unknown_and_parked(here, training, provider)
+    found = provider.add({"input_images": "seen on the dashboard"})
+    with here.db.transaction() as tx:
+        resolve_training(
+            tx, who, training.id, Decision.ADOPT, reason="it runs there", provider_id=found.id
+        )
+    drain(here)
+    assert training_row(here, training.id)["provider_id"] == found.id
+    assert len(provider.creates) == 1
+    event = row(
+        here,
+        "SELECT * FROM events WHERE noun_id = %(id)s ORDER BY id DESC LIMIT 1",
+        id=training.id,
+    )
+    assert (event["actor"], event["detail"]["reason"]) == ("test", "it runs there")
+
+
+def test_a_person_has_it_sent_anew_under_a_new_mark(
+    here: Context, who: Actor, training: Training, provider: ScriptedProvider
+) -> None:
+    _unknown_and_parked(here, training, provider)
+    before = training_row(here, training.id)["intent_id"]
+    with here.db.transaction() as tx:
+        resolve_training(tx, who, training.id, Decision.RESEND, reason="not in the dashboard")
+    drain(here)
+    found = training_row(here, training.id)
+    assert found["state"] == "training"
+    assert found["intent_id"] != before
+    assert len(provider.creates) == 2
+
+
+def test_a_person_gives_it_up_and_the_subject_is_free(
+    here: Context, who: Actor, training: Training, provider: ScriptedProvider
+) -> None:
+    _unknown_and_parked(here, training, provider)
+    with here.db.transaction() as tx:
+        resolve_training(tx, who, training.id, Decision.GIVE_UP, reason="not needed any more")
+    assert training_row(here, training.id)["state"] == "canceled"
+    assert train(here, who, training.subject_id).number == 2
+
+
+def test_only_what_is_unknown_can_be_resolved_and_adopting_needs_an_id(
+    here: Context, who: Actor, training: Training, provider: ScriptedProvider
+) -> None:
+    with pytest.raises(Conflict, match="is not unknown"), here.db.transaction() as tx:
+        resolve_training(tx, who, training.id, Decision.RESEND, reason="x")
+    _unknown_and_parked(here, training, provider)
+    with pytest.raises(Invalid, match="the provider's id"), here.db.transaction() as tx:
+        resolve_training(tx, who, training.id, Decision.ADOPT, reason="x")

@@ -17,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(rich_help_panel="Operate")(pause)
     app.command(rich_help_panel="Operate")(resume)
+    app.command(rich_help_panel="Operate")(resolve)
     app.command(rich_help_panel="Operate")(doctor)
     keys = typer.Typer(help="API keys of the owner.", no_args_is_help=True)
     keys.command("create")(create_key)
@@ -56,6 +57,34 @@ def resume(
         with cx.db.transaction() as tx:
             changed = resume_queue(tx, name, actor=actor.name)
         out.print(f"The queue {name} goes on." if changed else f"{name} was not paused.")
+
+
+def resolve(
+    target: Annotated[str, typer.Argument(help="A training's or a generation's id.")],
+    decision: Annotated[str, typer.Argument(help="adopt, resend or give-up.")],
+    reason: Annotated[str, typer.Option(help="What you found out, and where; kept as an event.")],
+    provider_id: Annotated[
+        str | None, typer.Option(help="To adopt it: the provider's id for it.")
+    ] = None,
+) -> None:
+    """Settle a request whose reply was lost, once you know whether the provider has it.
+
+    Look at the provider's own dashboard first: what is sent again although it was accepted is paid
+    twice.
+    """
+    from safelight.cli.training import find_target
+    from safelight.flow.commands.unknowns import Decision, resolve_generation, resolve_training
+
+    if decision not in list(Decision):
+        raise Invalid(f"There is no decision {decision!r}.", hint=f"Say {', '.join(Decision)}.")
+    with system() as (cx, actor):
+        what, id = find_target(cx, actor, target)
+        if what == "job":
+            raise Invalid("Name the training or the generation, not its job.")
+        settle = resolve_training if what == "training" else resolve_generation
+        with cx.db.transaction() as tx:
+            done = settle(tx, actor, id, Decision(decision), reason=reason, provider_id=provider_id)
+        out.print(f"The {what} is {done.state} now.")
 
 
 def create_key(

@@ -263,7 +263,7 @@ def activate(version: Annotated[str, typer.Argument(help="The version's id.")]) 
         out.print(f"Version {changed.number} is active.")
 
 
-def _target(cx: Context, actor: Actor, text: str) -> tuple[str, UUID]:
+def find_target(cx: Context, actor: Actor, text: str) -> tuple[str, UUID]:
     """What an id names: a training, a generation or a job."""
     from safelight.db import generations, jobs, trainings
 
@@ -283,7 +283,7 @@ def retry(target: Annotated[str, typer.Argument(help="A training's or a job's id
     from safelight.flow.commands.trainings import retry_training
 
     with system() as (cx, actor):
-        what, id = _target(cx, actor, target)
+        what, id = find_target(cx, actor, target)
         with cx.db.transaction() as tx:
             if what == "training":
                 retry_training(tx, actor, id)
@@ -303,7 +303,7 @@ def cancel(
     from safelight.flow.commands.trainings import cancel_training
 
     with system() as (cx, actor):
-        what, id = _target(cx, actor, target)
+        what, id = find_target(cx, actor, target)
         with cx.db.transaction() as tx:
             if what == "training":
                 state = cancel_training(tx, actor, id).state

@@ -270,7 +270,7 @@ def look_again(since: datetime, cx: Context) -> Outcome:
     return Park(
         f"The request's reply was lost, and {waited.total_seconds():.0f} s later the provider's list "
         "does not show it: it was most likely never accepted. It is not sent again by itself, "
-        "since that could be paid twice.",
+        "since that could be paid twice. Look at the provider, then `safelight resolve`.",
         reason="unknown whether it was accepted",
     )
 

@@ -50,15 +50,14 @@ def setup(
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
         structlog.processors.StackInfoRenderer(),
     ]
-    last: list[Processor] = (
-        [_mask_all, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    # Tracebacks become text before the masking: a frame's variables are never printed.
+    last: list[Processor] = [
+        structlog.processors.format_exc_info,
+        _mask_all,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
         if console
-        else [
-            structlog.processors.format_exc_info,
-            _mask_all,
-            structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-        ]
-    )
+        else structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+    ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

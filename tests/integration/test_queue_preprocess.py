@@ -15,7 +15,18 @@ from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import add_photo, create_subject, remove_photo
 from safelight.flow.commands.trainings import cancel_training, retry_training, start_training
 from safelight.flow.context import Context
-from tests.support.photos import distinct_photos, text_named_jpg, truncated_jpeg
+from tests.support.photos import (
+    animated_gif,
+    cmyk_jpeg,
+    distinct_photos,
+    huge_png,
+    odd_name,
+    sixteen_bit_png,
+    text_named_jpg,
+    tiny,
+    truncated_jpeg,
+    turned_jpeg,
+)
 from tests.support.pipeline import (
     ScriptedProvider,
     actor,
@@ -86,6 +97,40 @@ def test_bad_photos_are_named_and_the_training_goes_on_without_them(
         text_named_jpg(tmp_path).name: ["not-an-image"],
         truncated_jpeg(tmp_path).name: ["truncated"],
     }
+
+
+def test_every_kind_of_bad_input_is_a_finding_on_its_photo_and_the_training_goes_on(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    """The whole list: what cannot be used is left out, what can be mended is mended and said."""
+    bad = {
+        text_named_jpg(tmp_path): {"not-an-image"},
+        truncated_jpeg(tmp_path): {"truncated"},
+        huge_png(tmp_path): {"too-many-pixels"},
+        tiny(tmp_path): {"too-small"},
+    }
+    mended = {
+        turned_jpeg(tmp_path, seed=41): {"turned"},
+        animated_gif(tmp_path): {"animated"},
+        cmyk_jpeg(tmp_path): {"cmyk"},
+        sixteen_bit_png(tmp_path): {"sixteen-bit"},
+        odd_name(tmp_path): set(),
+    }
+    good = distinct_photos(tmp_path, 12, first=60)
+    subject = subject_with_photos(here, who, [*good, *bad, *mended])
+    training = train(here, who, subject.id)
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+    with here.db.transaction() as tx:
+        found = {p.name: p for p in subjects.photos(tx, subject.id, who.owner_id)}
+    for path, kinds in {**bad, **mended}.items():
+        photo = found[path.name]
+        seen = {f["kind"] for f in photo.findings}
+        assert kinds <= seen, path.name
+        assert photo.state == ("rejected" if path in bad else "accepted"), (path.name, seen)
+        for finding in photo.findings:
+            assert finding["photo"] == path.name
+            assert finding["message"].endswith(".")
 
 
 def test_four_photos_are_blocked_under_the_profiles_minimum_and_no_money_is_spent(

@@ -119,8 +119,10 @@ class Broker:
     def depth(self, queue: Queue) -> int:
         """How many hints wait in *queue*. Raises OperationalError if the broker is away."""
         with self._app.connection_for_write() as connection, connection.channel() as channel:
-            declared = channel.queue_declare(queue=str(queue), passive=True)
-            return int(declared.message_count)
+            try:
+                return int(channel.queue_declare(queue=str(queue), passive=True).message_count)
+            except connection.channel_errors:  # Redis knows no list that is empty
+                return 0
 
     def ping(self) -> None:
         """Raise OperationalError unless the broker answers."""

@@ -86,7 +86,7 @@ def version(here: Context, training: Training) -> Version:
 def test_success_is_said_once_the_weights_are_stored_and_verified(
     here: Context, training: Training, version: Version
 ) -> None:
-    """I5, R-15."""
+    """I5, R-7, R-15, R-102: upload, store, submit, poll, store weights, job row, version row."""
     found = training_row(here, training.id)
     assert found["state"] == "succeeded"
     there = here.tools.store.head(version.weights_key)

@@ -270,6 +270,7 @@ def test_the_destination_is_made_on_first_use_under_our_account(
     here: Context, training: Training, provider: ScriptedProvider
 ) -> None:
     drain(here)
+    # R-3 names a model for each user; an account may have 1,000, so ours is one an owner.
     name = f"emulated/safelight-{str(training.owner_id)[-12:]}"
     assert provider.models == [name]
     assert provider.creates[0]["destination"] == name

@@ -17,6 +17,7 @@ from safelight.domain.prompts import fill
 from safelight.domain.provider import Accepted, NotSent, Refused, RemoteRun, Submission, Unknown
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
+from safelight.domain.trainer_inputs import INPUTS
 from safelight.flow.commands.images import ask, preset_input
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
@@ -44,7 +45,7 @@ def _begin_weights(tx: Tx, job: Job, _cx: Context) -> generate.WeightsOrder | Ou
     return generate.WeightsOrder(
         url=output["weights"],
         key=f"weights/{training.subject_id}/{training.id}.safetensors",
-        rank=int(sent["input"]["lora_rank"]),
+        rank=int(sent["input"].get("lora_rank", INPUTS["lora_rank"].default)),
     )
 
 

@@ -88,7 +88,7 @@ def test_a_signed_webhook_makes_the_watch_due_now_and_nothing_else(
     answer = posted(client, BODY, signed(BODY))
     assert (answer.status_code, answer.content) == (204, b"")
     assert due(cx, watch)
-    assert cx.broker.depth(Queue.POLL) == 1
+    assert cx.broker.depths()[Queue.POLL] == 1
     assert row(cx, "SELECT count(*) AS n FROM trainings")["n"] == 0
 
 

@@ -44,7 +44,7 @@ def count(cx: Context, table: str) -> int:
 
 
 def depths(cx: Context) -> int:
-    return cx.broker.depth(Queue.PREPROCESS)
+    return cx.broker.depths()[Queue.PREPROCESS]
 
 
 def test_a_transaction_that_is_rolled_back_leaves_no_training_and_no_job(

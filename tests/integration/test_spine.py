@@ -305,11 +305,11 @@ def test_a_paused_queue_is_not_claimed_from_and_resumes_where_it_was(world: Worl
     assert world.job(id).state == "ready"
     world.execute("UPDATE jobs SET hinted_at = NULL")
     world.hints.clear()
-    sweep.sweep(world.db, lambda _: 0, grace=5)
+    sweep.sweep(world.db, dict, grace=5)
     assert world.hints == [], "a paused queue is not hinted at"
     with world.db.transaction() as tx:
         jobs.set_paused(tx, QUEUE, False, reason=None, actor="ops")
-    sweep.sweep(world.db, lambda _: 0, grace=5)
+    sweep.sweep(world.db, dict, grace=5)
     perform(id, QUEUE, works(lambda *_: None), world.worker())
     assert world.job(id).state == "done"
 
@@ -322,10 +322,10 @@ def test_the_sweep_hints_again_at_what_is_due_and_at_leases_that_ran_out(world: 
     world.execute("UPDATE jobs SET hinted_at = now() - interval '1 min'")
     world.execute("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
     world.hints.clear()
-    sweep.sweep(world.db, lambda _: 0, grace=5)
+    sweep.sweep(world.db, dict, grace=5)
     assert {hint.job_id for hint in world.hints} == {lost, dead}
     world.hints.clear()
-    sweep.sweep(world.db, lambda _: 0, grace=5)
+    sweep.sweep(world.db, dict, grace=5)
     assert world.hints == [], "what was hinted at just now is left alone"
     assert world.job(later).state == "ready"
 
@@ -334,7 +334,7 @@ def test_a_sweep_adds_no_hints_to_a_queue_that_is_full_of_them(world: World) -> 
     world.add()
     world.execute("UPDATE jobs SET hinted_at = NULL")
     world.hints.clear()
-    sweep.sweep(world.db, lambda _: sweep.BATCH, grace=5)
+    sweep.sweep(world.db, lambda: dict.fromkeys(Queue, sweep.BATCH), grace=5)
     assert world.hints == []
 
 
@@ -343,7 +343,7 @@ def test_a_sweep_goes_on_when_the_broker_cannot_say_how_full_it_is(world: World)
     world.execute("UPDATE jobs SET hinted_at = NULL")
     world.hints.clear()
 
-    def away(_: Queue) -> int:
+    def away() -> dict[Queue, int]:
         raise ConnectionError("no broker")
 
     sweep.sweep(world.db, away, grace=5)

@@ -105,9 +105,9 @@ def test_a_store_that_is_away_is_a_passing_fault() -> None:
 
 def test_hints_reach_their_queue_and_are_counted(stores: Any) -> None:
     broker = Broker(stores.broker_url)
-    before = broker.depth(Queue.CLEANUP)
+    before = broker.depths()[Queue.CLEANUP]
     broker.send([Hint(Queue.CLEANUP, uuid4()) for _ in range(3)])
-    assert broker.depth(Queue.CLEANUP) == before + 3
+    assert broker.depths()[Queue.CLEANUP] == before + 3
     broker.ping()
     broker.close()
 

@@ -116,9 +116,17 @@ class Broker:
                 "hints.not_sent", count=len(hints), error=f"{type(error).__name__}: {error}"
             )
 
-    def depth(self, queue: Queue) -> int:
-        """How many hints wait in *queue*. Raises OperationalError if the broker is away."""
-        with self._app.connection_for_write() as connection, connection.channel() as channel:
+    def depths(self) -> dict[Queue, int]:
+        """How many hints wait in each queue. Raises what the transport raises if it is away.
+
+        A connection of its own for each call: one that went stale would be wrong for ever.
+        """
+        with self._app.connection_for_write() as connection:
+            return {queue: self._depth(connection, queue) for queue in Queue}
+
+    @staticmethod
+    def _depth(connection: Any, queue: Queue) -> int:
+        with connection.channel() as channel:
             try:
                 return int(channel.queue_declare(queue=str(queue), passive=True).message_count)
             except connection.channel_errors:  # Redis knows no list that is empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from safelight import logging
 from safelight.db import jobs, owners
@@ -16,15 +16,19 @@ BATCH = 500
 ordered and counted, and not in the broker."""
 
 
-def sweep(db: Database, depth: Callable[[Queue], int], *, grace: float) -> int:
+Depths = Callable[[], Mapping[Queue, int]]
+
+
+def sweep(db: Database, depths: Depths, *, grace: float) -> int:
     """Hint at every due job, and at every job whose lease ran out, that has no fresh hint.
 
-    *depth* tells how many hints a queue holds; where it cannot (the broker is away), a batch is
+    *depths* tells how many hints each queue holds; where it cannot (the broker is away), a batch is
     tried all the same. Returns how many hints were sent.
     """
+    held = _held(depths)
     sent = 0
     for queue in Queue:
-        room = BATCH - _depth(depth, queue)
+        room = BATCH - held.get(queue, 0)
         if room > 0:
             with db.transaction() as tx:
                 sent += jobs.sweep(tx, queue, grace=grace, limit=room)
@@ -35,12 +39,12 @@ def sweep(db: Database, depth: Callable[[Queue], int], *, grace: float) -> int:
     return sent + expired
 
 
-def _depth(depth: Callable[[Queue], int], queue: Queue) -> int:
+def _held(depths: Depths) -> Mapping[Queue, int]:
     try:
-        return depth(queue)
+        return depths()
     except Exception as error:  # noqa: BLE001 (whatever the broker's library raises: it is away)
-        log.debug("sweep.depth_unknown", queue=str(queue), error=str(error))
-        return 0
+        log.debug("sweep.depths_unknown", error=str(error))
+        return {}
 
 
 def periodic(db: Database, *, every: float) -> list[Kind]:

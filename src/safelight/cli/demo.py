@@ -16,8 +16,6 @@ from safelight.cli.training import photos_in, start_or_join, upload
 from safelight.domain.errors import SafelightError
 
 if TYPE_CHECKING:
-    from safelight.domain.nouns import Subject
-    from safelight.flow.commands import Actor
     from safelight.flow.context import Context
 
 SUBJECT = "Demo"
@@ -80,25 +78,12 @@ def _train(
         f"{subject.name}: {len(paths)} photos ({new} new), trigger word {subject.trigger_word}; "
         f"{said} training {training.number}"
     )
-    _revive(cx, actor, subject, training.state)
     if follow_training(cx, actor, training.id).state != "succeeded":
         raise SafelightError(
             "The training did not succeed.",
             hint="`safelight up` in one terminal and `safelight status` in another show why.",
         )
     return look(cx, actor, training.id)
-
-
-def _revive(cx: Context, actor: Actor, subject: Subject, state: str) -> None:
-    """A training that an earlier demo left blocked is judged anew, on the photos of this one."""
-    from safelight.db import trainings
-    from safelight.flow.commands.trainings import retry_training
-
-    if state == "blocked":
-        with cx.db.transaction() as tx:
-            there = trainings.open_of(tx, subject.id)
-            assert there is not None
-            retry_training(tx, actor, there.id)
 
 
 def _show(

@@ -201,13 +201,13 @@ def say_what_it_waits_for(sight: Sight) -> None:
     """For a training that stands still: why, and the way on."""
     for job in sight.parked:
         err.print(f"[red]It stands still[/] ({job.reason}): {job.error}", highlight=False)
-        retried = job.target_id if sight.training.state == "blocked" else job.id
-        first = "Add photos (`safelight train` with the fuller folder), then" if (
-            sight.training.state == "blocked"
-        ) else "Once that is mended,"  # fmt: skip
-        err.print(
-            f"{first} `safelight retry {retried}`; or `safelight cancel {sight.training.id}`."
-        )
+        if sight.training.state == "blocked":
+            first = "Run `safelight train` again with more photos"
+        elif sight.training.state == "unknown":
+            first = f"Look at the provider, then `safelight resolve {sight.training.id} ...`"
+        else:
+            first = f"Once that is mended, `safelight retry {job.id}`"
+        err.print(f"{first}; or `safelight cancel {sight.training.id}`.")
 
 
 def summary(sight: Sight) -> Table:

@@ -119,12 +119,17 @@ def train(
 def start_or_join(
     cx: Context, actor: Actor, subject_id: UUID, profile: str, overrides: dict[str, Any]
 ) -> tuple[Training, bool]:
-    """A new training, or the one that is open; True: it was open."""
+    """A new training, or the one that is open; True: it was open.
+
+    One that is blocked has its photos judged anew: they may be others by now.
+    """
     from safelight.db import trainings
-    from safelight.flow.commands.trainings import start_training
+    from safelight.flow.commands.trainings import retry_training, start_training
 
     with cx.db.transaction() as tx:
         there = trainings.open_of(tx, subject_id)
+        if there is not None and there.state == "blocked":
+            there = retry_training(tx, actor, there.id)
     if there is not None:
         return there, True
     with cx.db.transaction() as tx:

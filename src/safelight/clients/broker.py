@@ -21,6 +21,9 @@ from safelight.domain.queues import Queue
 log = logging.get(__name__)
 
 
+IMPATIENT = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry_on_timeout": False}
+
+
 class HintLike(Protocol):
     """A queue and the id of a job on it."""
 
@@ -97,7 +100,12 @@ class Broker:
 
     def __init__(self, url: str) -> None:
         self._app = Celery("safelight-hints", set_as_current=False)
-        self._app.config_from_object(celery_settings(url, tuple(Queue)))
+        settings = celery_settings(url, tuple(Queue))
+        # Whoever sends a hint does not wait for a broker that hangs: the sweep sends it again.
+        settings["task_publish_retry"] = False
+        if "socket_timeout" in settings["broker_transport_options"]:
+            settings["broker_transport_options"] |= IMPATIENT
+        self._app.config_from_object(settings)
 
     def send(self, hints: Sequence[HintLike]) -> None:
         """Publish hints; a failure is logged and the sweep sends them again."""

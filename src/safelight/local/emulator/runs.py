@@ -208,7 +208,9 @@ class Runs:
             "version": f"{run['destination']}:{version}",
             "weights": f"{{base}}/delivery/xezq/{_token(run['id'])}/trained_model.tar",
         }
-        self.end(run, "succeeded", output=output)
+        # Priced by its course: time the emulator itself was down is not the training's.
+        course = Course(int(json.loads(run["input"]).get("steps", 1000)))
+        self.end(run, "succeeded", output=output, predict=course.ended - course.started)
 
     def _photos(self, run_id: str) -> Path:
         return self.folder / "photos" / run_id

@@ -28,7 +28,6 @@ SQL_FILES = sorted((ROOT / "src/safelight/db/sql").glob("*.sql"))
 LONG = {
     # Each has one subject: every part of it is read together.
     "src/safelight/domain/dataset.py",
-    "src/safelight/flow/work/generate.py",
     "src/safelight/cli/training.py",
     "src/safelight/cli/inspecting.py",
 }

@@ -14,6 +14,7 @@ from safelight.domain.profiles import GenerationPreset, get_profile
 from safelight.domain.prompts import clean_prompt, final_prompt
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, VersionState
+from safelight.flow import paid
 from safelight.flow.commands import Actor
 
 ASPECT_RATIOS = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
@@ -134,15 +135,7 @@ def ask(
         },
         actor=actor,
     )
-    jobs.add(
-        tx,
-        Kind.SUBMIT_GENERATION,
-        actor=actor,
-        target_id=generation.id,
-        owner_id=version.owner_id,
-        subject_id=version.subject_id,
-        unique_key=f"{Kind.SUBMIT_GENERATION}:{generation.id}",
-    )
+    paid.follow(tx, generation, Kind.SUBMIT_GENERATION, actor)
     return generation
 
 

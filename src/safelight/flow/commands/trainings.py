@@ -13,6 +13,7 @@ from safelight.domain.nouns import Subject, Training
 from safelight.domain.profiles import get_profile, training_input
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_TRAINING, TrainingState
+from safelight.flow import paid
 from safelight.flow.commands import Actor
 
 DEFAULT_PROFILE = "likeness@v1"
@@ -67,7 +68,7 @@ def start_training(
         trainer=chosen.trainer,
         actor=actor.name,
     )
-    _enqueue(tx, training, Kind.INSPECT_PHOTOS, actor)
+    paid.follow(tx, training, Kind.INSPECT_PHOTOS, actor.name)
     return training
 
 
@@ -105,7 +106,7 @@ def cancel_training(
         # The request may be under way or paid: it is cancelled once we know its id.
         return get_training(tx, actor, training_id)
     if state is TrainingState.TRAINING:
-        _enqueue(tx, training, Kind.CANCEL_TRAINING, actor)
+        paid.follow(tx, training, Kind.CANCEL_TRAINING, actor.name)
         return get_training(tx, actor, training_id)
     running = jobs.cancel(tx, target_id=training_id, actor=actor.name, reason=reason)
     if running == 0:
@@ -142,15 +143,3 @@ def _locked(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
     if subject is None:
         raise NotFound(f"There is no subject {subject_id}.")
     return subject
-
-
-def _enqueue(tx: Tx, training: Training, kind: Kind, actor: Actor) -> None:
-    jobs.add(
-        tx,
-        kind,
-        actor=actor.name,
-        target_id=training.id,
-        owner_id=training.owner_id,
-        subject_id=training.subject_id,
-        unique_key=f"{kind}:{training.id}",
-    )

@@ -8,15 +8,16 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
-from safelight.db import generations, jobs, trainings
+from safelight.db import jobs
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.nouns import Generation, Training
-from safelight.domain.queues import Kind
-from safelight.domain.states import GenerationState, TrainingState
+from safelight.domain.provider import RemoteRun, RemoteStatus
+from safelight.flow import paid
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import get_generation
 from safelight.flow.commands.trainings import get_training
+from safelight.flow.paid import Paid
 
 
 class Decision(StrEnum):
@@ -41,39 +42,7 @@ def resolve_training(
 ) -> Training:
     """Settle a training that is `unknown`. Raises Conflict if it is not, Invalid without an id to adopt."""
     training = get_training(tx, actor, training_id)
-    if training.state != TrainingState.UNKNOWN:
-        raise Conflict(f"Training {training_id} is not unknown: it is {training.state}.")
-    jobs.cancel(tx, target_id=training_id, actor=actor.name, reason=f"resolved: {decision}")
-    after = {
-        Decision.ADOPT: TrainingState.TRAINING,
-        Decision.RESEND: TrainingState.READY,
-        Decision.GIVE_UP: TrainingState.CANCELED,
-    }[decision]
-    if decision is Decision.ADOPT:
-        trainings.set_accepted(
-            tx, training_id, provider_id=_required(provider_id), status="starting", version=None
-        )
-    trainings.move(
-        tx,
-        training_id,
-        TrainingState.UNKNOWN,
-        after,
-        actor=actor.name,
-        error="given up by a person" if decision is Decision.GIVE_UP else None,
-        detail={"decision": decision, "reason": reason, "provider_id": provider_id},
-    )
-    if decision is Decision.RESEND:
-        jobs.add(
-            tx,
-            Kind.PREPARE_SUBMISSION,
-            actor=actor.name,
-            target_id=training_id,
-            owner_id=training.owner_id,
-            subject_id=training.subject_id,
-            unique_key=f"{Kind.PREPARE_SUBMISSION}:{training_id}",
-        )
-    elif decision is Decision.ADOPT:
-        _watch(tx, Kind.WATCH_TRAININGS, actor)
+    _resolve(tx, actor, paid.TRAINING, training, decision, reason, provider_id)
     return get_training(tx, actor, training_id)
 
 
@@ -88,47 +57,35 @@ def resolve_generation(
 ) -> Generation:
     """Settle a generation that is `unknown`, as `resolve_training` does a training."""
     generation = get_generation(tx, actor, generation_id)
-    if generation.state != GenerationState.UNKNOWN:
-        raise Conflict(f"Generation {generation_id} is not unknown: it is {generation.state}.")
-    jobs.cancel(tx, target_id=generation_id, actor=actor.name, reason=f"resolved: {decision}")
-    after = {
-        Decision.ADOPT: GenerationState.DRAWING,
-        Decision.RESEND: GenerationState.QUEUED,
-        Decision.GIVE_UP: GenerationState.CANCELED,
-    }[decision]
-    if decision is Decision.ADOPT:
-        generations.set_accepted(
-            tx, generation_id, provider_id=_required(provider_id), status="starting"
-        )
-    generations.move(
-        tx,
-        generation_id,
-        GenerationState.UNKNOWN,
-        after,
-        actor=actor.name,
-        error="given up by a person" if decision is Decision.GIVE_UP else None,
-        detail={"decision": decision, "reason": reason, "provider_id": provider_id},
-    )
-    if decision is Decision.RESEND:
-        jobs.add(
-            tx,
-            Kind.SUBMIT_GENERATION,
-            actor=actor.name,
-            target_id=generation_id,
-            owner_id=generation.owner_id,
-            subject_id=generation.subject_id,
-            unique_key=f"{Kind.SUBMIT_GENERATION}:{generation_id}",
-        )
-    elif decision is Decision.ADOPT:
-        _watch(tx, Kind.WATCH_GENERATIONS, actor)
+    _resolve(tx, actor, paid.GENERATION, generation, decision, reason, provider_id)
     return get_generation(tx, actor, generation_id)
 
 
-def _required(provider_id: str | None) -> str:
-    if not provider_id:
+def _resolve(
+    tx: Tx,
+    actor: Actor,
+    what: Paid,
+    row: Training | Generation,
+    decision: Decision,
+    reason: str,
+    provider_id: str | None,
+) -> None:
+    if row.state != what.unknown:
+        raise Conflict(f"{row.id} is not unknown: it is {row.state}.")
+    if decision is Decision.ADOPT and not provider_id:
         raise Invalid("To adopt it, say the provider's id for it.", hint="--provider-id ID")
-    return provider_id
-
-
-def _watch(tx: Tx, kind: Kind, actor: Actor) -> None:
-    jobs.add(tx, kind, actor=actor.name, unique_key=str(kind))
+    jobs.cancel(tx, target_id=row.id, actor=actor.name, reason=f"resolved: {decision}")
+    if decision is Decision.ADOPT:
+        assert provider_id is not None
+        what.set_accepted(tx, row.id, RemoteRun(provider_id, RemoteStatus.STARTING))
+    after, error = {
+        Decision.ADOPT: (what.running, None),
+        Decision.RESEND: (what.waiting, None),
+        Decision.GIVE_UP: (what.canceled, "given up by a person"),
+    }[decision]
+    detail = {"decision": decision, "reason": reason, "provider_id": provider_id}
+    what.move(tx, row.id, what.unknown, after, actor=actor.name, error=error, detail=detail)
+    if decision is Decision.RESEND:
+        paid.follow(tx, row, what.send, actor.name)
+    elif decision is Decision.ADOPT:
+        paid.watch(tx, what.watch, actor.name, delay=0.0)

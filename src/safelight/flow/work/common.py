@@ -8,20 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
-from safelight.db import jobs, trainings
+from safelight.db import trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.nouns import Job, Training
-from safelight.domain.provider import NotSent, Refused
-from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_TRAINING, TrainingState
 from safelight.flow.context import Context
 
-NO_CREDIT = 402
-THROTTLED = 429
-OUR_FAULT = frozenset({401, 402, 403, 404})
-"""Refusals that are about our account or its set-up, not about this request: a person mends them
-and sends it again, so it must not be lost."""
+WORKER_DIED = "the worker died while it sent the request"
 
 
 def target(job: Job) -> UUID:
@@ -37,20 +31,6 @@ def training_of(tx: Tx, job: Job) -> Training:
     if training is None:
         raise NotFound(f"Job {job.id}: there is no training {job.target_id}.")
     return training
-
-
-def follow(tx: Tx, training: Training, kind: Kind, cx: Context, *, delay: float = 0.0) -> None:
-    """The training's next job."""
-    jobs.add(
-        tx,
-        kind,
-        actor=cx.worker,
-        target_id=training.id,
-        owner_id=training.owner_id,
-        subject_id=training.subject_id,
-        unique_key=f"{kind}:{training.id}",
-        delay=delay,
-    )
 
 
 def cancel_open_training(tx: Tx, job: Job, cx: Context) -> None:
@@ -72,10 +52,3 @@ def webhook(cx: Context, intent_id: UUID) -> str | None:
     """Where the provider tells us of changes; the intent's id in it is our mark."""
     base = cx.settings.webhook_base_url
     return f"{base.rstrip('/')}/webhooks/replicate?intent={intent_id}" if base else None
-
-
-def pause_after(refusal: Refused | NotSent) -> float:
-    """Seconds until a request that was not taken may be sent again."""
-    if isinstance(refusal, Refused):
-        return refusal.retry_after or 30.0
-    return 5.0

@@ -6,31 +6,22 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from safelight.db import generations, jobs, subjects, trainings, versions
+from safelight.db import generations, subjects, trainings, versions
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Generation, Job, Training, Version
-from safelight.domain.outcome import Done, Outcome, Park, Wait
+from safelight.domain.outcome import Done, Outcome
 from safelight.domain.profiles import get_profile
 from safelight.domain.prompts import fill
-from safelight.domain.provider import Accepted, NotSent, Refused, RemoteRun, Submission, Unknown
-from safelight.domain.queues import Kind
+from safelight.domain.provider import RemoteRun, Submission
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
 from safelight.domain.trainer_inputs import INPUTS
+from safelight.flow import paid
 from safelight.flow.commands.images import ask, preset_input
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
-from safelight.flow.work.common import (
-    OUR_FAULT,
-    THROTTLED,
-    folder,
-    pause_after,
-    target,
-    training_of,
-    webhook,
-)
-from safelight.flow.work.submit import look_again, watch
+from safelight.flow.work.common import WORKER_DIED, folder, target, training_of, webhook
 from safelight.stages import generate, submit
 from safelight.stages.tools import Pulse
 
@@ -148,7 +139,7 @@ def _generation_of(tx: Tx, job: Job) -> Generation:
 def _begin_submit(tx: Tx, job: Job, cx: Context) -> generate.GenerationRequest | Outcome:
     generation = _generation_of(tx, job)
     if generation.state == GenerationState.SUBMITTING:
-        return _to_unknown(tx, generation, "the worker died while it sent the request", cx)
+        return paid.to_unknown(tx, paid.GENERATION, generation, WORKER_DIED, cx.worker)
     if generation.state != GenerationState.QUEUED:
         return Done(f"the generation is {generation.state}")
     version = versions.get(tx, generation.version_id)
@@ -175,85 +166,7 @@ def _do_submit(request: generate.GenerationRequest, cx: Context, _pulse: Pulse) 
 def _settle_submit(
     tx: Tx, job: Job, _request: generate.GenerationRequest, reply: Submission, cx: Context
 ) -> Outcome:
-    generation = _generation_of(tx, job)
-    match reply:
-        case Accepted(run):
-            return _adopt(tx, generation, GenerationState.SUBMITTING, run, cx)
-        case Unknown(detail):
-            return _to_unknown(tx, generation, detail, cx)
-        case NotSent(detail):
-            _back_to_queued(tx, generation, detail, cx)
-            return Wait(pause_after(reply), reason="not sent", error=detail, fresh=False)
-        case Refused(status, detail) if status == THROTTLED:
-            _back_to_queued(tx, generation, detail, cx)
-            return Wait(pause_after(reply), reason="the provider is throttling", error=detail)
-        case Refused(status, detail) if status in OUR_FAULT:
-            _back_to_queued(tx, generation, detail, cx)
-            return Park(
-                f"The provider refused it ({status}): {detail}", reason="our account or set-up"
-            )
-        case Refused(status, detail):
-            generations.move(
-                tx,
-                generation.id,
-                GenerationState.SUBMITTING,
-                GenerationState.FAILED,
-                actor=cx.worker,
-                error=f"The provider refused it ({status}): {detail}",
-            )
-            return Done("refused; nothing was paid")
-
-
-def _back_to_queued(tx: Tx, generation: Generation, why: str, cx: Context) -> None:
-    generations.move(
-        tx,
-        generation.id,
-        GenerationState.SUBMITTING,
-        GenerationState.QUEUED,
-        actor=cx.worker,
-        detail={"why": why},
-    )
-
-
-def _adopt(
-    tx: Tx, generation: Generation, before: GenerationState, run: RemoteRun, cx: Context
-) -> Outcome:
-    generations.set_accepted(tx, generation.id, provider_id=run.id, status=run.status)
-    generations.move(
-        tx,
-        generation.id,
-        before,
-        GenerationState.DRAWING,
-        actor=cx.worker,
-        detail={"provider_id": run.id},
-    )
-    watch(tx, Kind.WATCH_GENERATIONS, cx)
-    return Done(f"accepted as {run.id}")
-
-
-def _to_unknown(tx: Tx, generation: Generation, why: str, cx: Context) -> Outcome:
-    generations.move(
-        tx,
-        generation.id,
-        GenerationState.SUBMITTING,
-        GenerationState.UNKNOWN,
-        actor=cx.worker,
-        detail={"why": why},
-    )
-    _next(tx, generation, Kind.SETTLE_GENERATION, cx)
-    return Done(f"unknown whether it was accepted: {why}")
-
-
-def _next(tx: Tx, generation: Generation, kind: Kind, cx: Context) -> None:
-    jobs.add(
-        tx,
-        kind,
-        actor=cx.worker,
-        target_id=generation.id,
-        owner_id=generation.owner_id,
-        subject_id=generation.subject_id,
-        unique_key=f"{kind}:{generation.id}",
-    )
+    return paid.settle(tx, paid.GENERATION, _generation_of(tx, job), reply, cx.worker)
 
 
 def _cancel_submit(tx: Tx, job: Job, cx: Context) -> None:
@@ -293,14 +206,10 @@ def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
 
 
 def _settle_settle(
-    tx: Tx, job: Job, search: _Search, found: RemoteRun | None, cx: Context
+    tx: Tx, job: Job, _search: _Search, found: RemoteRun | None, cx: Context
 ) -> Outcome:
-    generation = _generation_of(tx, job)
-    if generation.state != GenerationState.UNKNOWN:
-        return Done(f"the generation is {generation.state}")
-    if found is not None:
-        return _adopt(tx, generation, GenerationState.UNKNOWN, found, cx)
-    return look_again(search.since, cx)
+    wait = cx.settings.unknown_wait_seconds
+    return paid.settle_search(tx, paid.GENERATION, _generation_of(tx, job), found, wait, cx.worker)
 
 
 SETTLE = Work(_begin_settle, _do_settle, _settle_settle)

@@ -16,9 +16,10 @@ from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import Gates, Profile, get_profile, training_input
 from safelight.domain.queues import Kind
 from safelight.domain.states import PhotoState, TrainingState
+from safelight.flow import paid
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
-from safelight.flow.work.common import cancel_open_training, folder, follow, training_of
+from safelight.flow.work.common import cancel_open_training, folder, training_of
 from safelight.stages import preprocess
 from safelight.stages.tools import Pulse
 
@@ -80,7 +81,7 @@ def _settle_inspect(
             sha256=photo.facts.sha256 if photo.facts else None,
             actor=cx.worker,
         )
-    follow(tx, training, Kind.BUILD_DATASET, cx)
+    paid.follow(tx, training, Kind.BUILD_DATASET, cx.worker)
     accepted = sum(photo.accepted for photo in result)
     return Done(f"{accepted} of {len(result)} photos can be used")
 
@@ -101,7 +102,7 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
     state = TrainingState(training.state)
     if state is TrainingState.BLOCKED:  # retried: the photos may be others by now
         trainings.move(tx, training.id, state, TrainingState.PREPARING, actor=cx.worker)
-        follow(tx, training, Kind.INSPECT_PHOTOS, cx)
+        paid.follow(tx, training, Kind.INSPECT_PHOTOS, cx.worker)
         return Done("the photos are inspected anew")
     if state is not TrainingState.PREPARING:
         return Done(f"the training is {state}")
@@ -184,7 +185,7 @@ def _settle_build(
         actor=cx.worker,
         detail={"dataset": dataset.number, "photos": dataset.photos, "steps": plan.steps},
     )
-    follow(tx, training, Kind.PREPARE_SUBMISSION, cx)
+    paid.follow(tx, training, Kind.PREPARE_SUBMISSION, cx.worker)
     return Done(f"dataset {dataset.number}: {dataset.photos} photos, {plan.steps} steps")
 
 

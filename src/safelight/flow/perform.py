@@ -24,6 +24,14 @@ from safelight.stages.tools import Pulse
 log = logging.get(__name__)
 
 
+def _nothing(*_: Any) -> None:
+    """For work that is all in its rows."""
+
+
+def _done(*_: Any) -> Outcome:
+    return Done()
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """What one kind of work reads, does and writes.
@@ -36,9 +44,9 @@ class Work:
     """
 
     begin: Callable[[Tx, Job, Context], Any]
-    do: Callable[[Any, Context, Pulse], Any]
-    settle: Callable[[Tx, Job, Any, Any, Context], Outcome]
-    cancel: Callable[[Tx, Job, Context], None] = lambda _tx, _job, _cx: None
+    do: Callable[[Any, Context, Pulse], Any] = _nothing
+    settle: Callable[[Tx, Job, Any, Any, Context], Outcome] = _done
+    cancel: Callable[[Tx, Job, Context], None] = _nothing
 
 
 Works = dict[Kind, Work]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from safelight.db import jobs, subjects, temporary, versions
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
@@ -23,10 +21,6 @@ LOOK_AGAIN_SECONDS = 20.0
 """A deletion at the provider is asynchronous: processed within minutes (replicate.md 2.1)."""
 
 
-def _nothing(_order: Any, _cx: Context, _pulse: Pulse) -> None:
-    """A turn that only reads and writes rows."""
-
-
 # Choose the versions beyond the newest N of their subject.
 
 
@@ -44,11 +38,7 @@ def _begin_choose(tx: Tx, _job: Job, cx: Context) -> Outcome:
     return Done(f"{len(old)} versions to archive")
 
 
-def _never(_tx: Tx, _job: Job, _order: Any, _result: Any, _cx: Context) -> Outcome:
-    return Done()
-
-
-CHOOSE = Work(_begin_choose, _nothing, _never)
+CHOOSE = Work(_begin_choose)
 
 
 # Archive one: ours is read back and hashed before the provider's copy may go.

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from celery import Celery, signals
@@ -56,7 +56,11 @@ def serve(queue: Queue, *, pool: str, concurrency: int, **limits: Any) -> Celery
     per_process = _PerProcess(queue)
 
     def configure(**_: Any) -> None:
-        url = config.load().broker_url.get_secret_value()
+        try:
+            url = config.load().broker_url.get_secret_value()
+        except SafelightError as error:
+            logging.setup(component=str(queue))
+            _stop(error)
         app.config_from_object(
             {
                 **broker.celery_settings(url, [queue]),
@@ -77,7 +81,7 @@ def serve(queue: Queue, *, pool: str, concurrency: int, **limits: Any) -> Celery
 
     app.on_configure.connect(configure, weak=False)
     signals.setup_logging.connect(partial(_setup_logging, queue), weak=False)
-    signals.worker_init.connect(_stop_unless_current, weak=False)
+    signals.worker_init.connect(partial(_stop_unless_current, queue), weak=False)
     signals.worker_ready.connect(_say_ready, weak=False)
     signals.worker_process_shutdown.connect(per_process.close, weak=False)
     signals.worker_shutdown.connect(per_process.close, weak=False)
@@ -89,13 +93,18 @@ def _setup_logging(queue: Queue, **_: Any) -> None:
     logging.setup(settings.log_format, settings.log_level, component=str(queue))
 
 
-def _stop_unless_current(**_: Any) -> None:
+def _stop_unless_current(queue: Queue, **_: Any) -> None:
     """A worker that meets an older schema says so and stops (SystemExit passes Celery's signals)."""
+    _setup_logging(queue)  # Celery's own turn for it comes later
     try:
         require_current(config.load().database_url.get_secret_value())
     except SafelightError as error:
-        log.error("worker.stopped", reason=error.code, error=str(error))
-        sys.exit(1)
+        _stop(error)
+
+
+def _stop(error: SafelightError) -> NoReturn:
+    log.error("worker.stopped", reason=error.code, error=str(error))
+    sys.exit(1)
 
 
 def _say_ready(**_: Any) -> None:

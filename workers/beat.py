@@ -20,6 +20,7 @@ log = logging.get(__name__)
 
 def main() -> None:
     """Tick until SIGTERM or SIGINT."""
+    logging.setup(component="clock")  # until the settings say how
     try:
         settings = config.load()
         logging.setup(settings.log_format, settings.log_level, component="clock")

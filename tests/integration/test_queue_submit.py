@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from safelight.flow.commands import Actor
 from safelight.flow.commands.trainings import cancel_training
 from safelight.flow.commands.unknowns import Decision, resolve_training
 from safelight.flow.context import Context
+from safelight.flow.heartbeat import Heartbeat
 from safelight.flow.perform import perform
 from safelight.flow.work import WORKS
 from tests.support.photos import distinct_photos
@@ -225,6 +227,45 @@ def test_a_worker_that_dies_while_it_sends_leaves_an_unknown_and_not_a_second_re
     drain(here)
     assert training_row(here, training.id)["state"] == "training"
     assert len(provider.creates) == 1
+
+
+def test_a_worker_that_was_stopped_past_its_lease_does_not_send(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    """I2, I3: SIGSTOP past the lease, then SIGCONT: another has taken the job by then."""
+    presign = here.tools.store.presign_get
+
+    def hang(key: str, seconds: int) -> str:
+        time.sleep(0.6)
+        return presign(key, seconds)
+
+    for _ in range(2):  # inspect, build
+        for job in due(here):
+            perform(job.id, job.queue, WORKS, here)
+    stopped = replace(
+        here,
+        settings=here.settings.model_copy(update={"lease_seconds": 0.3}),
+        heartbeat=Heartbeat(here.db, 0.3),
+        tools=replace(here.tools, store=_Slow(here.tools.store, hang)),
+    )
+    stopped.heartbeat._beat = lambda: None  # type: ignore[method-assign]  # stopped: no beat
+    for _ in range(2):  # prepare, submit
+        for job in due(stopped):
+            perform(job.id, job.queue, WORKS, stopped)
+    stopped.heartbeat.close()
+    assert provider.creates == []
+    assert training_row(here, training.id)["state"] == "submitting"
+
+
+class _Slow:
+    """A store whose presigning takes its time."""
+
+    def __init__(self, store: Any, presign_get: Any) -> None:
+        self._store = store
+        self.presign_get = presign_get
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
 
 
 def test_the_list_is_not_read_further_back_than_the_intent(

@@ -77,8 +77,9 @@ class GenerationRequest:
     webhook: str | None
 
 
-def submit(request: GenerationRequest, provider: Provider) -> Submission:
+def submit(request: GenerationRequest, provider: Provider, pulse: Pulse) -> Submission:
     """One POST. Whatever comes of it is a value; nothing here may try again."""
+    pulse.check()  # as for a training: not once the lease has passed to another
     return provider.create_prediction(
         version=request.version, input=request.input, webhook=request.webhook
     )

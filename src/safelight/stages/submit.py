@@ -68,16 +68,19 @@ class TrainingRequest:
     webhook: str | None
 
 
-def submit(request: TrainingRequest, store: Store, provider: Provider) -> Submission:
+def submit(
+    request: TrainingRequest, store: Store, provider: Provider, pulse: Pulse
+) -> Submission:  # fmt: skip
     """One POST. Whatever comes of it is a value; nothing here may try again."""
+    url = store.presign_get(request.input_key, INPUT_SECONDS)
+    # A worker that was stopped for longer than its lease is already looked for in the provider's
+    # list by another: it must not send now.
+    pulse.check()
     return provider.create_training(
         trainer=request.trainer,
         version=request.version,
         destination=request.destination,
-        input={
-            **request.input,
-            "input_images": store.presign_get(request.input_key, INPUT_SECONDS),
-        },
+        input={**request.input, "input_images": url},
         webhook=request.webhook,
     )
 

@@ -159,8 +159,8 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> generate.GenerationRequest |
     )
 
 
-def _do_submit(request: generate.GenerationRequest, cx: Context, _pulse: Pulse) -> Submission:
-    return generate.submit(request, cx.tools.provider)
+def _do_submit(request: generate.GenerationRequest, cx: Context, pulse: Pulse) -> Submission:
+    return generate.submit(request, cx.tools.provider, pulse)
 
 
 def _settle_submit(

@@ -120,8 +120,8 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> submit.TrainingRequest | Out
     )
 
 
-def _do_submit(request: submit.TrainingRequest, cx: Context, _pulse: Pulse) -> Submission:
-    return submit.submit(request, cx.tools.store, cx.tools.provider)
+def _do_submit(request: submit.TrainingRequest, cx: Context, pulse: Pulse) -> Submission:
+    return submit.submit(request, cx.tools.store, cx.tools.provider, pulse)
 
 
 def _settle_submit(

@@ -67,7 +67,8 @@ def emulator(
     full: Annotated[bool, typer.Option(help="Train all 494 modules, not four.")] = False,
 ) -> None:
     """Run the Replicate emulator alone: point REPLICATE_BASE_URL at it."""
-    from safelight.local.emulator.app import Settings, serve
+    from safelight.local.emulator.app import serve
+    from safelight.local.emulator.server import Settings
 
     folder = data or config.home() / "emulator"
     serve(Settings(folder, time_scale, "full" if full else "subset"), host=host, port=port)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from safelight.local.emulator.app import DEFAULT_TIME_SCALE, Settings, serve
+from safelight.local.emulator.app import serve
+from safelight.local.emulator.server import DEFAULT_TIME_SCALE, Settings
 
 
 def main() -> None:

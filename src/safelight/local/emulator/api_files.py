@@ -9,7 +9,7 @@ import json
 import re
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -17,10 +17,8 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.datastructures import UploadFile
 
 from safelight.local.emulator.problems import NOT_FOUND, Problem
+from safelight.local.emulator.server import Emulator
 from safelight.local.emulator.state import dumps, stamp
-
-if TYPE_CHECKING:
-    from safelight.local.emulator.app import Emulator
 
 MAX_BYTES = 100 * 1024 * 1024
 KEPT_SECONDS = 24 * 3600

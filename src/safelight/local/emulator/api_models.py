@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from safelight.local.emulator.models import model_body, version_body, versions_of
 from safelight.local.emulator.problems import NOT_FOUND, Problem, invalid
+from safelight.local.emulator.server import Emulator
 from safelight.local.emulator.state import dumps
-
-if TYPE_CHECKING:
-    from safelight.local.emulator.app import Emulator
 
 MAX_MODELS = 1000
 HARDWARE = (("CPU", "cpu"), ("Nvidia T4 GPU", "gpu-t4"), ("Nvidia H100 GPU", "gpu-h100"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request
@@ -19,10 +19,8 @@ from safelight.local.emulator.problems import (
     invalid,
 )
 from safelight.local.emulator.schemas import check_prediction
+from safelight.local.emulator.server import Emulator
 from safelight.local.emulator.state import dumps, new_id
-
-if TYPE_CHECKING:
-    from safelight.local.emulator.app import Emulator
 
 PAGE = 100
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -23,6 +23,7 @@ from safelight.web import (
     subjects,
     system,
     trainings,
+    unknowns,
     versions,
     webhooks,
 )
@@ -95,6 +96,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
         trainings,
         versions,
         generations,
+        unknowns,
         jobs,
         profiles,
         system,

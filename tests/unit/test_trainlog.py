@@ -84,3 +84,8 @@ def test_every_step_of_a_made_up_log_is_found_once_and_in_order(
     course = parse_log("\n".join(lines))
     assert [p.step for p in course.points] == list(range(1, len(losses) + 1))
     assert [p.loss for p in course.points] == [float(f"{loss:.3e}") for loss in losses]
+
+
+def test_a_step_whose_loss_is_no_number_is_a_step_without_a_point() -> None:
+    course = parse_log("\n".join([bar(0, 10, 0.5), bar(1, 10, "nan"), bar(2, 10, "nan")]))
+    assert (course.step, course.loss, len(course.points), course.nan) == (3, 0.5, 1, True)

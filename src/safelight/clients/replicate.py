@@ -18,7 +18,7 @@ from replicate.exceptions import ReplicateError
 from replicate.webhook import InvalidTimestampError, Webhooks, WebhookSigningSecret
 from replicate.webhook import WebhookValidationError as _Invalid
 
-from safelight.clients.replicate_http import Http, run_of, told_apart
+from safelight.clients.replicate_http import CONNECT_SECONDS, Http, page_of, run_of, told_apart
 from safelight.domain.errors import Forbidden, NotFound, ProviderRefused, Retryable
 from safelight.domain.provider import RemoteRun, RunPage, Submission
 from safelight.domain.stored import StoredObject
@@ -37,15 +37,18 @@ class ReplicateProvider:
         token: str,
         base_url: str = "https://api.replicate.com",
         delivery_hosts: tuple[str, ...] = ("replicate.delivery",),
+        *,
+        timeout: float = 30.0,
     ) -> None:
-        self._http = Http(token, base_url.rstrip("/"), delivery_hosts)
+        """*timeout*: seconds that the provider may be silent before we give up on an answer."""
+        self._http = Http(token, base_url.rstrip("/"), delivery_hosts, timeout=timeout)
         # Its own transport sleeps as long as Retry-After says, uncapped; ours beneath it turns a
         # throttled or failing answer into an error before it gets there.
         self._transport = _NoSleep(httpx.HTTPTransport())
         self._official = Client(
             api_token=token,
             base_url=base_url.rstrip("/"),
-            timeout=httpx.Timeout(30.0, connect=5.0),
+            timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
             transport=self._transport,
         )
         self._account: str | None = None
@@ -158,23 +161,27 @@ class ReplicateProvider:
 
     def list_trainings(self, cursor: str | None = None) -> RunPage:
         """A page of trainings, newest first; logs may be left out."""
-        return self._page(cursor or "/v1/trainings")
+        return page_of(self._http.read(cursor or "/v1/trainings"))
 
     def list_predictions(self, cursor: str | None = None) -> RunPage:
         """A page of predictions, newest first."""
-        return self._page(cursor or "/v1/predictions")
-
-    def _page(self, url: str) -> RunPage:
-        body = self._http.read(url)
-        return RunPage(tuple(run_of(item) for item in body["results"]), body.get("next"))
+        return page_of(self._http.read(cursor or "/v1/predictions"))
 
     def cancel_training(self, id: str) -> None:
         """Ask for it to stop; already ended is no error."""
-        self._http.change("POST", f"/v1/trainings/{id}/cancel")
+        self._cancel(f"/v1/trainings/{id}")
 
     def cancel_prediction(self, id: str) -> None:
         """Ask for it to stop; already ended is no error."""
-        self._http.change("POST", f"/v1/predictions/{id}/cancel")
+        self._cancel(f"/v1/predictions/{id}")
+
+    def _cancel(self, path: str) -> None:
+        try:
+            self._http.change("POST", f"{path}/cancel")
+        except ProviderRefused:
+            # What it answers for a run that has ended is not documented (replicate.md 8).
+            if not run_of(self._http.read(path)).status.ended:
+                raise
 
     def version_exists(self, model: str, version: str) -> bool:
         """Whether the model still has this version."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,15 +20,17 @@ from safelight.domain.provider import (
     Refused,
     RemoteRun,
     RemoteStatus,
+    RunPage,
     Submission,
     Unknown,
 )
 from safelight.domain.stored import StoredObject
 
 _CHUNK = 1024 * 1024
-TIMEOUT = httpx.Timeout(connect=5.0, read=30.0, write=30.0, pool=10.0)
-DOWNLOAD_TIMEOUT = httpx.Timeout(connect=5.0, read=60.0, write=30.0, pool=10.0)
-
+CONNECT_SECONDS = 5.0
+POOL_SECONDS = 10.0
+PASSING = frozenset({408, 425, 429})
+"""Refusals of a read that may pass if it is asked again; so may every 5xx."""
 
 NEVER_LEFT = (
     httpx.ConnectError,
@@ -47,7 +51,7 @@ def told_apart(status: int | None, what: str, detail: str) -> SafelightError:
     """The error for a read or a change that the provider answered with *status*."""
     if status == 404:
         return NotFound(f"The provider does not know {what}.")
-    if status is None or status == 429 or status >= 500:
+    if status is None or status in PASSING or status >= 500:
         return Retryable(f"The provider answered {status} for {what}.")
     if status == 401:
         return ProviderRefused(
@@ -59,52 +63,116 @@ def told_apart(status: int | None, what: str, detail: str) -> SafelightError:
 
 
 def run_of(body: Any) -> RemoteRun:
-    """A run as the API shows it. What is absent, null or of an unknown shape stays None.
+    """A run as the API shows it. What is absent, null or of an unexpected shape stays None.
 
     Raises:
         Retryable: the body is no run, or its status is none we know.
     """
     try:
-        metrics = body.get("metrics") or {}
-        return RemoteRun(
-            id=body["id"],
-            status=RemoteStatus(body["status"]),
-            model=body.get("model"),
-            version=body.get("version"),
-            input=body.get("input") or {},
-            output=body.get("output"),
-            logs=body.get("logs"),
-            error=None if body.get("error") is None else str(body["error"]),
-            created_at=_time(body.get("created_at")),
-            started_at=_time(body.get("started_at")),
-            completed_at=_time(body.get("completed_at")),
-            predict_seconds=metrics.get("predict_time"),
-        )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        id, status = body["id"], RemoteStatus(body["status"])
+        if not isinstance(id, str) or not id:
+            raise ValueError(f"id is {id!r}")
+    except (KeyError, TypeError, ValueError) as error:
         raise Retryable(f"The provider's answer cannot be read: {error!r}.") from error
+    return RemoteRun(
+        id=id,
+        status=status,
+        model=_text(body.get("model")),
+        version=_text(body.get("version")),
+        input=_mapping(body.get("input")),
+        output=body.get("output"),
+        logs=_text(body.get("logs")),
+        error=None if body.get("error") is None else str(body["error"]),
+        created_at=_time(body.get("created_at")),
+        started_at=_time(body.get("started_at")),
+        completed_at=_time(body.get("completed_at")),
+        predict_seconds=_seconds(_mapping(body.get("metrics")).get("predict_time")),
+    )
 
 
-def _time(text: str | None) -> datetime | None:
-    """ISO 8601 with 3 to 9 digits of a second; Python keeps six."""
-    return datetime.fromisoformat(text) if text else None
+def page_of(body: Any) -> RunPage:
+    """A page of runs. A run that cannot be read is left out: one odd status hides no other run.
+
+    Raises:
+        Retryable: the body is no page.
+    """
+    results = body.get("results") if isinstance(body, dict) else None
+    if not isinstance(results, list):
+        raise Retryable("The provider's answer cannot be read: it is no page of a list.")
+    runs = []
+    for item in results:
+        with suppress(Retryable):
+            runs.append(run_of(item))
+    return RunPage(tuple(runs), _text(body.get("next")))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _seconds(value: Any) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if number and math.isfinite(value) else None
+
+
+def _time(value: Any) -> datetime | None:
+    """ISO 8601 with 3 to 9 digits of a second (Python keeps six); without a zone it is UTC."""
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port: our token goes where all three are the API's, and nowhere else."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _announced(reply: httpx.Response) -> int | None:
+    """How many bytes are to come; None: not said, or it travels compressed after all."""
+    said = reply.headers.get("content-length", "")
+    return int(said) if said.isdigit() and "content-encoding" not in reply.headers else None
+
+
+def _too_large(limit: int) -> ProviderRefused:
+    return ProviderRefused(f"An output is over the limit of {limit:,} bytes.")
 
 
 class Http:
     """One connection pool with our token for the API, another without it for outputs."""
 
-    def __init__(self, token: str, base_url: str, delivery_hosts: tuple[str, ...]) -> None:
-        self._base_url = base_url
-        self._api_host = urlsplit(base_url).netloc
+    def __init__(
+        self,
+        token: str,
+        base_url: str,
+        delivery_hosts: tuple[str, ...],
+        *,
+        timeout: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """*timeout*: seconds between two bytes. *transport*: what tests put in the network's place."""
+        self._api_origin = _origin(base_url)
         self._delivery_hosts = delivery_hosts
+        waits = httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
         # retries=0 is httpx's default; it is said here because money rests on it.
         self._api = httpx.Client(
             base_url=base_url,
             headers={"Authorization": f"Bearer {token}"},
-            timeout=TIMEOUT,
-            transport=httpx.HTTPTransport(retries=0),
+            timeout=waits,
+            transport=transport or httpx.HTTPTransport(retries=0),
             follow_redirects=False,
         )
-        self._outputs = httpx.Client(timeout=DOWNLOAD_TIMEOUT, follow_redirects=False)
+        self._outputs = httpx.Client(
+            timeout=waits,
+            transport=transport or httpx.HTTPTransport(retries=0),
+            follow_redirects=False,
+        )
 
     def create(self, path: str, body: Mapping[str, Any]) -> Submission:
         """One POST that may cost money. It never raises for what the other side did."""
@@ -125,15 +193,19 @@ class Http:
 
     def read(self, url: str) -> Any:
         """GET, once. Retryable, NotFound or ProviderRefused, as the answer has it."""
-        return self._once("GET", url).json()
+        reply = self._once("GET", url)
+        try:
+            return reply.json()
+        except ValueError as error:
+            raise Retryable("The provider's answer cannot be read: it is no JSON.") from error
 
     def change(self, method: str, path: str) -> None:
         """A request that costs nothing and can be asked again, once."""
         self._once(method, path)
 
     def _once(self, method: str, url: str) -> httpx.Response:
-        if urlsplit(url).netloc not in ("", self._api_host):
-            raise ProviderRefused(f"The provider sent us to another host: {urlsplit(url).netloc}.")
+        if not url.startswith("/v1/") and _origin(url) != self._api_origin:
+            raise ProviderRefused(f"The provider sent us to another host: {_origin(url)}.")
         try:
             reply = self._api.request(method, url)
         except httpx.HTTPError as error:
@@ -155,38 +227,41 @@ class Http:
         client = self._client_for(url)
         digest, size = hashlib.sha256(), 0
         try:
-            with client.stream("GET", url) as reply, path.open("wb") as file:
+            # As it lies there, so that what is announced is what comes.
+            plainly = {"Accept-Encoding": "identity"}
+            with client.stream("GET", url, headers=plainly) as reply, path.open("wb") as file:
                 if not reply.is_success:
                     raise told_apart(
                         404 if reply.status_code in (403, 410) else reply.status_code,
                         "this output",
                         f"{reply.status_code}",
                     )
+                announced = _announced(reply)
+                if announced is not None and announced > limit:
+                    raise _too_large(limit)
                 for chunk in reply.iter_bytes(_CHUNK):
                     size += len(chunk)
                     if size > limit:
-                        raise ProviderRefused(f"An output is over the limit of {limit:,} bytes.")
+                        raise _too_large(limit)
                     file.write(chunk)
                     digest.update(chunk)
-                # A body that travels compressed is longer here than announced.
-                plain = "content-encoding" not in reply.headers
-                announced = int(reply.headers.get("content-length", size)) if plain else size
         except httpx.HTTPError as error:
             raise Retryable(f"A download broke off: {type(error).__name__}.") from error
-        if size != announced:
+        if announced is not None and size != announced:
             raise Retryable(f"A download ended at {size:,} of {announced:,} bytes.")
         return StoredObject("", size, digest.hexdigest())
 
     def _client_for(self, url: str) -> httpx.Client:
-        parts = urlsplit(url)
-        if parts.netloc == self._api_host:
+        if _origin(url) == self._api_origin:
             return self._api
+        parts = urlsplit(url)
         host = parts.hostname or ""
         known = any(host == h or host.endswith(f".{h}") for h in self._delivery_hosts)
         if parts.scheme != "https" or not known:
             raise ProviderRefused(
                 f"An output lies at {parts.scheme}://{parts.netloc}, which is not the provider's.",
-                hint=f"Outputs are fetched from {self._api_host} and {self._delivery_hosts} only.",
+                hint=f"Outputs are fetched from {self._api_origin} and "
+                f"{', '.join(self._delivery_hosts)} only.",
             )
         return self._outputs
 

@@ -29,17 +29,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The course of a training so far; `rate` is steps a second, `nan`: the loss was not a number."""
+    """The course of a training so far.
+
+    `step` is the last step done (0 before the first), `rate` is steps a second, `nan`: a loss was not
+    a number, so that step has no point.
+    """
 
     points: tuple[Point, ...] = ()
+    step: int = 0
     steps: int | None = None
     rate: float | None = None
     nan: bool = False
-
-    @property
-    def step(self) -> int:
-        """The last step that is done; 0 before the first."""
-        return self.points[-1].step if self.points else 0
 
     @property
     def loss(self) -> float | None:
@@ -74,7 +74,7 @@ def parse_log(text: str) -> Course:
             nan = True
         else:
             points.append(Point(count + 1, loss, lr))
-    return Course(tuple(points), steps, rate, nan)
+    return Course(tuple(points), last + 1, steps, rate, nan)
 
 
 def _number(text: str) -> float | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from safelight.domain.errors import SafelightError
 from safelight.domain.findings import Finding, Level, shown
+from safelight.domain.measured import Measured
 from safelight.domain.profiles import Gates
 
 MAX_PIXELS = 100_000_000
@@ -53,6 +54,7 @@ class PhotoFacts:
 
     `phash` and `mirror_phash` are 64-bit perceptual hashes of the picture and of its mirror image.
     `fault` is a key of `FAULTS` when the photo is not decodable, `fault_detail` what was seen.
+    `measured` is what the eye saw in it; None where it was not looked at.
     """
 
     bytes: int
@@ -70,6 +72,7 @@ class PhotoFacts:
     decodable: bool = True
     fault: str | None = None
     fault_detail: str | None = None
+    measured: Measured | None = None
 
     @property
     def pixels(self) -> int:
@@ -78,7 +81,12 @@ class PhotoFacts:
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as JSON takes them; hashes as 16 hex digits (64 bits do not fit a JSON number)."""
-        return {**asdict(self), "phash": _hex(self.phash), "mirror_phash": _hex(self.mirror_phash)}
+        return {
+            **asdict(self),
+            "phash": _hex(self.phash),
+            "mirror_phash": _hex(self.mirror_phash),
+            "measured": self.measured.to_dict() if self.measured else None,
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PhotoFacts:
@@ -89,7 +97,9 @@ class PhotoFacts:
             for key in ("phash", "mirror_phash")
             if data.get(key) is not None
         }
-        return cls(**{**known, **hashes})
+        seen = data.get("measured")
+        measured = Measured.from_dict(seen) if seen else None
+        return cls(**{**known, **hashes, "measured": measured})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,194 @@
+"""What the eye measured of one photo: numbers and coarse words, no judgement.
+
+Every field is None where nothing could be measured (a model is missing, there is no face): never a
+guess. Judging is done elsewhere and may change; what is here changes with the `analyser` only.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+ANALYSER = "eye-1"
+"""The version of everything that measures. Facts of another version are measured anew."""
+
+
+class Framing(StrEnum):
+    """How much of the main person is in the photo (R-46 to R-49, R-53). A partition.
+
+    `close_up`: head and shoulders; `medium`: to the hips or the knees; `full_body`: to the feet, and
+    tall in the photo; `wide`: to the feet, and small in it; `unclassified`: none could be told.
+    """
+
+    CLOSE_UP = "close-up"
+    MEDIUM = "medium"
+    FULL_BODY = "full-body"
+    WIDE = "wide"
+    UNCLASSIFIED = "unclassified"
+
+
+class Angle(StrEnum):
+    """How far the face is turned from the camera (R-36), coarsely."""
+
+    FRONT = "front"
+    THREE_QUARTER_LEFT = "three-quarter-left"
+    THREE_QUARTER_RIGHT = "three-quarter-right"
+    SIDE_LEFT = "side-left"
+    SIDE_RIGHT = "side-right"
+
+    @property
+    def side(self) -> str:
+        """Front, three-quarter or side, whichever way."""
+        return self.value.removesuffix("-left").removesuffix("-right")
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face that was found. Lengths are in pixels of the upright photo at its full size.
+
+    `score` is the detector's, 0 to 1. `yaw` is the nose's offset along the eye axis in eye
+    distances: 0 straight on, negative to the left of the picture; `pitch` its drop below the eyes
+    against the mouth's (0.5 or so straight on); `roll` in degrees, clockwise. `sharpness` is the
+    Laplacian's variance on the aligned face of 224 pixels. `embedding` is the identity vector, 128
+    float16 of length 1 in base64: biometric data. `cut` is true where the face reaches over the
+    photo's edge.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+    yaw: float | None = None
+    pitch: float | None = None
+    roll: float | None = None
+    angle: Angle | None = None
+    sharpness: float | None = None
+    cut: bool = False
+    embedding: str | None = None
+
+    def vector(self) -> tuple[float, ...] | None:
+        """The identity vector, or None where it was not measured."""
+        if self.embedding is None:
+            return None
+        data = base64.b64decode(self.embedding)
+        return struct.unpack(f"<{len(data) // 2}e", data)
+
+    @staticmethod
+    def packed(vector: Sequence[float]) -> str:
+        """*vector* at length 1, as `embedding` holds it."""
+        length = math.sqrt(sum(value * value for value in vector)) or 1.0
+        data = struct.pack(f"<{len(vector)}e", *(value / length for value in vector))
+        return base64.b64encode(data).decode("ascii")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Face:
+        """The face `asdict` made; keys of a newer version are passed over."""
+        known = {key: data[key] for key in cls.__dataclass_fields__ if key in data}
+        if known.get("angle") is not None:
+            known["angle"] = Angle(known["angle"])
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of one photo beyond its size and format.
+
+    Quality. `sharpness_face` is the main face's, `sharpness` the whole picture's (misled by a blurred
+    background): Laplacian variances at a fixed size. `blur` is `motion` or `defocus`, a hint, where
+    the face is blurred. `luma` is the mean brightness, 0 to 1; `clipped_low` and `clipped_high` the
+    shares of pixels at either end. `jpeg_quality` 1 to 100 from the tables; `recompressed` the
+    blockiness after saving at 95 (1.1 for an original, 1.5 for quality 50, 3 for 10); `smoothing`
+    the energy of fine detail in skin against that of the features (low: smoothed), a hint.
+
+    People. `faces` from the largest down, None where no face was looked for; `people` the faces that
+    count as persons. `keypoints` are the 33 points of the pose (x, y as shares of the photo, 0 to 1
+    within it, and visibility). `body_height` is the person's share of the photo's height.
+    `head_to_toe`: all of the person is in the photo. `occlusion` is a hint: parts of the body that
+    should be seen by the framing and are not.
+
+    Scene. `background` is the edge density outside of the person (to 0.02 plain, from 0.14 busy);
+    `plain_background` follows from it. `light` is the side of the face that is brighter (`left`,
+    `right`, `even`), `contrast` the difference against the mean; `brightness` is `dark`, `normal` or
+    `bright`; `warmth` the red-blue balance of the picture, -1 to 1.
+
+    Look. `dhash` and `mirror_dhash` are 64-bit difference hashes, beside the facts' pHash;
+    `histogram` a coarse colour signature. `not_measured` says what was not and why.
+    """
+
+    analyser: str = ANALYSER
+    sharpness: float | None = None
+    sharpness_face: float | None = None
+    blur: str | None = None
+    luma: float | None = None
+    clipped_low: float | None = None
+    clipped_high: float | None = None
+    jpeg_quality: float | None = None
+    recompressed: float | None = None
+    smoothing: float | None = None
+    faces: tuple[Face, ...] | None = None
+    people: int | None = None
+    framing: Framing | None = None
+    head_to_toe: bool | None = None
+    body_height: float | None = None
+    keypoints: tuple[tuple[float, float, float], ...] | None = None
+    occlusion: tuple[str, ...] | None = None
+    background: float | None = None
+    plain_background: bool | None = None
+    light: str | None = None
+    contrast: float | None = None
+    brightness: str | None = None
+    warmth: float | None = None
+    dhash: int | None = None
+    mirror_dhash: int | None = None
+    histogram: tuple[float, ...] | None = None
+    not_measured: tuple[tuple[str, str], ...] = ()
+    """What was not measured → why, in words that name the way out."""
+
+    @property
+    def face(self) -> Face | None:
+        """The main face: the largest; None where there is none or none was looked for."""
+        return self.faces[0] if self.faces else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The measurements as JSON takes them; hashes as 16 hex digits."""
+        return {
+            **asdict(self),
+            "dhash": _hex(self.dhash),
+            "mirror_dhash": _hex(self.mirror_dhash),
+            "not_measured": dict(self.not_measured),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Measured:
+        """What `to_dict` made; keys of a newer version are passed over."""
+        known = {key: data[key] for key in cls.__dataclass_fields__ if key in data}
+        for key in ("dhash", "mirror_dhash"):
+            if known.get(key) is not None:
+                known[key] = int(known[key], 16)
+        for key in ("occlusion", "histogram"):
+            if known.get(key) is not None:
+                known[key] = tuple(known[key])
+        if known.get("faces") is not None:
+            known["faces"] = tuple(Face.from_dict(face) for face in known["faces"])
+        if known.get("keypoints") is not None:
+            known["keypoints"] = tuple((x, y, seen) for x, y, seen in known["keypoints"])
+        if known.get("framing") is not None:
+            known["framing"] = Framing(known["framing"])
+        known["not_measured"] = tuple(dict(known.get("not_measured", {})).items())
+        return cls(**known)
+
+
+def similarity(a: Sequence[float], b: Sequence[float]) -> float:
+    """The cosine of two identity vectors: 0.50 or more one person, under 0.36 two (measured)."""
+    dot = sum(x * y for x, y in zip(a, b, strict=True))
+    return dot / ((math.hypot(*a) * math.hypot(*b)) or 1.0)
+
+
+def _hex(value: int | None) -> str | None:
+    return None if value is None else f"{value:016x}"

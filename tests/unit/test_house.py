@@ -27,7 +27,6 @@ SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "workers").glob("*.py"
 SQL_FILES = sorted((ROOT / "src/safelight/db/sql").glob("*.sql"))
 LONG = {
     # Each has one subject: every part of it is read together.
-    "src/safelight/domain/dataset.py",
     "src/safelight/cli/training.py",
     "src/safelight/cli/inspecting.py",
 }

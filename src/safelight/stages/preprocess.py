@@ -11,19 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safelight.domain.captions import caption_for
-from safelight.domain.dataset import (
-    Manifest,
-    ManifestPhoto,
-    PhotoForSet,
-    SetReport,
-    Verdict,
-    ZipEntry,
-    judge_set,
-    stem,
-    write_zip,
-)
+from safelight.domain.dataset import Manifest, ManifestPhoto, stem
 from safelight.domain.errors import ObjectMissing
 from safelight.domain.findings import Finding, blocked
+from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import (
     MAX_BYTES,
     Derived,
@@ -36,7 +27,9 @@ from safelight.domain.photos import (
     too_many_bytes,
 )
 from safelight.domain.profiles import Gates, Profile
+from safelight.domain.sets import SetReport, Verdict, judge_set
 from safelight.stages.tools import Eye, Pulse, Store
+from safelight.stages.zipping import ZipEntry, write_zip
 
 MAX_SIDE = 1536
 """Pixels of a training file's longest side. The trainer's largest usual bucket is 1024² pixels in

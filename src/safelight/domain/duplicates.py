@@ -1,0 +1,116 @@
+"""Which photos of a set are the same picture, and which of two stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from safelight.domain.findings import Finding, Level, shown
+from safelight.domain.members import PhotoForSet
+from safelight.domain.photos import PhotoFacts
+from safelight.domain.profiles import Gates
+
+DUPLICATES = {"exact-duplicate", "near-duplicate"}
+"""The kinds of finding that take a photo out of a set."""
+
+
+def distance(one: PhotoFacts, other: PhotoFacts) -> tuple[int, bool]:
+    """How far two photos' looks are apart, in bits of 64, and whether it is the mirror image that is
+    near. A photo without a hash is as far as can be."""
+    if one.phash is None or other.phash is None:
+        return 64, False
+    plain = (one.phash ^ other.phash).bit_count()
+    if other.mirror_phash is None:
+        return plain, False
+    mirrored = (one.phash ^ other.mirror_phash).bit_count()
+    return min(plain, mirrored), mirrored < plain
+
+
+def drop_duplicates(
+    photos: Sequence[PhotoForSet], gates: Gates
+) -> tuple[list[PhotoForSet], list[Finding]]:
+    """The photos without duplicates (R-38), and a finding for each duplicate and each close pair.
+
+    Of two that are the same the one with more pixels stays, then the one with more bytes, then the
+    earlier. No two that stay are within `near_duplicate_bits` of each other, mirrored or not.
+    """
+    kept: list[PhotoForSet] = []
+    findings: list[Finding] = []
+    for photo in sorted(
+        photos, key=lambda photo: photo.worth, reverse=True
+    ):  # stable: the earlier one stays first
+        pairs = [(*distance(photo.known, other.known), other) for other in kept]
+        same = next((o for o in kept if o.known.sha256 == photo.known.sha256), None)
+        nearest = min(pairs, key=lambda pair: pair[0], default=None)
+        if same is not None and photo.known.sha256 is not None:
+            findings.append(_exact(photo, same))
+        elif nearest is not None and nearest[0] <= gates.near_duplicate_bits:
+            findings.append(_near(photo, nearest, gates))
+        else:
+            kept.append(photo)
+            if nearest is not None and nearest[0] <= gates.review_bits:
+                findings.append(_close(photo, nearest, gates))
+    stay = {photo.id for photo in kept}
+    return [photo for photo in photos if photo.id in stay], findings
+
+
+def _better(stays: PhotoForSet, goes: PhotoForSet) -> str:
+    one, other = stays.known, goes.known
+    if one.pixels > other.pixels:
+        return (
+            f"has more pixels ({one.width} × {one.height} against {other.width} × {other.height})"
+        )
+    if one.bytes > other.bytes:
+        return f"has more bytes ({one.bytes:,} against {other.bytes:,})"
+    return "came first"
+
+
+def _exact(photo: PhotoForSet, same: PhotoForSet) -> Finding:
+    message = f"{shown(photo.name)} is the same file as {shown(same.name)}, byte for byte; it is used once."
+    remedy = "Send another photo in its place."
+    return Finding(
+        "exact-duplicate", Level.WARN, f"{message} {remedy}", photo.name, photo.id, remedy=remedy
+    )
+
+
+_Pair = tuple[int, bool, PhotoForSet]
+
+
+def _near(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
+    bits, mirrored, other = nearest
+    remedy = "Send another photo in its place."
+    message = (
+        f"{shown(photo.name)} shows the same picture as {'the mirror image of ' if mirrored else ''}"
+        f"{shown(other.name)} ({bits} of 64 bits apart, {gates.near_duplicate_bits} or fewer is the "
+        f"same); {shown(other.name)} {_better(other, photo)} and is kept. {remedy}"
+    )
+    limit = gates.near_duplicate_bits
+    return Finding(
+        "near-duplicate",
+        Level.WARN,
+        message,
+        photo.name,
+        photo.id,
+        measured=bits,
+        limit=limit,
+        remedy=remedy,
+    )
+
+
+def _close(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
+    bits, mirrored, other = nearest
+    remedy = "Look at the two; if they show the same moment, remove one."
+    message = (
+        f"{shown(photo.name)} is close to {'the mirror image of ' if mirrored else ''}"
+        f"{shown(other.name)} ({bits} of 64 bits apart, above {gates.review_bits} is distinct); both "
+        f"are kept. {remedy}"
+    )
+    return Finding(
+        "similar",
+        Level.NOTE,
+        message,
+        photo.name,
+        photo.id,
+        measured=bits,
+        limit=gates.review_bits,
+        remedy=remedy,
+    )

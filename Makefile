@@ -25,7 +25,12 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m safelight.vision.models || echo "Set-up goes on without them."
 	@touch $(STAMP)
+
+.PHONY: models
+models: $(STAMP) ## Fetch the eye's models, if any is missing (set-up does so too)
+	@$(BIN)/python -m safelight.vision.models
 
 ##@ Use it
 .PHONY: demo

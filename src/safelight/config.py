@@ -7,6 +7,7 @@ what is Safelight's alone starts with `SAFELIGHT_`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -90,6 +91,12 @@ def home(env: Mapping[str, str] | None = None) -> Path:
     """The folder in which the embedded default keeps its data (`SAFELIGHT_HOME`, else `.safelight`)."""
     given = (environment() if env is None else env).get("SAFELIGHT_HOME")
     return Path(given).expanduser() if given else Path.cwd() / ".safelight"
+
+
+def models_folder(env: Mapping[str, str] | None = None) -> Path:
+    """Where the eye's models lie (`SAFELIGHT_MODELS`, else within the environment Python runs in)."""
+    given = (environment() if env is None else env).get("SAFELIGHT_MODELS")
+    return Path(given).expanduser() if given else Path(sys.prefix) / "share" / "safelight-models"
 
 
 def load(env: Mapping[str, str] | None = None) -> Settings:

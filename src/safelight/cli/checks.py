@@ -14,6 +14,7 @@ from uuid import uuid4
 from safelight import config, deps
 from safelight.config import Settings
 from safelight.domain.errors import SafelightError
+from safelight.vision import models
 
 Verdict = Literal["ok", "warn", "fail"]
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -32,7 +33,7 @@ class Check:
 
 def run_all(env: Mapping[str, str]) -> list[Check]:
     """Every check, in the order in which one needs the other."""
-    found = [_python(), _disk(config.home(dict(env)))]
+    found = [_python(), _disk(config.home(dict(env))), _models(config.models_folder(env))]
     try:
         settings = config.load(env)
     except SafelightError as error:
@@ -46,6 +47,13 @@ def run_all(env: Mapping[str, str]) -> list[Check]:
     ):
         found.extend(_told(what, look, settings))
     return found
+
+
+def _models(folder: Path) -> Check:
+    wrong = models.check(folder)
+    if not wrong:
+        return Check("models", "ok", f"all {len(models.MODELS)} of the eye's are in {folder}")
+    return Check("models", "warn", " ".join(wrong.values()), models.FETCH_HINT)
 
 
 def _told(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from safelight.db import trainings
 from safelight.domain.errors import Retryable
 from safelight.domain.nouns import Training
 from safelight.domain.provider import RemoteStatus
@@ -69,6 +70,49 @@ def test_step_loss_and_log_tail_are_kept_while_it_trains(
     assert (found["step"], found["steps"], found["loss"]) == (211, 500, 0.25)
     assert found["log_tail"].endswith("loss: 2.5e-01]")
     assert found["state"] == "training"
+
+
+def test_every_step_is_kept_with_its_loss(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """R-117: one point a step, not a thinned curve."""
+    logs = "\n".join(BAR.format(step=n) for n in range(700))
+    watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
+    with here.db.transaction() as tx:
+        course = trainings.course(tx, training.id)
+    assert course is not None
+    assert [p.step for p in course.points] == list(range(1, 701))
+    assert course.points[-1].rate == 1.39
+
+
+def test_a_loss_that_is_no_number_cancels_at_once_and_says_at_which_step(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """It is money: what follows is paid for nothing."""
+    logs = "\n".join([BAR.format(step=0), BAR.format(step=1), "loss is nan", BAR.format(step=2)])
+    found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
+    assert found["cancel_requested_at"] is not None
+    turn(here, "cancel_training")
+    assert provider.canceled == [run_of(here, training)]
+    watch(here, provider, training, logs=logs)
+    drain(here)
+    assert len(provider.canceled) == 1, "asked once"
+    found = watch(here, provider, training, status=RemoteStatus.CANCELED)
+    assert found["state"] == "canceled"
+    assert "The loss of step 3 of 500 is no number (NaN)" in found["error"]
+
+
+def test_a_low_loss_is_left_alone(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """R-118 is folklore (C1): "stop below 0.2" would stop good runs, or none."""
+    logs = "\n".join(BAR.format(step=n).replace("2.5e-01", "1.0e-03") for n in range(300))
+    found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
+    assert (found["loss"], found["cancel_requested_at"], found["state"]) == (
+        0.001,
+        None,
+        "training",
+    )
 
 
 def test_a_log_that_is_left_out_later_forgets_nothing(

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from safelight.cli.console import duration, find_id, size
+from safelight.cli.course import curve, draw
 from safelight.cli.main import app
 from safelight.cli.training import photos_in
 from safelight.domain.errors import Invalid, NotFound
@@ -20,7 +21,19 @@ from safelight.domain.ids import new_id
 runner = CliRunner()
 COMMANDS = (
     *("up", "demo", "api", "emulator", "train", "generate", "activate", "retry", "cancel"),
-    *("status", "versions", "subjects", "jobs", "events", "profiles", "pause", "resume", "doctor"),
+    *(
+        "status",
+        "versions",
+        "subjects",
+        "jobs",
+        "events",
+        "profiles",
+        "course",
+        "weights",
+        "pause",
+        "resume",
+        "doctor",
+    ),
 )
 
 
@@ -112,3 +125,11 @@ def test_numbers_are_shown_as_people_read_them() -> None:
     assert duration(3725) == "1:02:05"
     assert duration(65) == "1:05"
     assert size(171_970_000) == "172.0 MB"
+
+
+def test_a_curve_is_of_medians_so_that_one_odd_step_does_not_draw_it() -> None:
+    values = [0.5] * 50 + [9.0] + [0.3] * 49
+    assert curve(values, 4) == [0.5, 0.5, 0.3, 0.3]
+    assert curve([1.0, 2.0], 60) == [1.0, 2.0]
+    assert draw([0.5, 0.5, 0.3]) == "██▁"
+    assert draw([0.5]) == "▁"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.domain.trainlog import parse_log
+from safelight.domain.trainlog import Course, Point, parse_log
 
 REAL = (
     "flux_train_replicate:  83%|████████▎ | 2482/3000 [43:27<09:04,  1.05s/it, "
@@ -89,3 +92,101 @@ def test_every_step_of_a_made_up_log_is_found_once_and_in_order(
 def test_a_step_whose_loss_is_no_number_is_a_step_without_a_point() -> None:
     course = parse_log("\n".join([bar(0, 10, 0.5), bar(1, 10, "nan"), bar(2, 10, "nan")]))
     assert (course.step, course.loss, len(course.points), course.nan) == (3, 0.5, 1, True)
+
+
+NAN = "nan"
+
+
+def printed(
+    losses: list[float | str], total: int, *, slow_until: int = 0, refreshed: bool = True
+) -> list[str]:
+    """One attempt as ai-toolkit prints it: the bar without a loss, then for every step the line with
+    the new count and, before it, the refresh that still has the old one. A NaN is said, and its
+    step shows zero."""
+    lines = [f"flux_train_replicate:   0%|          | 0/{total} [00:00<?, ?it/s]"]
+    for count, loss in enumerate(losses):
+        rate = "1.25s/it" if count < slow_until else "1.60it/s"
+        if loss == NAN:
+            lines.append("loss is nan")
+        shown = 0.0 if loss == NAN else loss
+        if refreshed and count:
+            lines.append(bar(count - 1, total, shown, rate))
+        lines.append(bar(count, total, shown, rate))
+    return lines
+
+
+def test_a_log_of_3000_steps_with_restarts_both_units_and_a_nan_gives_the_exact_series() -> None:
+    """The whole real format at once: two attempts that broke off, `\\r`, s/it then it/s, a NaN."""
+    chance = random.Random(4)
+    losses: list[float | str] = [float(f"{chance.uniform(0.05, 0.9):.3e}") for _ in range(3000)]
+    losses[1233] = NAN
+    lines = [
+        "-  Found 20 images",
+        *printed([0.5] * 700, 3000, slow_until=700),
+        "-  Found 20 images",
+        *printed([0.4, NAN, 0.3], 3000),
+        "-  Found 20 images",
+        "Caching latents:   5%|          | 1/20 [00:00<?, ?it/s]",
+        *printed(losses, 3000, slow_until=1500),
+        "Saved to output/flux_train_replicate/optimizer.pt",
+    ]
+    text = "".join(line + ("\r" if n % 3 else "\r\n") for n, line in enumerate(lines))
+    course = parse_log(text)
+    assert [p.step for p in course.points] == [n for n in range(1, 3001) if n != 1234]
+    assert [p.loss for p in course.points] == [loss for loss in losses if loss != NAN]
+    assert [p.rate for p in course.points] == [0.8] * 1499 + [1.6] * 1500
+    assert (course.step, course.steps, course.nan_steps) == (3000, 3000, (1234,))
+    assert (course.restarts, course.images, course.nan) == ((700, 3), 20, True)
+
+
+def test_a_zero_loss_is_a_loss_unless_a_nan_was_said() -> None:
+    assert parse_log("\n".join(printed([0.5, 0.0, 0.25], 3))).points[1].loss == 0.0
+    assert [p.step for p in parse_log("\n".join(printed([0.5, NAN, 0.25], 3))).points] == [1, 3]
+
+
+attempts = st.lists(
+    st.lists(st.floats(1e-3, 9.0) | st.just(NAN), min_size=2, max_size=40), min_size=1, max_size=3
+)
+
+
+@given(
+    attempts=attempts,
+    refreshed=st.booleans(),
+    ends=st.sampled_from(["\n", "\r", "\r\n", "\n\n"]),
+    slow=st.integers(0, 40),
+    junk=st.text(st.characters(exclude_characters="\r\n"), max_size=20),
+)
+def test_of_any_attempts_the_last_is_the_course_and_the_others_are_restarts(
+    attempts: list[list[float | str]], refreshed: bool, ends: str, slow: int, junk: str
+) -> None:
+    lines: list[str] = []
+    for losses in attempts:
+        lines += [junk, *printed(losses, 40, slow_until=slow, refreshed=refreshed)]
+    course = parse_log(ends.join(lines))
+    last = attempts[-1]
+    good = [(n, loss) for n, loss in enumerate(last, 1) if loss != NAN]
+    assert [(p.step, p.loss) for p in course.points] == [(n, float(f"{x:.3e}")) for n, x in good]
+    assert course.nan_steps == tuple(n for n, loss in enumerate(last, 1) if loss == NAN)
+    assert course.restarts == tuple(len(losses) for losses in attempts[:-1])
+    assert Course.from_dict(json.loads(json.dumps(course.to_dict()))) == course
+
+
+@given(
+    st.text() | st.from_regex(r"flux_train_replicate:  1%\|#\|\S{0,30}/\S{0,30} .*", fullmatch=True)
+)
+def test_no_text_is_too_odd(text: str) -> None:
+    parse_log(text)
+
+
+@pytest.mark.parametrize("rate", ["1..2it/s", "0.00it/s", "0.00s/it", "...s/it"])
+def test_a_rate_that_is_none_is_left_out(rate: str) -> None:
+    course = parse_log(bar(3, 10, 0.5, rate))
+    assert (course.rate, course.points) == (None, (Point(4, 0.5, 4e-4, None),))
+
+
+def test_a_course_of_3000_steps_is_kept_in_under_30_kb() -> None:
+    chance = random.Random(4)
+    losses: list[float | str] = [chance.uniform(0.05, 0.9) for _ in range(3000)]
+    kept = parse_log("\n".join(printed(losses, 3000))).to_dict()
+    assert len(json.dumps(kept, separators=(",", ":"))) < 30_000
+    assert kept["runs"] == [[1, 3000]]

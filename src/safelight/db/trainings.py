@@ -12,6 +12,7 @@ from safelight.domain.errors import Conflict
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Json, Training
 from safelight.domain.states import TrainingState
+from safelight.domain.trainlog import Course
 
 sql = statements("trainings")
 
@@ -193,3 +194,29 @@ def set_effective(tx: Tx, id: UUID, effective: Json | None) -> None:
 def ask_cancel(tx: Tx, id: UUID) -> None:
     """Note that a person asked for it to stop."""
     tx.run(sql.ask_cancel, {"id": id})
+
+
+def stop_at_provider(tx: Tx, id: UUID, reason: str) -> Training | None:
+    """It is to stop for *reason*; None: that was asked for before, or it has ended."""
+    row = tx.row(sql.stop_at_provider, {"id": id, "reason": reason})
+    return into(Training, row) if row else None
+
+
+def course(tx: Tx, id: UUID) -> Course | None:
+    """Step, loss and rate of every step; None: no log was seen."""
+    row = tx.row(sql.course, {"id": id})
+    return Course.from_dict(row["course"]) if row and row["course"] else None
+
+
+def set_course(tx: Tx, id: UUID, course: Course) -> None:
+    """Keep the whole course of a run that has ended."""
+    tx.run(
+        sql.set_course,
+        {
+            "id": id,
+            "course": jsonb(course.to_dict()),
+            "images": course.images,
+            "step": course.step or None,
+            "loss": course.loss,
+        },
+    )

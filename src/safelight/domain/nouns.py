@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -106,6 +106,14 @@ class Training:
     created_at: datetime
     accepted_at: datetime | None
     finished_at: datetime | None
+    profile_sha256: str | None = None
+    inputs_source: str | None = None
+    """What the inputs were checked against: the trainer's version, or 'bundled'."""
+    images: int | None = None
+    """Photos that the trainer says it found."""
+    differences: list[Json] | None = None
+    """`domain.differences`, where asked, sent and effective are not the same."""
+    cancel_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,10 @@ class Version:
     activated_at: datetime | None
     archived_at: datetime | None
     deleted_at: datetime | None
+    weights: Json | None = None
+    """`stages.weights.kept`: naming, types, and the norms of every layer."""
+    marks: list[Json] = field(default_factory=list)
+    """What the trainer did otherwise than it was told, where that matters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from safelight.domain.errors import BadArchive, Retryable
+from safelight.domain.errors import BadArchive, NotFound, ProviderRefused, Retryable
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.stages import weights
 from safelight.stages.tools import Eye, Provider, Pulse, Store
@@ -25,15 +25,19 @@ class WeightsOrder:
     url: str
     key: str
     rank: int
+    provider_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsStored:
-    """Weights that are in our store, read back and verified (I5)."""
+    """Weights that are in our store, read back and verified (I5); `captions` were in the archive,
+    `log` is the whole log of the run, where it could be had."""
 
     key: str
     facts: weights.WeightsFacts
     effective: dict[str, Any] | None
+    captions: int
+    log: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,16 @@ def fetch_weights(
             f"The store took {facts.bytes:,} bytes of weights and shows "
             f"{there.bytes if there else 0:,}."
         )
-    return WeightsStored(order.key, facts, unpacked.effective)
+    log = _last_log(order.provider_id, provider)
+    return WeightsStored(order.key, facts, unpacked.effective, unpacked.captions, log)
+
+
+def _last_log(provider_id: str, provider: Provider) -> str | None:
+    """The log of a run that has ended; the watch may have seen its end in a list, without the log."""
+    try:
+        return provider.get_training(provider_id).logs
+    except (NotFound, Retryable, ProviderRefused):
+        return None  # the course of a run is worth a question, not a second try
 
 
 @dataclass(frozen=True, slots=True)

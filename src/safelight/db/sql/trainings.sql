@@ -76,7 +76,7 @@ WHERE id = %(id)s;
 
 -- name: in_flight
 -- What is to be watched: everything the provider has accepted and not ended.
-SELECT id, subject_id, owner_id, provider_id, provider_status, step, steps, accepted_at,
+SELECT id, subject_id, owner_id, provider_id, provider_status, step, steps, accepted_at, cancel_reason,
        extract(epoch FROM now() - accepted_at)::float8 AS age_seconds,
        extract(epoch FROM now() - watched_at)::float8 AS watched_seconds
 FROM trainings WHERE state = 'training' ORDER BY accepted_at;
@@ -87,7 +87,7 @@ UPDATE trainings SET
     provider_status = %(status)s,
     trainer_version_observed = coalesce(%(version)s, trainer_version_observed),
     step = coalesce(%(step)s, step), steps = coalesce(%(steps)s, steps), loss = coalesce(%(loss)s, loss),
-    course = coalesce(%(course)s, course), log_tail = coalesce(%(log_tail)s, log_tail),
+    course = coalesce(%(course)s, course), images = coalesce(%(images)s, images), log_tail = coalesce(%(log_tail)s, log_tail),
     predict_seconds = coalesce(%(predict_seconds)s, predict_seconds),
     cost_micro_usd = coalesce(%(cost_micro_usd)s, cost_micro_usd),
     output = coalesce(%(output)s, output),
@@ -101,3 +101,19 @@ UPDATE trainings SET effective = %(effective)s WHERE id = %(id)s;
 -- name: ask_cancel
 -- A person asks for it to stop.
 UPDATE trainings SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE id = %(id)s;
+
+-- name: stop_at_provider
+-- It is to stop for the reason given; no row: that was asked for before, or it has ended.
+UPDATE trainings SET cancel_requested_at = now(), cancel_reason = %(reason)s
+WHERE id = %(id)s AND state = 'training' AND cancel_requested_at IS NULL
+RETURNING *;
+
+-- name: course
+-- Step, loss and rate, as `Course.to_dict` keeps them.
+SELECT course FROM trainings WHERE id = %(id)s;
+
+-- name: set_course
+-- The whole course, out of the log of a run that has ended.
+UPDATE trainings SET course = %(course)s, images = coalesce(%(images)s, images),
+                     step = coalesce(%(step)s, step), loss = coalesce(%(loss)s, loss)
+WHERE id = %(id)s;

@@ -17,6 +17,7 @@ from safelight.domain.prompts import fill
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
 from safelight.domain.trainer_inputs import INPUTS
+from safelight.domain.trainlog import parse_log
 from safelight.flow import paid
 from safelight.flow.commands.images import ask, preset_input
 from safelight.flow.context import Context
@@ -37,6 +38,7 @@ def _begin_weights(tx: Tx, job: Job, _cx: Context) -> generate.WeightsOrder | Ou
         url=output["weights"],
         key=f"weights/{training.subject_id}/{training.id}.safetensors",
         rank=int(sent["input"].get("lora_rank", INPUTS["lora_rank"].default)),
+        provider_id=training.provider_id or "",
     )
 
 
@@ -67,6 +69,8 @@ def _settle_weights(
         return Done("the weights are not what was asked for")
     version = _add_version(tx, training, result, cx)
     trainings.set_effective(tx, training.id, result.effective)
+    if result.log:
+        trainings.set_course(tx, training.id, parse_log(result.log))
     trainings.move(
         tx,
         training.id,

@@ -13,15 +13,14 @@ from safelight.domain.outcome import Done, Outcome, Wait
 from safelight.domain.provider import RemoteRun, RemoteStatus
 from safelight.domain.queues import Kind
 from safelight.domain.states import GenerationState, TrainingState
-from safelight.domain.trainlog import parse_log
+from safelight.domain.trainlog import Course, parse_log
+from safelight.flow import paid
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.stages import poll
 from safelight.stages.tools import Pulse
 
 LOG_TAIL_CHARS = 4_000
-COURSE_POINTS = 500
-"""The course that is kept: at most so many points, evenly thinned."""
 VANISHED = "The provider knows it no more (404, over half an hour after it was accepted)."
 
 
@@ -65,25 +64,27 @@ def _settle_trainings(
     tx: Tx, _job: Job, watch: _Watch, watched: poll.Watched, cx: Context
 ) -> Outcome:
     shown = [(watch.rows[s.id], s.run) for s in watched.seen]
-    trainings.observe(tx, [_training_shown(row, run) for row, run in shown if run])
+    courses = {row["id"]: parse_log(run.logs) for row, run in shown if run and run.logs}
+    trainings.observe(
+        tx, [_training_shown(row, run, courses.get(row["id"])) for row, run in shown if run]
+    )
+    for id, course in courses.items():
+        _stop_if_nan(tx, id, course, cx)
     ended = sum(_end_training(tx, row, run, cx) for row, run in shown)
     return _again(watch, watched, ended, cx.settings.watch_seconds)
 
 
-def _training_shown(row: Row, run: RemoteRun) -> dict[str, Any]:
-    course = parse_log(run.logs) if run.logs else None
-    points = course.points if course else ()
-    thin = points[:: max(1, -(-len(points) // COURSE_POINTS))]
+def _training_shown(row: Row, run: RemoteRun, course: Course | None) -> dict[str, Any]:
+    began = course is not None and course.step > 0
     return {
         "id": row["id"],
         "status": str(run.status),
         "version": run.version,
-        "step": course.step if course and points else None,
+        "step": course.step if course and began else None,
         "steps": course.steps if course else None,
         "loss": course.loss if course else None,
-        "course": {"points": [[p.step, p.loss, p.lr] for p in thin], "nan": course.nan}
-        if course and points
-        else None,
+        "course": course.to_dict() if course and (began or course.nan) else None,
+        "images": course.images if course else None,
         "log_tail": run.logs[-LOG_TAIL_CHARS:] if run.logs else None,
         "predict_seconds": run.predict_seconds,
         "cost_micro_usd": micro_usd(run.predict_seconds),
@@ -91,11 +92,28 @@ def _training_shown(row: Row, run: RemoteRun) -> dict[str, Any]:
     }
 
 
+def _stop_if_nan(tx: Tx, id: Any, course: Course, cx: Context) -> None:
+    """Every second after a loss that is no number is paid for nothing: cancelled at once.
+
+    Nothing else in a loss is acted on (C1).
+    """
+    if not course.nan:
+        return
+    step = course.nan_steps[0]
+    stopped = trainings.stop_at_provider(
+        tx, id, f"The loss of step {step} of {course.steps or '?'} is no number (NaN)."
+    )
+    if stopped is not None:
+        paid.follow(tx, stopped, Kind.CANCEL_TRAINING, cx.worker)
+
+
 def _end_training(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> bool:
     """Follow the provider to the run's end; False: it goes on."""
     if run is not None and not run.status.ended:
         return False
     state, error = _ending(run, _has_weights)
+    if state is RemoteStatus.CANCELED and row["cancel_reason"]:
+        error = f"{row['cancel_reason']} It was cancelled, since what follows would be paid for nothing."
     after = {
         RemoteStatus.SUCCEEDED: TrainingState.STORING,
         RemoteStatus.CANCELED: TrainingState.CANCELED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import random
 import struct
 import tarfile
@@ -15,6 +16,7 @@ from typing import Any
 import yaml
 
 from safelight.domain.trainer_inputs import matching_modules, modules
+from safelight.local.emulator.course import diverges
 
 SUBSET = r"single_transformer_blocks\.(7|12|16|20)\.proj_out$"
 """What `--layers subset` trains, exactly as if it had been asked for as layers_to_optimize_regex."""
@@ -92,7 +94,8 @@ def _write_lora(
     """A safetensors file, streamed: real names, shapes and header; values out of one random block,
     small as trained ones are, so that all 494 modules cost seconds and little memory."""
     chance = random.Random(seed)  # noqa: S311
-    block = struct.pack("<65536e", *(chance.gauss(0, 0.02) for _ in range(65536)))
+    spread = math.nan if diverges(input) else 0.02
+    block = struct.pack("<65536e", *(chance.gauss(0, spread) for _ in range(65536)))
     shapes: list[tuple[str, list[int]]] = []
     for name in names:
         inside, outside = modules()[name]

@@ -17,6 +17,16 @@ capture, about 1.1 s a step with everything; newer hardware is faster."""
 PRICE_A_SECOND = 0.001525
 
 
+DIVERGES_AT_RATE = 0.05
+DIVERGES_AT_STEP = 60
+"""A learning rate a hundred times the usual ends in NaN: from this step on, and in the weights."""
+
+
+def diverges(input: dict[str, Any]) -> bool:
+    """Whether the run's loss will be no number."""
+    return float(input.get("learning_rate", 4e-4)) >= DIVERGES_AT_RATE
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """When a training starts and ends, in provider seconds after it was created."""
@@ -89,7 +99,11 @@ def log_at(run_id: str, input: dict[str, Any], files: int, images: int, done: in
     ]
     curve = losses(run_id, steps)
     rate = float(input.get("learning_rate", 4e-4))
-    lines += [_bar(count, steps, rate, curve[count]) for count in range(min(done, steps))]
+    bad = DIVERGES_AT_STEP if diverges(input) else steps
+    for count in range(min(done, steps)):
+        if count >= bad:
+            lines.append("loss is nan")
+        lines.append(_bar(count, steps, rate, curve[count] if count < bad else 0.0))
     return "\n".join(lines)
 
 

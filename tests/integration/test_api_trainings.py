@@ -71,7 +71,7 @@ def test_a_training_is_accepted_and_says_where_it_stands(
     answer = acme.post("/v1/trainings", asked)
     assert answer.status_code == 202
     made = answer.json()
-    assert (made["state"], made["number"], made["profile"]) == ("queued", 1, "likeness@v1")
+    assert (made["state"], made["number"], made["profile"]) == ("queued", 1, "likeness@v2")
     found = acme.get(answer.headers["location"]).json()
     assert found["overrides"] == {"lora_rank": 32}
     assert found["parked"] == []

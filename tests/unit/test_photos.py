@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from safelight.domain.findings import Level
+from safelight.domain.gates import Gates
 from safelight.domain.photos import (
     FAULTS,
     MAX_BYTES,
@@ -13,7 +14,6 @@ from safelight.domain.photos import (
     missing,
     too_many_bytes,
 )
-from safelight.domain.profiles import Gates
 
 GATES = Gates(block=8, warn=12, ideal_min=15, ideal_max=25, soft_max=30)
 GOOD = PhotoFacts(

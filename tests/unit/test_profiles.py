@@ -4,9 +4,9 @@ from importlib.resources import files
 import pytest
 
 from safelight.domain.errors import Invalid, NotFound
+from safelight.domain.gates import Gates
 from safelight.domain.profiles import (
     DEFAULT,
-    Gates,
     StepRule,
     get_profile,
     load_profiles,
@@ -16,6 +16,9 @@ from safelight.domain.profiles import (
 from safelight.domain.trainer_inputs import INPUTS
 
 SHIPPED = {
+    "likeness@v2": "d13f0cd6976da111d476c3b2b2f574a9e7c5ed7fcbb13a56d9874b1999df5a20",
+    "fashion-fullbody@v2": "acaf4182a88bfb7d40f523ec4edfdecee42dd48c17fa808ca4e8b6a3a85088f9",
+    "character@v1": "f39e4f0afbf5d69f17825d8a86155907dfe2d54ee3594b889c5f175347164c6e",
     "fashion-fullbody@2026-01-19": "350c80bba4d88834e8429c49f712f7edf54a5d6c247584a996779f16598ed216",
     "likeness@v1": "7827bbf098b40456e5400999dd6771e77fc42049e92fbfce3d8ae36316bec5cf",
     "selfie-conservative@2025-12-rca": "f00364b3ba2eccb67a7b04784e89806216a2aaa0580b9de10441e910f618ef8b",
@@ -58,6 +61,9 @@ def test_a_profile_sends_only_what_the_trainer_takes_and_names_its_sources(id: s
         ("selfie-conservative@2025-12-rca", 1000, 16, 1e-4, None, (8, 15, 15, 25)),
         ("fashion-fullbody@2026-01-19", 1000, 16, 4e-4, "768,1024", (8, 8, 8, 12)),
         ("likeness@v1", 800, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
+        ("likeness@v2", 800, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
+        ("fashion-fullbody@v2", 1000, 16, 4e-4, "768,1024", (8, 8, 8, 12)),
+        ("character@v1", 800, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
     ],
 )
 def test_each_profile_has_the_numbers_of_its_note(
@@ -135,8 +141,8 @@ def test_no_images_is_no_training() -> None:
 
 
 def test_a_profile_that_is_not_there_is_named_beside_those_that_are() -> None:
-    with pytest.raises(NotFound, match=r"likeness@v2.*likeness@v1"):
-        get_profile("likeness@v2")
+    with pytest.raises(NotFound, match=r"likeness@v9.*likeness@v1"):
+        get_profile("likeness@v9")
 
 
 @pytest.mark.parametrize(

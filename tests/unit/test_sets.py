@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from safelight.domain.choosing import choose
 from safelight.domain.duplicates import distance
-from safelight.domain.findings import Level
+from safelight.domain.findings import Level, Trust
+from safelight.domain.gates import Gates
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import PhotoFacts, missing
-from safelight.domain.profiles import Gates, get_profile
+from safelight.domain.profiles import get_profile
 from safelight.domain.sets import SetReport, Verdict, judge_set
 
 GATES = get_profile("likeness@v1").gates
@@ -44,7 +45,8 @@ def flipped(value: int, bits: int) -> int:
 
 
 def set_findings(report: SetReport) -> list[tuple[str, Level]]:
-    return [(item.kind, item.level) for item in report.findings if item.photo is None]
+    found = [item for item in report.findings if item.trust is not Trust.NOT_MEASURED]
+    return [(item.kind, item.level) for item in found if item.photo is None]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_each_profile_holds_its_own_counts(profile: str, count: int, verdict: Ve
 
 
 def test_four_photos_are_told_what_is_needed() -> None:
-    (finding,) = judge_set(members(4), GATES).findings
+    finding = judge_set(members(4), GATES).findings[-1]
     assert finding.message == (
         "4 of 4 photos can be used; at least 8 are needed. "
         "Add at least 4 more different photos; 15 to 25 are best."

@@ -72,7 +72,7 @@ def _train(
         name = photos.resolve().name if photos else SUBJECT
         subject = ensure_subject(tx, actor, name=name, kind=kind, consent=consent)
     new = upload(cx, actor, subject.id, paths)
-    training, joined = start_or_join(cx, actor, subject.id, "likeness@v1", {})
+    training, joined = start_or_join(cx, actor, subject.id, "likeness@v2", {})
     said = "going on with" if joined else "starting"
     err.print(
         f"{subject.name}: {len(paths)} photos ({new} new), trigger word {subject.trigger_word}; "

@@ -75,7 +75,7 @@ def train(
     folder: Annotated[Path, typer.Argument(help="Folder of photos of one subject.")],
     name: Annotated[str | None, typer.Option(help="Its name (default: the folder's).")] = None,
     kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
-    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v1",
+    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v2",
     consent: Annotated[
         str | None, typer.Option(help="For a person: who consented, how and when.")
     ] = None,

@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 
 from safelight.domain.duplicates import distance
 from safelight.domain.members import PhotoForSet
+
+OTHER_FRAMING, OTHER_ANGLE, OTHER_LIGHT = 12, 8, 4
+"""Bits of distance that another framing, angle or light is worth, beside the 64 of the look."""
+FLAW = 24
+"""Bits of distance that a blurred or smoothed face costs."""
 
 
 def choose(photos: Sequence[PhotoForSet], most: int) -> list[PhotoForSet]:
     """At most *most* of the photos, those that differ most from each other, in the order given.
 
-    Begins with the largest; then, again and again, takes the one farthest from all taken so far.
+    Begins with the best photo of each kind (framing and angle, the rarest kind first), so that no
+    kind is lost while there is room for it; then, again and again, takes the one that is farthest
+    from all taken so far, flawed ones last.
     """
     if len(photos) <= most:
         return list(photos)
     left = sorted(photos, key=lambda photo: photo.worth, reverse=True)
-    taken = {left.pop(0).id}
-    last = next(photo for photo in photos if photo.id in taken)
-    apart = {photo.id: 65 for photo in left}
+    taken = _one_of_each(left, most)
+    chosen = {photo.id for photo in taken}
+    left = [photo for photo in left if photo.id not in chosen]
+    apart = {photo.id: min(_apart(photo, other) for other in taken) for photo in left}
     while len(taken) < most:
-        for photo in left:
-            apart[photo.id] = min(apart[photo.id], distance(photo.known, last.known)[0])
-        last = max(left, key=lambda photo: apart[photo.id])
+        last = max(left, key=lambda photo: apart[photo.id] - FLAW * photo.flaws)
         left.remove(last)
-        taken.add(last.id)
-    return [photo for photo in photos if photo.id in taken]
+        taken.append(last)
+        for photo in left:
+            apart[photo.id] = min(apart[photo.id], _apart(photo, last))
+    chosen = {photo.id for photo in taken}
+    return [photo for photo in photos if photo.id in chosen]
+
+
+def _one_of_each(best_first: Sequence[PhotoForSet], most: int) -> list[PhotoForSet]:
+    kinds = [_kind(photo) for photo in best_first]
+    counts = Counter(kinds)
+    first: dict[Hashable, PhotoForSet] = {}
+    for photo, kind in zip(best_first, kinds, strict=True):
+        first.setdefault(kind, photo)
+    rarest = sorted(first, key=lambda kind: counts[kind])  # stable: of equals the better one first
+    return [first[kind] for kind in rarest[:most]]
+
+
+def _kind(photo: PhotoForSet) -> Hashable:
+    measured = photo.known.measured
+    if measured is None:
+        return None
+    angle = measured.face.angle if measured.face else None
+    return measured.framing, angle
+
+
+def _apart(one: PhotoForSet, other: PhotoForSet) -> int:
+    bits = distance(one.known, other.known)[0]
+    a, b = one.known.measured, other.known.measured
+    if a is None or b is None:
+        return bits
+    angles = [m.face.angle if m.face else None for m in (a, b)]
+    return (
+        bits
+        + OTHER_FRAMING * (a.framing != b.framing)
+        + OTHER_ANGLE * (angles[0] != angles[1])
+        + OTHER_LIGHT * ((a.light, a.brightness) != (b.light, b.brightness))
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from safelight.domain.findings import Finding, Level, shown
+from safelight.domain.gates import Gates
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import PhotoFacts
-from safelight.domain.profiles import Gates
 
 DUPLICATES = {"exact-duplicate", "near-duplicate"}
 """The kinds of finding that take a photo out of a set."""
@@ -25,19 +25,26 @@ def distance(one: PhotoFacts, other: PhotoFacts) -> tuple[int, bool]:
     return min(plain, mirrored), mirrored < plain
 
 
+def same_picture(one: PhotoForSet, other: PhotoForSet, gates: Gates) -> bool:
+    """Whether two photos are one picture: the same file, or within `near_duplicate_bits`."""
+    a, b = one.known, other.known
+    same_file = a.sha256 is not None and a.sha256 == b.sha256
+    return same_file or distance(a, b)[0] <= gates.near_duplicate_bits
+
+
 def drop_duplicates(
     photos: Sequence[PhotoForSet], gates: Gates
 ) -> tuple[list[PhotoForSet], list[Finding]]:
     """The photos without duplicates (R-38), and a finding for each duplicate and each close pair.
 
-    Of two that are the same the one with more pixels stays, then the one with more bytes, then the
-    earlier. No two that stay are within `near_duplicate_bits` of each other, mirrored or not.
+    Of two that are the same the one whose face is sharp and not smoothed stays, then the one with
+    more pixels, then more bytes, then the earlier. No two that stay are within
+    `near_duplicate_bits` of each other, mirrored or not.
     """
     kept: list[PhotoForSet] = []
     findings: list[Finding] = []
-    for photo in sorted(
-        photos, key=lambda photo: photo.worth, reverse=True
-    ):  # stable: the earlier one stays first
+    # The sort is stable: of equals the earlier one stays.
+    for photo in sorted(photos, key=lambda photo: photo.worth, reverse=True):
         pairs = [(*distance(photo.known, other.known), other) for other in kept]
         same = next((o for o in kept if o.known.sha256 == photo.known.sha256), None)
         nearest = min(pairs, key=lambda pair: pair[0], default=None)
@@ -55,6 +62,8 @@ def drop_duplicates(
 
 def _better(stays: PhotoForSet, goes: PhotoForSet) -> str:
     one, other = stays.known, goes.known
+    if stays.flaws < goes.flaws:
+        return "is sharper and not smoothed"
     if one.pixels > other.pixels:
         return (
             f"has more pixels ({one.width} × {one.height} against {other.width} × {other.height})"

@@ -45,6 +45,8 @@ class Finding:
     measured: str | float | None = None
     limit: str | float | None = None
     remedy: str | None = None
+    source: str | None = None
+    """Where the limit comes from."""
 
     @property
     def blocks(self) -> bool:
@@ -66,6 +68,31 @@ class Finding:
                 "trust": Trust(data.get("trust", "measured")),
             }
         )
+
+
+def of_set(
+    kind: str,
+    level: Level,
+    says: str,
+    measured: str | float | None = None,
+    limit: str | float | None = None,
+    remedy: str | None = None,
+    *,
+    source: str | None = None,
+    trust: Trust = Trust.MEASURED,
+) -> Finding:
+    """A finding on the set as a whole; the message is what is said and the way out."""
+    message = f"{says} {remedy}" if remedy else says
+    return Finding(
+        kind,
+        level,
+        message,
+        trust=trust,
+        measured=measured,
+        limit=limit,
+        remedy=remedy,
+        source=source,
+    )
 
 
 def blocked(findings: Iterable[Finding]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from safelight.domain.findings import Finding
 from safelight.domain.photos import PhotoFacts
+from safelight.domain.quality import is_blurred, is_smoothed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class PhotoForSet:
         return self.facts
 
     @property
-    def worth(self) -> tuple[int, int]:
-        """What it is measured by where one of two is to stay: pixels, then bytes."""
-        return self.known.pixels, self.known.bytes
+    def flaws(self) -> int:
+        """How many things speak against it that do not take it out: a blurred or smoothed face."""
+        measured = self.known.measured
+        return is_blurred(measured) + is_smoothed(measured)
+
+    @property
+    def worth(self) -> tuple[int, int, int]:
+        """What it is measured by where one of two is to stay: flaws, then pixels, then bytes."""
+        return -self.flaws, self.known.pixels, self.known.bytes

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from safelight.domain.errors import SafelightError
-from safelight.domain.findings import Finding, Level, shown
+from safelight.domain.findings import Finding, Level, Trust, shown
+from safelight.domain.gates import Gates
 from safelight.domain.measured import Measured
-from safelight.domain.profiles import Gates
+from safelight.domain.quality import judge_measured
 
 MAX_PIXELS = 100_000_000
 """More is not decoded. 100 MP holds every phone's and camera's usual output; a decoded pixel costs up
@@ -177,9 +178,17 @@ def judge_decoding(
 
 
 def judge_photo(
-    facts: PhotoFacts, gates: Gates, *, name: str, photo_id: str | None = None
+    facts: PhotoFacts,
+    gates: Gates,
+    *,
+    name: str,
+    photo_id: str | None = None,
+    kind: str = "person",
 ) -> tuple[Finding, ...]:
-    """Every finding on one photo under *gates*: pure, so it can be asked again when a gate changes."""
+    """Every finding on one photo of a subject of *kind* under *gates*.
+
+    Pure, so it can be asked again when a gate changes.
+    """
     found = list(judge_decoding(facts, name=name, photo_id=photo_id))
     if not facts.decodable:
         return tuple(found)
@@ -189,15 +198,19 @@ def judge_photo(
     if short < gates.min_side:  # R-28
         says = f"is {size}; its shorter side must be at least {gates.min_side}"
         remedy = "Send the original, or a larger copy; enlarging a small one does not help."
-        found.append(find("too-small", Level.BLOCK, says, short, gates.min_side, remedy))
+        found.append(find("too-small", Level.BLOCK, says, short, gates.min_side, remedy, "R-28"))
     elif short < GOOD_SIDE:  # R-28
         says = f"is {size}; {GOOD_SIDE} or more on the shorter side is better"
         remedy = "Send the original if there is a larger one."
-        found.append(find("smaller-than-good", Level.NOTE, says, short, GOOD_SIDE, remedy))
+        found.append(find("smaller-than-good", Level.NOTE, says, short, GOOD_SIDE, remedy, "R-28"))
     if facts.bytes < gates.min_bytes:  # R-29
         says = f"is {facts.bytes:,} bytes; at least {gates.min_bytes:,} are needed"
         remedy = "Send the original; a file this small has lost its detail to compression."
-        found.append(find("too-few-bytes", Level.BLOCK, says, facts.bytes, gates.min_bytes, remedy))
+        found.append(
+            find("too-few-bytes", Level.BLOCK, says, facts.bytes, gates.min_bytes, remedy, "R-29")
+        )
+    if facts.measured is not None:
+        found += judge_measured(facts.measured, gates, find, kind=kind)
     return tuple(found)
 
 
@@ -237,6 +250,8 @@ class _Finder:
         measured: str | float | None,
         limit: str | float | None = None,
         remedy: str | None = None,
+        source: str | None = None,
+        trust: Trust = Trust.MEASURED,
     ) -> Finding:
         return Finding(
             kind=kind,
@@ -247,6 +262,8 @@ class _Finder:
             measured=measured,
             limit=limit,
             remedy=remedy,
+            source=source,
+            trust=trust,
         )
 
 

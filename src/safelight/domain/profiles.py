@@ -17,40 +17,10 @@ from types import MappingProxyType
 from typing import Any
 
 from safelight.domain.errors import Invalid, NotFound
+from safelight.domain.gates import Gates
 from safelight.domain.trainer_inputs import INPUTS, check_input
 
-DEFAULT = "likeness@v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What photos and sets are measured against (K6). Counts are of photos that are kept.
-
-    Fewer than `block`: no training. Fewer than `warn`: a warning. `ideal_min` to `ideal_max`: what
-    the profile was made for. More than `soft_max`: a warning, and only the `soft_max` that differ
-    most are taken (K7: a rule of curation, not of physics).
-    """
-
-    block: int
-    warn: int
-    ideal_min: int
-    ideal_max: int
-    soft_max: int
-    min_side: int = 512
-    """Pixels of the shorter side (R-28)."""
-    min_bytes: int = 10 * 1024
-    """Bytes of the file (R-29)."""
-    near_duplicate_bits: int = 10
-    """Perceptual hashes this many bits apart or fewer are the same picture."""
-    review_bits: int = 14
-    """Up to here two pictures are worth a look; distinct photos are 18 or more apart."""
-
-    def __post_init__(self) -> None:
-        order = (self.block, self.warn, self.ideal_min, self.ideal_max, self.soft_max)
-        if order[0] < 1 or list(order) != sorted(order):
-            raise Invalid(
-                f"Gates must rise from block to soft_max and start at 1 or more: {order}."
-            )
+DEFAULT = "likeness@v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +165,7 @@ def parse_profile(text: str) -> Profile:
                 raise Invalid(f"{name!r} is listed as ignored, but the trainer takes it.")
         return Profile(
             sent=MappingProxyType(data.pop("sent")),
-            gates=Gates(**data.pop("gates")),
+            gates=Gates.parse(data.pop("gates")),
             steps=fixed,
             generation=GenerationPreset(**data.pop("generation")),
             previews=tuple(Preview(**item) for item in data.pop("previews")),

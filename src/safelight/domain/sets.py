@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from safelight.domain.choosing import choose
+from safelight.domain.composition import judge_mix, mix_of, to_add
 from safelight.domain.duplicates import DUPLICATES, drop_duplicates
-from safelight.domain.findings import Finding, Level, blocked, shown
+from safelight.domain.findings import Finding, Level, Trust, blocked, of_set, shown
+from safelight.domain.gates import Gates
+from safelight.domain.identity import judge_identity
+from safelight.domain.limits import JUDGE
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import judge_photo
-from safelight.domain.profiles import Gates
+from safelight.domain.retrain import LastGood, judge_retrain
+from safelight.domain.variety import judge_variety
+
+Exposures = Callable[[int], float]
+"""How often each image is seen, by how many there are."""
 
 
 class Verdict(StrEnum):
@@ -32,6 +41,8 @@ class SetReport:
     kept: tuple[str, ...]
     dropped: Mapping[str, str]
     counts: Mapping[str, int]
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What was measured of the set, as JSON takes it: composition, exposures, the retrain guard."""
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON takes it."""
@@ -41,6 +52,7 @@ class SetReport:
             "kept": list(self.kept),
             "dropped": dict(self.dropped),
             "counts": dict(self.counts),
+            "details": dict(self.details),
         }
 
     @classmethod
@@ -52,26 +64,42 @@ class SetReport:
             kept=tuple(data["kept"]),
             dropped=dict(data["dropped"]),
             counts=dict(data["counts"]),
+            details=dict(data.get("details", {})),
         )
 
 
-def judge_set(photos: Sequence[PhotoForSet], gates: Gates) -> SetReport:
+def judge_set(
+    photos: Sequence[PhotoForSet],
+    gates: Gates,
+    *,
+    kind: str = "person",
+    exposures: Exposures | None = None,
+    before: LastGood | None = None,
+    answer: str | None = None,
+) -> SetReport:
     """Judge every photo and the set as a whole, and say which photos to train on.
 
-    Photos that cannot be used and duplicates go out first; the counts are held against what is left
-    (K6), and more than the soft maximum is thinned to the photos that differ most (K7).
+    Photos that cannot be used, photos of another person and duplicates go out first; the counts are
+    held against what is left (K6), and more than the soft maximum is thinned to the photos that
+    differ most (K7). What is kept is then judged as a set. *before* is the last good version's set,
+    *answer* what a person said to the guard's question (`gates.ANSWERS`).
     """
     findings: list[Finding] = []
     dropped: dict[str, str] = {}
     usable: list[PhotoForSet] = []
     for photo in photos:
-        own = (*photo.findings, *_judged(photo, gates))
+        own = (*photo.findings, *_judged(photo, gates, kind))
         findings += own
         if blocked(own):
             dropped[photo.id] = next(item.kind for item in own if item.blocks)
         else:
             usable.append(photo)
-    distinct, doubles = drop_duplicates(usable, gates)
+    strangers = judge_identity(usable, kind=kind)
+    findings += strangers
+    others = {item.photo_id: item.kind for item in strangers if item.photo_id and item.blocks}
+    dropped |= others
+    theirs = [photo for photo in usable if photo.id not in others]
+    distinct, doubles = drop_duplicates(theirs, gates)
     findings += doubles
     dropped |= {
         item.photo_id: item.kind for item in doubles if item.photo_id and item.kind in DUPLICATES
@@ -79,11 +107,13 @@ def judge_set(photos: Sequence[PhotoForSet], gates: Gates) -> SetReport:
     kept = choose(distinct, gates.soft_max)
     taken = {photo.id for photo in kept}
     dropped |= {photo.id: "not-chosen" for photo in distinct if photo.id not in taken}
+    about, details = _as_a_whole(usable, kept, gates, exposures, before, answer)
+    findings += about
     findings += _count_findings(len(photos), len(distinct), gates)
     counts = {
         "given": len(photos),
-        "rejected": len(photos) - len(usable),
-        "duplicates": len(usable) - len(distinct),
+        "rejected": len(photos) - len(theirs),
+        "duplicates": len(theirs) - len(distinct),
         "not_chosen": len(distinct) - len(kept),
         "kept": len(kept),
     }
@@ -93,16 +123,84 @@ def judge_set(photos: Sequence[PhotoForSet], gates: Gates) -> SetReport:
         kept=tuple(photo.id for photo in kept),
         dropped=dropped,
         counts=counts,
+        details=details,
     )
 
 
-def _judged(photo: PhotoForSet, gates: Gates) -> tuple[Finding, ...]:
+def _as_a_whole(
+    usable: Sequence[PhotoForSet],
+    kept: Sequence[PhotoForSet],
+    gates: Gates,
+    exposures: Exposures | None,
+    before: LastGood | None,
+    answer: str | None,
+) -> tuple[list[Finding], dict[str, Any]]:
+    mix = mix_of(kept)
+    seen = round(exposures(len(kept)), 1) if exposures and kept else None
+    findings = [
+        *_not_measured(usable),
+        *judge_mix(mix, gates),
+        *judge_variety(kept, mix, gates),
+        *_exposures(seen, gates),
+    ]
+    details: dict[str, Any] = {
+        "judge": JUDGE,
+        "analyser": sorted({m.analyser for photo in usable if (m := photo.known.measured)}),
+        "composition": {
+            "source": gates.composition.source if gates.composition else None,
+            "before": mix_of(usable).to_dict(gates.composition, gates),
+            "after": mix.to_dict(gates.composition, gates),
+        },
+        "to_add": to_add(mix, gates),
+        "exposures": seen,
+        "retrain": None,
+    }
+    if before is not None and kept:
+        guard, details["retrain"] = judge_retrain(
+            kept, before, gates, exposures=seen, answer=answer
+        )
+        findings += guard
+    return findings, details
+
+
+def _judged(photo: PhotoForSet, gates: Gates, kind: str) -> tuple[Finding, ...]:
     if photo.facts is not None:
-        return judge_photo(photo.facts, gates, name=photo.name, photo_id=photo.id)
+        return judge_photo(photo.facts, gates, name=photo.name, photo_id=photo.id, kind=kind)
     if blocked(photo.findings):
         return ()
     message = f"{shown(photo.name)} has not been inspected, so it is not used."
     return (Finding("not-inspected", Level.BLOCK, message, photo.name, photo.id),)
+
+
+def _not_measured(photos: Sequence[PhotoForSet]) -> list[Finding]:
+    """Once for the set: what could not be measured, in how many photos, and why."""
+    reasons: Counter[tuple[str, str]] = Counter()
+    for photo in photos:
+        measured = photo.known.measured
+        if measured is None:
+            reasons["faces, framing, sharpness and light", "they were not looked at"] += 1
+        else:
+            reasons.update(measured.not_measured)
+    found = []
+    for (what, why), count in sorted(reasons.items()):
+        says = f"Not measured in {count} of {len(photos)} photos: {what} ({why})."
+        found.append(
+            of_set("not-measured", Level.NOTE, says, count, len(photos), trust=Trust.NOT_MEASURED)
+        )
+    return found
+
+
+def _exposures(seen: float | None, gates: Gates) -> list[Finding]:
+    """Finding 4, K2: how often each image is seen."""
+    least, most = gates.exposures_min, gates.exposures_max
+    if seen is None or least is None or most is None or least <= seen <= most:
+        return []
+    says = f"Each image is seen {seen:g} times; {least:g} to {most:g} are what the profile is made for."
+    few = seen < least
+    remedy = "Ask for more steps." if few else "Add photos, or ask for fewer steps."
+    limit = least if few else most
+    kind = "few-exposures" if few else "many-exposures"
+    return [of_set(kind, Level.NOTE, says, seen, limit, remedy, source="K2")]
 
 
 def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
@@ -112,30 +210,23 @@ def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
     if usable < gates.block:
         remedy = f"Add at least {gates.block - usable} more different photos; {ideal}."
         message = f"{have}; at least {gates.block} are needed."
-        return [_of_set("too-few-photos", Level.BLOCK, message, usable, gates.block, remedy)]
+        return [of_set("too-few-photos", Level.BLOCK, message, usable, gates.block, remedy)]
     if usable < gates.warn:
         remedy = f"Add {gates.ideal_min - usable} or more different photos; {ideal}."
         message = f"{have}; under {gates.warn} the likeness may be weak."
-        return [_of_set("few-photos", Level.WARN, message, usable, gates.warn, remedy)]
+        return [of_set("few-photos", Level.WARN, message, usable, gates.warn, remedy)]
     if usable < gates.ideal_min:
         remedy = f"Add {gates.ideal_min - usable} or more different photos if you have them."
         message = f"{have}; {ideal}."
-        return [_of_set("few-photos", Level.NOTE, message, usable, gates.ideal_min, remedy)]
+        return [of_set("few-photos", Level.NOTE, message, usable, gates.ideal_min, remedy)]
     if usable > gates.soft_max:
         remedy = "Remove the weaker ones yourself if you want another choice."
         message = f"{have}; the {gates.soft_max} that differ most are taken."
-        return [_of_set("many-photos", Level.WARN, message, usable, gates.soft_max, remedy)]
+        return [of_set("many-photos", Level.WARN, message, usable, gates.soft_max, remedy)]
     if usable > gates.ideal_max:
         message = f"{have}; {ideal}."
-        return [_of_set("many-photos", Level.NOTE, message, usable, gates.ideal_max, None)]
+        return [of_set("many-photos", Level.NOTE, message, usable, gates.ideal_max, None)]
     return []
-
-
-def _of_set(
-    kind: str, level: Level, message: str, measured: int, limit: int, remedy: str | None
-) -> Finding:
-    text = f"{message} {remedy}" if remedy else message
-    return Finding(kind, level, text, measured=measured, limit=limit, remedy=remedy)
 
 
 def _verdict(findings: Iterable[Finding]) -> Verdict:

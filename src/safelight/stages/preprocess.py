@@ -14,6 +14,7 @@ from safelight.domain.captions import caption_for
 from safelight.domain.dataset import Manifest, ManifestPhoto, stem
 from safelight.domain.errors import ObjectMissing
 from safelight.domain.findings import Finding, blocked
+from safelight.domain.gates import Gates
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import (
     MAX_BYTES,
@@ -26,7 +27,7 @@ from safelight.domain.photos import (
     missing,
     too_many_bytes,
 )
-from safelight.domain.profiles import Gates, Profile
+from safelight.domain.profiles import Profile
 from safelight.domain.sets import SetReport, Verdict, judge_set
 from safelight.stages.tools import Eye, Pulse, Store
 from safelight.stages.zipping import ZipEntry, write_zip

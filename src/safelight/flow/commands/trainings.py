@@ -10,13 +10,13 @@ from safelight.db import jobs, subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
 from safelight.domain.nouns import Subject, Training
-from safelight.domain.profiles import get_profile, training_input
+from safelight.domain.profiles import DEFAULT, get_profile, training_input
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_TRAINING, TrainingState
 from safelight.flow import paid
 from safelight.flow.commands import Actor
 
-DEFAULT_PROFILE = "likeness@v1"
+DEFAULT_PROFILE = DEFAULT
 
 
 def start_training(

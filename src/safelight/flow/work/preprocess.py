@@ -10,10 +10,11 @@ from safelight.db import subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.findings import Finding
+from safelight.domain.gates import Gates
 from safelight.domain.nouns import Job, Photo, Subject
 from safelight.domain.outcome import Done, Outcome, Park
 from safelight.domain.photos import PhotoFacts
-from safelight.domain.profiles import Gates, Profile, get_profile, training_input
+from safelight.domain.profiles import Profile, get_profile, training_input
 from safelight.domain.queues import Kind
 from safelight.domain.states import PhotoState, TrainingState
 from safelight.flow import paid

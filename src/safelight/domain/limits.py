@@ -1,0 +1,61 @@
+"""The numbers that photos are judged by whatever the profile, each with where it comes from.
+
+A judgement is the photo's measurements against these, so a number may change and every photo be judged
+anew without being decoded again. `JUDGE` is stored with every report and rises with any change here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+JUDGE = "judge-1"
+"""The version of everything that judges. Reports of another version can be made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A number and its source."""
+
+    value: float
+    source: str
+
+
+SAME_PERSON = Limit(0.50, "38 pairs of one person: 0.547 or more")
+"""Cosine of identity vectors: from here on one person."""
+OTHER_PERSON = Limit(0.36, "262 pairs of two persons: 0.356 or less")
+"""Under this another person; between the two a person looks."""
+OTHER_PERSON_SIDEWAYS = Limit(0.20, "not validated; 262 pairs were of faces seen from the front")
+"""The same for a face seen from the side."""
+FACE_PIXELS = Limit(28, "identity was measured on faces 28 pixels wide or more")
+"""Narrower faces say nothing about who it is."""
+
+BLURRED_FACE = Limit(30, "Laplacian variance of the aligned 224-pixel face")
+"""R-32, C7: a face less sharp than this is blurred."""
+SMOOTHED = Limit(0.10, "fine detail in skin against that of the features; AUC 0.8, so a hint only")
+"""R-30, R-45: less than this looks like a beauty filter."""
+BLOCKY = Limit(
+    1.8, "blockiness after saving at 95: 1.13 an original, 1.55 quality 50, 1.84 quality 30"
+)
+"""R-32: more than this has been compressed hard before."""
+LOW_QUALITY = Limit(40, "R-32; the quality in the file's own tables, exact within 0.2")
+"""A JPEG saved at less has lost detail."""
+DARK = Limit(0.12, "not validated; mean brightness, 0 to 1")
+BRIGHT = Limit(0.90, "not validated; mean brightness, 0 to 1")
+CLIPPED = Limit(0.40, "not validated; the share of pixels at black or white")
+LYING = Limit(60, "identity is not measurable on a face turned by 90 degrees")
+"""Degrees: a face rolled further lies on its side."""
+
+BUSY_BACKGROUND = Limit(0.14, "edge density: 0.00 to 0.02 plain, 0.14 to 0.20 busy")
+ALMOST_ALL = Limit(
+    0.80, "a set of which more than four in five photos share a trait is that trait's"
+)
+"""For variety (R-36 to R-38), and for phrases in captions."""
+PROCESSED_APART = Limit(0.15, "K8: light may vary, processing may not")
+"""Between this share and its rest, a set mixes two kinds of processing."""
+
+FEWER = Limit(0.75, "R-142, K21")
+"""A retrain with less than this share of the last good version's photos is asked about."""
+OVERLAP = Limit(0.50, "K21")
+"""Less than this share of the last good set in the new one makes it another set."""
+EXPOSURES_UP = Limit(2.0, "finding 4: 20 photos at 1400 steps are 70 each, 5 are 280")
+"""More exposures an image than this many times the last good version's are asked about."""

@@ -1,0 +1,183 @@
+"""What follows from one photo's measurements: blurred, filtered, dark, no face, several people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from safelight.domain.findings import Finding, Level, Trust
+from safelight.domain.gates import Gates
+from safelight.domain.limits import (
+    BLOCKY,
+    BLURRED_FACE,
+    BRIGHT,
+    CLIPPED,
+    DARK,
+    FACE_PIXELS,
+    LOW_QUALITY,
+    LYING,
+    SMOOTHED,
+)
+from safelight.domain.measured import Face, Framing, Measured
+
+
+class Find(Protocol):
+    """Makes a finding on the photo that is being judged."""
+
+    def __call__(
+        self,
+        kind: str,
+        level: Level,
+        says: str,
+        measured: str | float | None,
+        limit: str | float | None = None,
+        remedy: str | None = None,
+        source: str | None = None,
+        trust: Trust = Trust.MEASURED,
+    ) -> Finding: ...
+
+
+def judge_measured(
+    measured: Measured, gates: Gates, find: Find, *, kind: str = "person"
+) -> tuple[Finding, ...]:
+    """The findings on one photo by what was measured of it; *kind* is the subject's.
+
+    What was not measured gives none: the set says once what is missing. A drawn character's face is
+    often not found, which is a note on it and a warning on a person.
+    """
+    return (
+        *_faces(measured, gates, find, kind),
+        *_sharp(measured, find),
+        *_processed(measured, find),
+        *_exposed(measured, find),
+    )
+
+
+def is_blurred(measured: Measured | None) -> bool:
+    """Whether its face is known to be blurred."""
+    sharp = measured.sharpness_face if measured else None
+    return sharp is not None and sharp < BLURRED_FACE.value
+
+
+def is_smoothed(measured: Measured | None) -> bool:
+    """Whether its skin looks smoothed: a hint."""
+    detail = measured.smoothing if measured else None
+    return detail is not None and detail < SMOOTHED.value
+
+
+def knows_who(face: Face) -> bool:
+    """Whether the face says who it is: large enough, and its identity was measured."""
+    return face.embedding is not None and min(face.width, face.height) >= FACE_PIXELS.value
+
+
+def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[Finding]:
+    if measured.faces is None:
+        return
+    face = measured.face
+    if face is None:
+        level = Level.NOTE if kind == "character" else Level.WARN
+        says = "shows no face that was found (faces turned far away are not)"
+        remedy = "Send a photo with the face in view, unless the back view is meant."
+        yield find("no-face", level, says, 0, 1, remedy, "R-35", Trust.HINT)
+        return
+    people = measured.people if measured.people is not None else len(measured.faces)
+    if people > 1:
+        wanted = gates.composition is not None and "several-people" in gates.composition.tags
+        says = f"shows {people} people"
+        out = None if wanted else "Crop it to the one, or send a photo of them alone."
+        level = Level.NOTE if wanted else Level.WARN
+        yield find("several-people", level, says, people, 1, out, "R-39, R-50")
+    if face.roll is not None and abs(face.roll) > LYING.value:
+        says = f"has its face turned by {abs(face.roll):.0f} degrees"
+        remedy = "Turn it upright and send it again."
+        yield find(
+            "face-turned",
+            Level.WARN,
+            says,
+            round(face.roll),
+            LYING.value,
+            remedy,
+            LYING.source,
+        )
+    if face.cut:
+        says = "has its face cut off by the edge"
+        remedy = "Send the photo uncropped; a face that is cut off halves the likeness."
+        source = "SceneWorks sc-6541: identity 0.156 against 0.285"
+        yield find("face-cut", Level.WARN, says, "cut", "whole", remedy, source)
+    width = round(min(face.width, face.height))
+    if width < FACE_PIXELS.value and measured.framing is not Framing.WIDE:
+        says = f"has a face {width} pixels wide; under {FACE_PIXELS.value:g} nobody can be told"
+        remedy = "Send a larger copy, or go nearer."
+        yield find(
+            "face-too-small", Level.NOTE, says, width, FACE_PIXELS.value, remedy, FACE_PIXELS.source
+        )
+
+
+def _sharp(measured: Measured, find: Find) -> Iterator[Finding]:
+    if not is_blurred(measured):
+        return
+    sharp = round(measured.sharpness_face or 0.0, 1)
+    how = {"motion": " (it moved)", "defocus": " (out of focus)"}.get(measured.blur or "", "")
+    says = (
+        f"has a blurred face{how}: sharpness {sharp:g}, from {BLURRED_FACE.value:g} on it is sharp"
+    )
+    remedy = "Send a sharper photo of the same kind in its place."
+    yield find(
+        "blurred-face", Level.WARN, says, sharp, BLURRED_FACE.value, remedy, BLURRED_FACE.source
+    )
+
+
+def _processed(measured: Measured, find: Find) -> Iterator[Finding]:
+    if is_smoothed(measured):
+        detail = round(measured.smoothing or 0.0, 3)
+        says = f"looks smoothed, as by a beauty filter (fine detail {detail:g})"
+        remedy = "Send the photo as the camera made it; a filter is learned with the face."
+        yield find(
+            "smoothed",
+            Level.WARN,
+            says,
+            detail,
+            SMOOTHED.value,
+            remedy,
+            SMOOTHED.source,
+            Trust.HINT,
+        )
+    remedy = "Send the original and not a copy that a messenger made smaller."
+    if measured.jpeg_quality is not None and measured.jpeg_quality < LOW_QUALITY.value:
+        quality = round(measured.jpeg_quality)
+        says = (
+            f"is compressed hard: JPEG quality {quality}, at least {LOW_QUALITY.value:g} is asked"
+        )
+        yield find(
+            "compressed", Level.WARN, says, quality, LOW_QUALITY.value, remedy, LOW_QUALITY.source
+        )
+    elif measured.recompressed is not None and measured.recompressed > BLOCKY.value:
+        blocks = round(measured.recompressed, 2)
+        says = f"has been compressed hard before it was saved (blockiness {blocks:g})"
+        yield find(
+            "compressed",
+            Level.WARN,
+            says,
+            blocks,
+            BLOCKY.value,
+            remedy,
+            BLOCKY.source,
+            Trust.HINT,
+        )
+
+
+def _exposed(measured: Measured, find: Find) -> Iterator[Finding]:
+    remedy = "Send one with more even light, unless it is meant so."
+    luma, low, high = measured.luma, measured.clipped_low, measured.clipped_high
+    if (luma is not None and luma < DARK.value) or (low is not None and low > CLIPPED.value):
+        says = "is very dark"
+        yield find("dark", Level.NOTE, says, _r(luma), DARK.value, remedy, DARK.source, Trust.HINT)
+    elif (luma is not None and luma > BRIGHT.value) or (high is not None and high > CLIPPED.value):
+        says = "is very bright: parts of it have lost their detail"
+        yield find(
+            "bright", Level.NOTE, says, _r(luma), BRIGHT.value, remedy, BRIGHT.source, Trust.HINT
+        )
+
+
+def _r(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     unknown_wait_seconds: float = Field(600.0, gt=0, alias="SAFELIGHT_UNKNOWN_WAIT_SECONDS")
     """How long the provider's list is searched for a request whose reply was lost before the
     training is parked for a person."""
-    keep_versions: int = Field(5, ge=1, alias="SAFELIGHT_KEEP_VERSIONS")
+    retention_file: Path | None = Field(None, alias="SAFELIGHT_RETENTION_FILE")
+    """Retention rules of one's own (TOML); what it leaves out is as in `retention.toml`."""
     cleanup_seconds: float = Field(60.0, gt=0, alias="SAFELIGHT_CLEANUP_SECONDS")
 
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="SAFELIGHT_LOG_FORMAT")

@@ -27,7 +27,15 @@ from tests.support.pipeline import (
     train,
 )
 
-KEEP = 3
+RULES = """
+[versions]
+keep = 3
+rollback = "0 s"
+[uploads]
+age = "0 s"
+[pace]
+objects = 100
+"""
 
 
 @pytest.fixture
@@ -36,11 +44,13 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def here(cx: Context, provider: ScriptedProvider) -> Context:
+def here(cx: Context, provider: ScriptedProvider, tmp_path: Path) -> Context:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(RULES)
     return replace(
         cx,
         tools=replace(cx.tools, provider=provider),
-        settings=cx.settings.model_copy(update={"keep_versions": KEEP}),
+        settings=cx.settings.model_copy(update={"retention_file": rules}),
     )
 
 

@@ -7,7 +7,15 @@ import sys
 import typer
 
 from safelight import config
-from safelight.cli import course, inspecting, operating, running, training, weights
+from safelight.cli import (
+    cleaning,
+    course,
+    inspecting,
+    operating,
+    running,
+    training,
+    weights,
+)
 from safelight.cli.console import err
 from safelight.domain.errors import SafelightError
 
@@ -20,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for module in (running, training, inspecting, course, operating, weights):
+for module in (running, training, inspecting, course, operating, weights, cleaning):
     module.add_to(app)
 
 

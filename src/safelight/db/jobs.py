@@ -219,6 +219,14 @@ def take_slot(tx: Tx, name: str, period: float) -> bool:
     return tx.row(sql.take_slot, {"name": name, "period": float(period)}) is not None
 
 
+def count_open(tx: Tx, kind: Kind) -> int:
+    """How many jobs of *kind* are on their way."""
+    row = tx.row(sql.count_open, {"queue": str(POLICIES[kind].queue), "kind": str(kind)})
+    assert row is not None
+    found: int = row["n"]
+    return found
+
+
 def forget_slots(tx: Tx) -> None:
     """Drop slots long past."""
     tx.run(sql.forget_slots)

@@ -143,9 +143,9 @@ def remove_photo(tx: Tx, id: UUID, owner_id: UUID, *, actor: str) -> bool:
     return row is not None
 
 
-def remove_awaited(tx: Tx, key: str, *, actor: str) -> None:
-    """An upload that never came."""
-    tx.run(photos_sql.remove_awaited, {"key": key, "actor": actor})
+def remove_awaited(tx: Tx, keys: Sequence[str], *, actor: str) -> None:
+    """Uploads that never came: those of these objects that are still awaited."""
+    tx.run(photos_sql.remove_awaited, {"keys": list(keys), "actor": actor})
 
 
 def next_dataset_number(tx: Tx, subject_id: UUID) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from safelight.db.statements import statements
-from safelight.db.transaction import Row, Tx
+from safelight.db.transaction import Tx
 
 sql = statements("temporary")
 
@@ -36,11 +36,6 @@ def note(
 def keep(tx: Tx, key: str) -> None:
     """The object is not temporary any more."""
     tx.run(sql.keep, {"key": key})
-
-
-def due(tx: Tx, *, limit: int) -> list[Row]:
-    """key and purpose of what is past its age and needed by nothing."""
-    return tx.rows(sql.due, {"limit": limit})
 
 
 def forget(tx: Tx, keys: Sequence[str]) -> None:

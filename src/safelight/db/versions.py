@@ -93,20 +93,22 @@ def activate(tx: Tx, version: Version, *, actor: str, detail: Json | None = None
     return into(Version, row) if row else None
 
 
-def to_archive(tx: Tx, *, keep: int, limit: int) -> list[Row]:
-    """Candidates beyond the newest *keep* of their subject that nothing in flight needs."""
-    return tx.rows(sql.to_archive, {"keep": keep, "limit": limit})
-
-
-def archive(tx: Tx, id: UUID, *, actor: str) -> Version | None:
-    """Archive it; None: it is active by now, or something in flight needs it."""
-    row = tx.row(sql.archive, {"id": id, "actor": actor})
+def archive(tx: Tx, id: UUID, *, storage_class: str | None, actor: str) -> Version | None:
+    """Archive it; None: it is active by now, on hold, or something in flight needs it."""
+    row = tx.row(sql.archive, {"id": id, "storage_class": storage_class, "actor": actor})
     return into(Version, row) if row else None
 
 
-def ask_provider_delete(tx: Tx, id: UUID) -> None:
-    """The provider was asked to delete its copy."""
-    tx.run(sql.ask_provider_delete, {"id": id})
+def ask_provider_delete(tx: Tx, id: UUID, *, again: float) -> Row | None:
+    """The provider is asked to delete its copy: provider_model, provider_version, `seconds` since it
+    was asked first, and whether to `ask` now (it was not within *again* seconds). None: it is
+    needed, held, or gone already."""
+    return tx.row(sql.ask_provider_delete, {"id": id, "again": again})
+
+
+def provider_refused(tx: Tx, id: UUID, error: str | None, *, over: bool) -> None:
+    """The provider's copy is still there, and why; *over*: it is left to a person."""
+    tx.run(sql.provider_refused, {"id": id, "error": error, "over": over})
 
 
 def provider_deleted(tx: Tx, id: UUID) -> None:

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     ARCHIVE_VERSION = "archive_version"
     DELETE_REMOTE_VERSION = "delete_remote_version"
     PURGE_TEMPORARY = "purge_temporary"
+    APPLY_RETENTION = "apply_retention"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +71,5 @@ POLICIES: dict[Kind, Policy] = {
     Kind.ARCHIVE_VERSION: Policy(Queue.CLEANUP),
     Kind.DELETE_REMOTE_VERSION: Policy(Queue.CLEANUP, attempts=12),
     Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP),
+    Kind.APPLY_RETENTION: Policy(Queue.CLEANUP),
 }

@@ -8,6 +8,7 @@ from safelight import logging
 from safelight.db import jobs, owners
 from safelight.db.transaction import Database, Tx
 from safelight.domain.queues import Kind, Queue
+from safelight.flow.retention import PERIODIC
 
 log = logging.get(__name__)
 
@@ -51,7 +52,7 @@ def periodic(db: Database, *, every: float) -> list[Kind]:
     """Start the periodic cleanup of this slot, unless another clock has."""
     started: list[Kind] = []
     with db.transaction() as tx:
-        for kind in (Kind.PURGE_TEMPORARY, Kind.ARCHIVE_VERSIONS):
+        for kind in PERIODIC:
             if jobs.take_slot(tx, str(kind), every):
                 jobs.add(tx, kind, actor="clock", unique_key=str(kind))
                 started.append(kind)

@@ -253,8 +253,14 @@ ON CONFLICT DO NOTHING
 RETURNING slot;
 
 -- name: forget_slots
--- Slots long past serve nothing.
-DELETE FROM ticks WHERE slot < now() - interval '2 days';
+-- Slots long past serve nothing; the last one of a name may be of a long period.
+DELETE FROM ticks t WHERE slot < now() - interval '2 days'
+  AND EXISTS (SELECT FROM ticks n WHERE n.name = t.name AND n.slot > t.slot);
+
+-- name: count_open
+-- How many jobs of a kind have not ended, parked ones apart: those wait for a person.
+SELECT count(*) AS n FROM jobs
+WHERE queue = %(queue)s AND kind = %(kind)s AND state IN ('ready', 'leased');
 
 -- name: signs_of_life
 -- Seconds since the clock last took a slot.

@@ -62,7 +62,7 @@ WITH target AS (
     SELECT p.id, p.state FROM photos p JOIN subjects s ON s.id = p.subject_id
     WHERE p.id = %(id)s AND s.owner_id = %(owner_id)s AND p.state <> 'removed' FOR UPDATE OF p
 ), changed AS (
-    UPDATE photos SET state = 'removed' FROM target WHERE photos.id = target.id
+    UPDATE photos SET state = 'removed', removed_at = now() FROM target WHERE photos.id = target.id
     RETURNING photos.id, photos.key, target.state AS before
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor)
@@ -71,9 +71,10 @@ WITH target AS (
 SELECT id, key FROM changed;
 
 -- name: remove_awaited
--- An upload that never came.
+-- Uploads that never came.
 WITH changed AS (
-    UPDATE photos SET state = 'removed' WHERE key = %(key)s AND state = 'awaited' RETURNING id
+    UPDATE photos SET state = 'removed', removed_at = now(), purged_at = now()
+    WHERE key = ANY(%(keys)s::text[]) AND state = 'awaited' RETURNING id
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor)
     SELECT 'photo', id, 'awaited', 'removed', %(actor)s FROM changed

@@ -8,16 +8,6 @@ ON CONFLICT (key) DO UPDATE SET expires_at = greatest(temporary_objects.expires_
 -- No longer temporary.
 DELETE FROM temporary_objects WHERE key = %(key)s;
 
--- name: due
--- Past their age, and no open training or job needs them; a batch.
-SELECT t.key, t.purpose FROM temporary_objects t
-WHERE t.expires_at < now()
-  AND NOT EXISTS (SELECT FROM trainings r WHERE r.id = t.training_id
-                  AND r.state NOT IN ('succeeded', 'failed', 'canceled'))
-  AND NOT EXISTS (SELECT FROM jobs j WHERE j.target_id = t.training_id
-                  AND j.state IN ('ready', 'leased', 'parked'))
-ORDER BY t.expires_at LIMIT %(limit)s;
-
 -- name: forget
 -- They are deleted from the store.
 DELETE FROM temporary_objects WHERE key = ANY(%(keys)s::text[]);

@@ -56,22 +56,11 @@ WITH changed AS (
 )
 SELECT * FROM changed;
 
--- name: to_archive
--- Candidates older than the newest N of their subject that nothing in flight needs, a batch.
-SELECT id, subject_id, weights_key, weights_bytes, weights_sha256 FROM (
-    SELECT v.*, row_number() OVER (PARTITION BY subject_id ORDER BY number DESC) AS place
-    FROM versions v WHERE v.state IN ('candidate', 'active')
-) ranked
-WHERE place > %(keep)s AND state = 'candidate'
-  AND NOT EXISTS (SELECT FROM generations g WHERE g.version_id = ranked.id
-                  AND g.state NOT IN ('succeeded', 'failed', 'canceled'))
-ORDER BY id LIMIT %(limit)s;
-
 -- name: archive
 -- Ours is verified and kept; the provider's copy may go.
 WITH changed AS (
-    UPDATE versions v SET state = 'archived', archived_at = now()
-    WHERE v.id = %(id)s AND v.state = 'candidate'
+    UPDATE versions v SET state = 'archived', archived_at = now(), storage_class = %(storage_class)s
+    WHERE v.id = %(id)s AND v.state = 'candidate' AND NOT held(v.id, v.subject_id, v.owner_id)
       AND NOT EXISTS (SELECT FROM generations g WHERE g.version_id = v.id
                       AND g.state NOT IN ('succeeded', 'failed', 'canceled'))
     RETURNING *
@@ -82,9 +71,30 @@ WITH changed AS (
 SELECT * FROM changed;
 
 -- name: ask_provider_delete
--- The provider was asked to delete its copy.
-UPDATE versions SET provider_delete_asked_at = coalesce(provider_delete_asked_at, now()) WHERE id = %(id)s;
+-- Before the provider is asked to delete its copy: since when, and whether it is to be asked (again) now.
+WITH target AS (
+    SELECT id, provider_delete_sent_at IS NULL
+               OR provider_delete_sent_at < now() - make_interval(secs => %(again)s) AS ask
+    FROM versions
+    WHERE id = %(id)s AND archived_at IS NOT NULL AND provider_deleted_at IS NULL
+      AND NOT held(id, subject_id, owner_id)
+    FOR UPDATE
+)
+UPDATE versions v SET
+    provider_delete_asked_at = coalesce(v.provider_delete_asked_at, now()),
+    provider_delete_sent_at = CASE WHEN target.ask THEN now() ELSE v.provider_delete_sent_at END
+FROM target WHERE v.id = target.id
+RETURNING v.provider_model, v.provider_version, target.ask,
+          extract(epoch FROM now() - v.provider_delete_asked_at)::float8 AS seconds;
+
+-- name: provider_refused
+-- It does not delete it, or not yet. `over`: it is left to a person, and the clock starts anew with a retry.
+UPDATE versions SET provider_delete_error = %(error)s,
+    provider_delete_asked_at = CASE WHEN %(over)s THEN NULL ELSE provider_delete_asked_at END,
+    provider_delete_sent_at = CASE WHEN %(over)s THEN NULL ELSE provider_delete_sent_at END
+WHERE id = %(id)s;
 
 -- name: provider_deleted
 -- The provider's copy is gone: seen, not assumed.
-UPDATE versions SET provider_deleted_at = coalesce(provider_deleted_at, now()) WHERE id = %(id)s;
+UPDATE versions SET provider_deleted_at = coalesce(provider_deleted_at, now()), provider_delete_error = NULL
+WHERE id = %(id)s;

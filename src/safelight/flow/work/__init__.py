@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from safelight.domain.queues import Kind
 from safelight.flow.perform import Works
-from safelight.flow.work import cleanup, generate, poll, preprocess, submit
+from safelight.flow.work import cleanup, cleanup_versions, generate, poll, preprocess, submit
 
 WORKS: Works = {
     Kind.INSPECT_PHOTOS: preprocess.INSPECT,
@@ -19,8 +19,9 @@ WORKS: Works = {
     Kind.SUBMIT_GENERATION: generate.SUBMIT,
     Kind.SETTLE_GENERATION: generate.SETTLE,
     Kind.FETCH_IMAGES: generate.IMAGES,
-    Kind.ARCHIVE_VERSIONS: cleanup.CHOOSE,
-    Kind.ARCHIVE_VERSION: cleanup.ARCHIVE,
-    Kind.DELETE_REMOTE_VERSION: cleanup.DELETE_REMOTE,
+    Kind.ARCHIVE_VERSIONS: cleanup_versions.CHOOSE,
+    Kind.ARCHIVE_VERSION: cleanup_versions.ARCHIVE,
+    Kind.DELETE_REMOTE_VERSION: cleanup_versions.DELETE_REMOTE,
+    Kind.APPLY_RETENTION: cleanup.RETAIN,
     Kind.PURGE_TEMPORARY: cleanup.PURGE,
 }

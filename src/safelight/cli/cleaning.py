@@ -1,0 +1,65 @@
+"""Commands that show and start cleanup."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from safelight.cli.console import ago, out, say_json, size, system, table
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    cleanup = typer.Typer(
+        help="What is kept for how long, and what goes. `plan` only looks; the clock does the same "
+        "by itself.",
+        no_args_is_help=True,
+    )
+    cleanup.command("plan")(show_plan)
+    cleanup.command("run")(start)
+    app.add_typer(cleanup, name="cleanup", rich_help_panel="Operate")
+
+
+def show_plan(as_json: Json = False) -> None:
+    """Say what would go now, how much of it and by which rule, and what keeps the rest.
+
+    Nothing is deleted. The clock carries out the same plan every SAFELIGHT_CLEANUP_SECONDS; its
+    rules are those of SAFELIGHT_RETENTION_FILE, else those that are shipped.
+    """
+    from safelight.flow.retention import plan, policy_of
+
+    with system() as (cx, _actor):
+        policy = policy_of(cx.settings)
+        with cx.db.transaction() as tx:
+            lines = plan(tx, policy)
+        if as_json:
+            say_json({"rules": str(cx.settings.retention_file or "shipped"), "plan": lines})
+            return
+        table(
+            "What would go",
+            ("what", "how many", "size", "oldest", "why", "kept by"),
+            (
+                (
+                    str(line.rule),
+                    f"{line.things:,}" if line.things else "-",
+                    size(line.bytes) if line.bytes else "",
+                    ago(line.oldest),
+                    line.why,
+                    ", ".join(f"{reason} ({n:,})" for reason, n in line.protected.items()),
+                )
+                for line in lines
+            ),
+        )
+
+
+def start() -> None:
+    """Have the plan carried out now and not at the clock's next turn. Safe to run again."""
+    from safelight.flow.commands.cleaning import run_cleanup
+
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            run_cleanup(tx, actor)
+        out.print("Cleanup is due now. Follow it with `safelight jobs --queue cleanup`.")

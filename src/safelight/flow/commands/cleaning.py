@@ -1,0 +1,14 @@
+"""Commands on cleanup: the clock's work, asked for by a person."""
+
+from __future__ import annotations
+
+from safelight.db import jobs
+from safelight.db.transaction import Tx
+from safelight.flow.commands import Actor
+from safelight.flow.retention import PERIODIC
+
+
+def run_cleanup(tx: Tx, actor: Actor) -> None:
+    """Make the plan due now."""
+    for kind in PERIODIC:
+        jobs.add(tx, kind, actor=actor.name, unique_key=str(kind))

@@ -8,7 +8,7 @@ import socket
 from safelight.clients.broker import Broker
 from safelight.clients.replicate import ReplicateProvider
 from safelight.clients.s3 import S3Store
-from safelight.config import Settings
+from safelight.config import Settings, models_folder
 from safelight.db.transaction import Database
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
@@ -48,7 +48,9 @@ def open_context(settings: Settings, component: str, *, connections: int = 8) ->
     return Context(
         settings=settings,
         db=db,
-        tools=Tools(open_store(settings), open_provider(settings), GuardedEye()),
+        tools=Tools(
+            open_store(settings), open_provider(settings), GuardedEye(models=models_folder())
+        ),
         broker=broker,
         heartbeat=Heartbeat(db, settings.lease_seconds),
         worker=f"{component}@{socket.gethostname()}:{os.getpid()}",

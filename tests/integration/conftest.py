@@ -16,7 +16,7 @@ import redis
 from safelight import config
 from safelight.clients.broker import Broker
 from safelight.clients.s3 import S3Store
-from safelight.config import Settings
+from safelight.config import Settings, models_folder
 from safelight.db.transaction import Database
 from safelight.deps import open_store
 from safelight.flow.context import Context
@@ -93,7 +93,7 @@ def store(stores: Stores) -> Iterator[S3Store]:
 @pytest.fixture(scope="session")
 def eye() -> Iterator[GuardedEye]:
     """The real eye: its child process is started by the first photo."""
-    found = GuardedEye()
+    found = GuardedEye(models=models_folder())
     yield found
     found.close()
 

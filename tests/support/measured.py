@@ -50,7 +50,7 @@ def face(who: int = 1, shot: int = 0, **more: Any) -> Face:
         yaw=0.0,
         angle=Angle.FRONT,
         roll=0.0,
-        sharpness=400.0,
+        sharpness=0.4,
         embedding=person(who, 0.6, shot),
     )
     return replace(known, **more)

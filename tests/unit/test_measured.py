@@ -7,9 +7,7 @@ from safelight.domain.measured import ANALYSER, Angle, Face, Framing, Measured, 
 from safelight.domain.photos import PhotoFacts
 
 VECTOR = [math.sin(number) for number in range(128)]
-FACE = Face(
-    10.5, 20, 300, 360, 0.93, -0.1, 0.5, 3.0, Angle.FRONT, 410.0, False, Face.packed(VECTOR)
-)
+FACE = Face(10.5, 20, 300, 360, 0.93, -0.1, 0.5, 3.0, Angle.FRONT, 0.4, False, Face.packed(VECTOR))
 SEEN = Measured(
     sharpness=120.0,
     faces=(FACE, Face(900, 20, 80, 90, 0.8)),

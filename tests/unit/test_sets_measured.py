@@ -55,7 +55,7 @@ def mixed_set() -> tuple[list[PhotoForSet], dict[str, list[str]]]:
         side = looks(-1 - near) if mirrored else looks(near)
         add(shot, ["near-duplicate"], {"phash": side ^ 0b111, "width": 1100})
     for shot in (40, 41, 42):
-        blurred = face(1, shot, sharpness=8.0, angle=Angle.FRONT)
+        blurred = face(1, shot, sharpness=0.08, angle=Angle.FRONT)
         add(shot, ["blurred-face"], faces=(blurred,))
     for shot in (50, 51):
         add(shot, ["smoothed"], smoothing=0.03)
@@ -173,7 +173,7 @@ def test_a_drawn_characters_identity_is_a_hint_and_takes_nothing_out() -> None:
 
 def test_of_a_pair_the_sharp_one_stays_though_it_is_smaller_and_the_finding_says_why() -> None:
     sharp = photo(0, facts={"width": 1100})
-    blurred = photo(70, facts={"phash": looks(0) ^ 1}, faces=(face(1, 70, sharpness=5.0),))
+    blurred = photo(70, facts={"phash": looks(0) ^ 1}, faces=(face(1, 70, sharpness=0.05),))
     report = judge_set([blurred, sharp, *good_set(15)[1:]], GATES)
     assert report.dropped == {blurred.id: "near-duplicate"}
     assert "is sharper and not smoothed and is kept" in one(report, "near-duplicate").message
@@ -306,7 +306,7 @@ def test_above_the_soft_maximum_no_framing_and_no_angle_is_lost() -> None:
         photo(51, framing=Framing.CLOSE_UP, faces=(face(1, 51, angle=Angle.SIDE_LEFT),)),
     ]
     blurred = [
-        photo(60 + n, framing=Framing.CLOSE_UP, faces=(face(1, 60 + n, sharpness=4.0),))
+        photo(60 + n, framing=Framing.CLOSE_UP, faces=(face(1, 60 + n, sharpness=0.04),))
         for n in range(5)
     ]
     report = judge_set([*blurred, *many, *rare], GATES)

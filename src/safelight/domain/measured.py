@@ -10,7 +10,7 @@ import base64
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -53,10 +53,10 @@ class Face:
 
     `score` is the detector's, 0 to 1. `yaw` is the nose's offset along the eye axis in eye
     distances: 0 straight on, negative to the left of the picture; `pitch` its drop below the eyes
-    against the mouth's (0.5 or so straight on); `roll` in degrees, clockwise. `sharpness` is the
-    Laplacian's variance on the aligned face of 224 pixels. `embedding` is the identity vector, 128
-    float16 of length 1 in base64: biometric data. `cut` is true where the face reaches over the
-    photo's edge.
+    against the mouth's (0.5 or so straight on); `roll` in degrees, clockwise. `sharpness` is
+    measured of the main face only (see `Measured`). `cut` is true where the
+    face reaches over the photo's edge. `embedding` is the identity vector, 128 float16 of length 1
+    in base64: biometric data, kept for the main face and for those as near as it.
     """
 
     x: float
@@ -99,12 +99,14 @@ class Face:
 class Measured:
     """What was measured of one photo beyond its size and format.
 
-    Quality. `sharpness_face` is the main face's, `sharpness` the whole picture's (misled by a blurred
-    background): Laplacian variances at a fixed size. `blur` is `motion` or `defocus`, a hint, where
-    the face is blurred. `luma` is the mean brightness, 0 to 1; `clipped_low` and `clipped_high` the
-    shares of pixels at either end. `jpeg_quality` 1 to 100 from the tables; `recompressed` the
-    blockiness after saving at 95 (1.1 for an original, 1.5 for quality 50, 3 for 10); `smoothing`
-    the energy of fine detail in skin against that of the features (low: smoothed), a hint.
+    Quality. `sharpness_face` is the main face's, 0 to 0.6: the share of its fine detail that a small
+    blur takes away; None where the face is small. `sharpness` is the
+    whole picture's Laplacian variance at a fixed size, misled by a blurred background. `blur` is
+    `motion` or `defocus`, a hint, where the face is blurred. `luma` is the mean brightness, 0 to 1;
+    `clipped_low` and `clipped_high` the shares of pixels at either end. `jpeg_quality` 1 to 100 from
+    the tables; `recompressed` the steps at the borders of JPEG's blocks against those within (1.0 to
+    1.2 for an original, 1.5 and more where it was saved at 50 before). `smoothing` is the fine detail
+    of the main face's skin against that of its features (low: smoothed), a hint.
 
     People. `faces` from the largest down, None where no face was looked for; `people` the faces that
     count as persons. `keypoints` are the 33 points of the pose (x, y as shares of the photo, 0 to 1
@@ -154,6 +156,12 @@ class Measured:
     def face(self) -> Face | None:
         """The main face: the largest; None where there is none or none was looked for."""
         return self.faces[0] if self.faces else None
+
+    def without_identity(self) -> Measured:
+        """As it is, but without any identity vector: who may not keep biometric data keeps this."""
+        if not self.faces:
+            return self
+        return replace(self, faces=tuple(replace(face, embedding=None) for face in self.faces))
 
     def to_dict(self) -> dict[str, Any]:
         """The measurements as JSON takes them; hashes as 16 hex digits."""

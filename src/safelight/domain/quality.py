@@ -116,7 +116,7 @@ def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[
 def _sharp(measured: Measured, find: Find) -> Iterator[Finding]:
     if not is_blurred(measured):
         return
-    sharp = round(measured.sharpness_face or 0.0, 1)
+    sharp = round(measured.sharpness_face or 0.0, 3)
     how = {"motion": " (it moved)", "defocus": " (out of focus)"}.get(measured.blur or "", "")
     says = (
         f"has a blurred face{how}: sharpness {sharp:g}, from {BLURRED_FACE.value:g} on it is sharp"

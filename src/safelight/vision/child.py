@@ -1,4 +1,4 @@
-"""The process that decodes: ``python -m safelight.vision.child SECONDS MEMORY``.
+"""The process that decodes and measures: ``python -m safelight.vision.child SECONDS MEMORY [MODELS]``.
 
 One JSON request a line on standard input, one JSON answer a line on standard output; it ends with its
 input. It may be killed at any moment, by its parent or by its own alarm; nothing rests on it.
@@ -18,33 +18,36 @@ from typing import Any
 from safelight.domain.photos import Undecodable
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import measure
+from safelight.vision.nets import Nets
 
 
-def main(seconds: float, memory: int) -> None:
+def main(seconds: float, memory: int, models: Path | None) -> None:
     """Answer requests until standard input ends.
 
     *memory* is in bytes on top of what the process needs to stand; *seconds* bounds one request.
+    *models* is the folder of the eye's models; None: photos are decoded and not looked at.
     """
     # The answers keep standard output to themselves: a library's print must not be taken for one.
     answers = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    nets = None if models is None else Nets(models)
     _limit(memory)
     print(json.dumps({"ready": os.getpid()}), file=answers, flush=True)
     for line in sys.stdin:
         # The parent kills us first. If it is gone, this does: C code that hangs hears no exception.
         signal.setitimer(signal.ITIMER_REAL, seconds + 5)
-        answer = _answer(json.loads(line))
+        answer = _answer(json.loads(line), nets)
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
+def _answer(request: dict[str, Any], nets: Nets | None) -> dict[str, Any]:
     path = Path(request["path"])
     try:
         if request["call"] == "inspect":
-            return {"facts": measure(path).to_dict()}
+            return {"facts": measure(path, nets).to_dict()}
         target = Path(request["target"])
         return {"derived": asdict(derive_file(path, target, max_side=request["max_side"]))}
     except Undecodable as fault:
@@ -71,4 +74,4 @@ def _limit(memory: int) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]))
+    main(float(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if len(sys.argv) > 3 else None)

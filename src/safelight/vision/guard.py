@@ -39,7 +39,8 @@ class GuardedEye:
 
     A call that outlasts *seconds* is killed and the photo blamed. A child that dies in a call is
     replaced and the call made once more: one death may have been somebody's ``kill``, two are the
-    photo's doing. Calls from several threads wait for each other. `Retryable` if no child comes up.
+    photo's doing. With *models*, the folder of the eye's models, photos are looked at as well as
+    decoded. Calls from several threads wait for each other. `Retryable` if no child comes up.
     """
 
     def __init__(
@@ -48,11 +49,19 @@ class GuardedEye:
         seconds: float = SECONDS,
         start_seconds: float = START_SECONDS,
         memory: int = MEMORY,
+        models: Path | None = None,
         command: Sequence[str] | None = None,
     ) -> None:
         self._seconds = seconds
         self._start_seconds = start_seconds
-        own = (sys.executable, "-m", "safelight.vision.child", str(seconds), str(memory))
+        own: tuple[str, ...] = (
+            sys.executable,
+            "-m",
+            "safelight.vision.child",
+            str(seconds),
+            str(memory),
+        )
+        own += () if models is None else (str(models),)
         self._command = tuple(command or own)
         self._child: _Child | None = None
         self._lock = threading.Lock()

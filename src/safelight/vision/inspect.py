@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from safelight.domain.photos import Inspection, PhotoFacts, Undecodable, judge_decoding
 from safelight.vision.decode import (
+    fit,
     has_alpha,
     open_photo,
     orientation_of,
@@ -17,23 +21,33 @@ from safelight.vision.decode import (
     upright,
 )
 from safelight.vision.hashing import SIDE, perceptual_hash, sha256_file
+from safelight.vision.look import SIDE as LOOK_SIDE
+from safelight.vision.look import File, look
+from safelight.vision.nets import Nets, Picture
+
+_READ_SIDE = 768
+"""Longest side down to which a JPEG may be read at a fraction of its size: the decoder knows halves,
+quarters and eighths, so what it gives has 768 to 1,536 pixels."""
 
 
-def inspect_file(path: Path, name: str) -> Inspection:
+def inspect_file(path: Path, name: str, nets: Nets | None = None) -> Inspection:
     """The facts of the photo at *path*, and the findings that hold under any gates.
 
     *name* is the producer's, for the messages. Never raises for what is in the file.
     """
-    facts = measure(path)
+    facts = measure(path, nets)
     return Inspection(facts, judge_decoding(facts, name=name))
 
 
-def measure(path: Path) -> PhotoFacts:
-    """The facts of the photo at *path*; a photo that cannot be decoded has its fault in them."""
+def measure(path: Path, nets: Nets | None = None) -> PhotoFacts:
+    """The facts of the photo at *path*; a photo that cannot be decoded has its fault in them.
+
+    With *nets*, what can be seen in it is measured too.
+    """
     digest, size = sha256_file(path)
     facts = PhotoFacts(bytes=size, sha256=digest)
     try:
-        return _decoded(path, facts)
+        return _decoded(path, facts, nets)
     except Undecodable as fault:
         return replace(
             facts,
@@ -46,7 +60,7 @@ def measure(path: Path) -> PhotoFacts:
         )
 
 
-def _decoded(path: Path, facts: PhotoFacts) -> PhotoFacts:
+def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
     with open_photo(path) as image:
         # An MPO is a JPEG that carries a second view of the same moment: not an animation.
         format = "jpeg" if image.format == "MPO" else (image.format or "").lower()
@@ -57,12 +71,20 @@ def _decoded(path: Path, facts: PhotoFacts) -> PhotoFacts:
         width, height = image.size if orientation < 5 else image.size[::-1]
         mode, alpha = image.mode, has_alpha(image)
         bits = _bits(image, path)
+        tables = image.quantization if isinstance(image, JpegImageFile) else None
+        stored_width = image.width
         # Reads a JPEG at a fraction of its size: all of its data is still decoded, so a file that
         # is cut short is still found out.
-        image.draft(None, (4 * SIDE, 4 * SIDE))
+        image.draft(None, fit(image.size, _READ_SIDE))
         image.load()
-        picture = shrunk(image, 4 * SIDE)
-        phash, mirror = perceptual_hash(upright(over_white(picture), orientation))
+        reduced = max(1, round(stored_width / image.width))
+        small = over_white(shrunk(image, LOOK_SIDE))
+        phash, mirror = perceptual_hash(upright(shrunk(small, 4 * SIDE), orientation))
+        measured = None
+        if nets is not None:
+            stored = np.asarray(image.convert("L")) if tables else _NOTHING
+            file = File(width, tables, reduced)
+            measured = look(_bgr(upright(small, orientation)), stored, file, nets)
     return replace(
         facts,
         format=format,
@@ -75,7 +97,15 @@ def _decoded(path: Path, facts: PhotoFacts) -> PhotoFacts:
         frames=frames,
         phash=phash,
         mirror_phash=mirror,
+        measured=measured,
     )
+
+
+_NOTHING = np.zeros((1, 1), np.uint8)
+
+
+def _bgr(image: Image.Image) -> Picture:
+    return np.asarray(cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _bits(image: Image.Image, path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -13,6 +14,7 @@ from safelight.db import subjects as rows
 from safelight.db.transaction import Tx
 from safelight.domain import nouns
 from safelight.domain.errors import Invalid
+from safelight.domain.photos import PhotoFacts
 from safelight.flow.commands import subjects as commands
 from safelight.web.access import Cx, Who, v1
 from safelight.web.multipart import SCHEMA, Files
@@ -62,8 +64,14 @@ class Photo(BaseModel):
 
     @classmethod
     def of(cls, photo: nouns.Photo) -> Photo:
-        """As the door shows it."""
-        return cls.model_validate(photo, from_attributes=True)
+        """As the door shows it: identity vectors are biometric data and stay in the database."""
+        found = cls.model_validate(photo, from_attributes=True)
+        if found.facts:
+            facts = PhotoFacts.from_dict(found.facts)
+            if facts.measured:
+                facts = replace(facts, measured=facts.measured.without_identity())
+            found = found.model_copy(update={"facts": facts.to_dict()})
+        return found
 
 
 class SentPhoto(Photo):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.findings import Finding
 from safelight.domain.gates import Gates
-from safelight.domain.nouns import Job, Photo, Subject
+from safelight.domain.nouns import Job, Photo, Subject, Training
 from safelight.domain.outcome import Done, Outcome, Park
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import Profile, get_profile, training_input
@@ -72,19 +72,29 @@ def _settle_inspect(
     cx: Context,
 ) -> Outcome:
     training = training_of(tx, job)
+    keeps = _keeps_identity(tx, training)
     for photo in result:
+        facts = photo.facts
+        if facts is not None and facts.measured is not None and not keeps:
+            facts = replace(facts, measured=facts.measured.without_identity())
         subjects.record_inspection(
             tx,
             UUID(photo.id),
             state=PhotoState.ACCEPTED if photo.accepted else PhotoState.REJECTED,
-            facts=photo.facts.to_dict() if photo.facts else None,
+            facts=facts.to_dict() if facts else None,
             findings=[finding.to_dict() for finding in photo.findings],
-            sha256=photo.facts.sha256 if photo.facts else None,
+            sha256=facts.sha256 if facts else None,
             actor=cx.worker,
         )
     paid.follow(tx, training, Kind.BUILD_DATASET, cx.worker)
     accepted = sum(photo.accepted for photo in result)
     return Done(f"{accepted} of {len(result)} photos can be used")
+
+
+def _keeps_identity(tx: Tx, training: Training) -> bool:
+    """Identity vectors are biometric data: kept with consent on record, or of a made-up character."""
+    subject = subjects.get(tx, training.subject_id, training.owner_id)
+    return subject is not None and (subject.kind == "character" or subject.consented_at is not None)
 
 
 INSPECT = Work(_begin_inspect, _do_inspect, _settle_inspect, cancel_open_training)

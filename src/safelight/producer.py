@@ -29,6 +29,7 @@ from safelight.domain.profiles import DEFAULT
 from safelight.flow.commands import Actor, images
 from safelight.flow.commands import subjects as subject_commands
 from safelight.flow.commands import trainings as training_commands
+from safelight.flow.commands import versions as version_commands
 
 __all__ = ["Producer", "ensure_owner"]
 
@@ -109,7 +110,7 @@ class Producer:
     def activate_version(self, version_id: UUID) -> Version:
         """Let this version draw from now on."""
         with self._asking() as (tx, actor):
-            return images.activate_version(tx, actor, version_id)
+            return version_commands.activate_version(tx, actor, version_id)
 
     def request_generation(
         self,
@@ -119,7 +120,7 @@ class Producer:
         version_id: UUID | None = None,
         **options: Any,
     ) -> Generation:
-        """Ask for images: *options* are `count`, `seed`, `aspect_ratio`, `format` and `scale`."""
+        """Ask for images: *options* are those of `flow.commands.images.request_generation`."""
         with self._asking() as (tx, actor):
             return images.request_generation(
                 tx,

@@ -143,7 +143,7 @@ def test_images_are_asked_for_and_come_with_urls_that_open(
     assert (image["width"], image["height"]) == (64, 48)
     listed = acme.get(f"/v1/generations?version_id={trained['version_id']}").json()["items"]
     assert listed[0]["id"] == found["id"]
-    assert {item["purpose"] for item in listed[1:]} == {"preview"}
+    assert {item["purpose"] for item in listed[1:]} == {"preview", "control"}
     assert all(item["images"] for item in listed)
 
 

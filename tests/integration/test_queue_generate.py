@@ -17,8 +17,9 @@ from safelight.domain.nouns import Training, Version
 from safelight.domain.provider import RemoteStatus, Submission, Unknown
 from safelight.domain.trainer_inputs import matching_modules
 from safelight.flow.commands import Actor
-from safelight.flow.commands.images import activate_version, request_generation
+from safelight.flow.commands.images import request_generation
 from safelight.flow.commands.trainings import cancel_training
+from safelight.flow.commands.versions import activate_version
 from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
@@ -168,8 +169,9 @@ def test_previews_are_asked_for_with_fixed_prompts_and_seeds(
     here: Context, version: Version, provider: ScriptedProvider
 ) -> None:
     """R-113: three to five, the same for every version, each with the version's own trigger."""
-    asked = [c["input"] for c in provider.creates if "prompt" in c["input"]]
+    *asked, control = [c["input"] for c in provider.creates if "prompt" in c["input"]]
     assert 3 <= len(asked) <= 5
+    assert control == {**asked[0], "lora_scale": 0.0}, "the first once more, without the LoRA (C8)"
     for input in asked:
         assert input["prompt"].count(version.trigger_word) == 1
         assert input["lora_scale"] == version.lora_scale  # R-14
@@ -243,7 +245,16 @@ def test_a_users_request_uses_the_active_version_its_trigger_and_its_scale(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"count": 5}, {"scale": 4.0}, {"aspect_ratio": "7:5"}, {"seed": -1}, {"format": "bmp"}],
+    [
+        {"count": 5},
+        {"scale": 4.0},
+        {"guidance": 11.0},
+        {"aspect_ratio": "7:5"},
+        {"seed": -1},
+        {"format": "bmp"},
+        {"extra_lora_scale": 1.0},
+        {"preset": "authentic", "extra_lora": "somebody/super-realism"},
+    ],
 )
 def test_a_request_out_of_range_is_refused_before_anything_is_sent(
     here: Context, who: Actor, version: Version, wrong: Mapping[str, Any]

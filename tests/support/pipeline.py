@@ -22,6 +22,7 @@ from safelight.flow.commands.trainings import start_training
 from safelight.flow.context import Context
 from safelight.flow.perform import perform
 from safelight.flow.work import WORKS
+from safelight.local.emulator.schemas import drawing_schema
 
 
 def actor(cx: Context, owner: str = "acme") -> Actor:
@@ -132,6 +133,10 @@ class ScriptedProvider:
 
     def latest_version(self, model: str) -> str:
         return "a" * 64
+
+    def version_schema(self, model: str, version: str) -> Mapping[str, Any]:
+        self.calls.append(f"schema {model}:{version}")
+        return drawing_schema()
 
     def ensure_model(self, model: str) -> None:
         self.models.append(model)

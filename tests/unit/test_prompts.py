@@ -2,8 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safelight.domain.presets import get_preset
 from safelight.domain.profiles import load_profiles
-from safelight.domain.prompts import clean_prompt, fill, final_prompt
+from safelight.domain.prompts import (
+    banned_words,
+    clean_prompt,
+    fill,
+    final_prompt,
+    with_trigger,
+)
 
 TRIGGER = "slqk24bcdf"
 
@@ -100,3 +107,101 @@ def test_every_preview_of_every_profile_is_filled_for_every_kind() -> None:
                 prompt = fill(preview.prompt, trigger=TRIGGER, kind=kind)
                 assert f"{TRIGGER} {noun}" in prompt
                 assert "{" not in prompt
+
+
+AUTHENTIC = get_preset("authentic")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "clean", "changes"),
+    [
+        # markdown
+        ("**photo** at sea", "person", "photo at sea", ["markdown: **"]),
+        ("<b>photo</b> at sea", "person", "photo at sea", ["markdown: <b>", "markdown: </b>"]),
+        ("a (red coat:1.3) at sea", "person", "a red coat at sea", ["weight: (red coat:1.3)"]),
+        # persona and system text
+        (
+            "You are Maya, a warm stylist.\nphoto at sea",
+            "person",
+            "photo at sea",
+            ["system-text: You are Maya, a warm stylist."],
+        ),
+        (
+            "<think>she likes boats</think>photo at sea",
+            "person",
+            "photo at sea",
+            ["system-text: <think>she likes boats</think>"],
+        ),
+        (
+            '{"prompt": "photo at sea", "mood": "calm"}',
+            "person",
+            "photo at sea",
+            ["json: mood, prompt"],
+        ),
+        # banned words
+        (
+            "masterpiece, photo, 8K UHD",
+            "person",
+            "photo",
+            ["banned: masterpiece", "banned: 8K UHD"],
+        ),
+        (
+            "photo, no airbrushed look, at sea",
+            "person",
+            "photo, look, at sea",
+            ["banned: no airbrushed"],
+        ),
+        ("flawless-skin portrait", "person", "portrait", ["banned: flawless-skin"]),
+        ("a 3d render of a fox", "person", "a of a fox", ["banned: 3d render"]),
+        ("a 3d render of a fox", "character", "a 3d render of a fox", []),
+        ("a flawlessly set table", "person", "a flawlessly set table", []),
+        ("a plastic chair", "person", "a plastic chair", []),
+    ],
+)
+def test_a_prompt_is_cleaned_as_this_table_says_and_every_change_is_told(
+    text: str, kind: str, clean: str, changes: list[str]
+) -> None:
+    """R-69, R-70."""
+    cleaned = clean_prompt(text, banned=banned_words(kind))
+    assert cleaned.text == clean
+    assert [f"{change.kind}: {change.text}" for change in cleaned.changes] == changes
+
+
+def test_what_a_preset_adds_is_added_unless_it_is_said_already() -> None:
+    """R-70: authenticity words."""
+    cleaned = clean_prompt(
+        "Natural Skin Texture, cinematic portrait", banned=AUTHENTIC.banned, add=AUTHENTIC.add
+    )
+    assert cleaned.text == "Natural Skin Texture, portrait, unretouched photo"
+    assert [c.kind for c in cleaned.changes] == ["banned", "added"]
+    assert cleaned.removed == ("cinematic",)
+
+
+def test_nothing_is_added_to_a_prompt_of_which_nothing_is_left() -> None:
+    assert clean_prompt("System: be nice", add=("unretouched photo",)).text == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "final", "changes"),
+    [
+        ("a token of TOK love", "a token of TOK love", []),
+        ("tok person", "TOK person", ["tok"]),
+        ("TOK_1766966400 person", "TOK person", ["TOK_1766966400"]),
+        ("TOK2 person and TOK", "TOK person and", ["TOK2", "TOK"]),
+        ("TOK-shirt person", "TOK TOK-shirt person", []),
+    ],
+)
+def test_a_trigger_made_elsewhere_is_not_looked_for_inside_of_words(
+    text: str, final: str, changes: list[str]
+) -> None:
+    """R-5, for versions that were imported."""
+    found = with_trigger(text, "TOK")
+    assert found.text == final
+    assert [change.text for change in found.changes] == changes
+
+
+@given(st.text(max_size=200))
+def test_cleaning_what_is_clean_changes_nothing(text: str) -> None:
+    banned = banned_words("person")
+    once = clean_prompt(text, banned=banned).text
+    assert clean_prompt(once, banned=banned).text == once

@@ -97,22 +97,23 @@ def _show(
 ) -> None:
     """Check what was made, save the previews and the sheet, and say what there is."""
     version = sight.version
-    if version is None or not sight.images:
+    if version is None or version.stored is None or not sight.images:
         raise SafelightError("The training succeeded and left no version or no previews.")
     target.mkdir(parents=True, exist_ok=True)
     weights = target / "lora.safetensors"
-    got = cx.tools.store.get_file(version.weights_key, weights)
+    got = cx.tools.store.get_file(version.stored.key, weights)
     if got.sha256 != version.weights_sha256:
         raise SafelightError(f"The stored weights have sha256 {got.sha256}, not the version's.")
     with safe_open(weights, framework="numpy") as opened:
         tensors = len(list(opened.keys()))
     prompts = {generation.id: generation for generation in sight.previews}
     images: list[tuple[Path, str]] = []
-    for image in sight.images:
+    for image in sorted(sight.images, key=lambda i: prompts[i.generation_id].id):
         made = prompts[image.generation_id]
-        path = target / f"preview-{len(images) + 1}.{image.format}"
+        path = target / f"{made.purpose}-{len(images) + 1}.{image.format}"
         cx.tools.store.get_file(image.key, path)
-        images.append((path, f"{made.prompt} (seed {made.input['seed']})"))
+        without = "WITHOUT THE LORA: " if made.purpose == "control" else ""
+        images.append((path, f"{without}{made.prompt} (seed {made.input['seed']})"))
     sheet = contact_sheet(
         images,
         target / "contact-sheet.png",

@@ -64,7 +64,9 @@ def look(cx: Context, actor: Actor, training_id: UUID) -> Sight:
             raise NotFound(f"There is no training {training_id}.")
         version = versions.of_training(tx, training_id)
         drawn = generations.find(tx, actor.owner_id, version_id=version.id) if version else []
-        previews = sorted((g for g in drawn if g.purpose == "preview"), key=lambda g: g.id)
+        previews = sorted(
+            (g for g in drawn if g.purpose in ("preview", "control")), key=lambda g: g.id
+        )
         targets = [training_id, *(g.id for g in previews)]
         found = [j for t in targets for j in jobs.find(tx, target_id=t, state="parked")]
         return Sight(
@@ -220,7 +222,7 @@ def summary(sight: Sight) -> Table:
     shown.add_row("training", f"{training.number} ({state(training.state)})  {training.id}")
     if version is not None:
         shown.add_row("version", f"{version.number} ({state(version.state)})  {version.id}")
-        shown.add_row("weights", f"{size(version.weights_bytes)}, {version.tensors} tensors")
+        shown.add_row("weights", f"{size(version.weights_bytes or 0)}, {version.tensors} tensors")
         shown.add_row("sha256", version.weights_sha256)
         shown.add_row("rank", str(version.rank))
         shown.add_row("trigger word", version.trigger_word)

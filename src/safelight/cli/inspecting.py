@@ -118,16 +118,17 @@ def versions(
             return
         table(
             "Versions",
-            ("id", "subject", "no.", "state", "rank", "weights", "sha256", "made"),
+            ("id", "subject", "no.", "state", "approved", "rank", "weights", "sha256", "made"),
             (
                 (
                     short(v.id),
                     name,
                     v.number,
                     state(v.state),
+                    "[red]rejected[/]" if v.rejected_at else ("yes" if v.approved else "no"),
                     v.rank,
-                    size(v.weights_bytes),
-                    v.weights_sha256[:12],
+                    size(v.weights_bytes) if v.weights_bytes else "not held",
+                    (v.weights_sha256 or "")[:12],
                     ago(v.created_at),
                 )
                 for v, name in found

@@ -11,6 +11,7 @@ from safelight.cli import (
     cleaning,
     course,
     inspecting,
+    judging,
     operating,
     running,
     training,
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for module in (running, training, inspecting, course, operating, weights, cleaning):
+for module in (running, training, judging, inspecting, course, operating, weights, cleaning):
     module.add_to(app)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from safelight.cli.console import err, find_id, out, say_json, system
+from safelight.cli.naming import subject_id_of, version_id_of
 from safelight.domain.errors import Conflict, Invalid, SafelightError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def train(
     from safelight.flow.commands.subjects import ensure_subject
 
     paths = photos_in(folder)
-    overrides = _overrides(set_ or [])
+    overrides = overrides_of(set_ or [])
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
             subject = ensure_subject(
@@ -139,7 +140,8 @@ def start_or_join(
         )
 
 
-def _overrides(pairs: list[str]) -> dict[str, Any]:
+def overrides_of(pairs: list[str]) -> dict[str, Any]:
+    """Trainer inputs out of ``key=value`` pairs."""
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -164,11 +166,20 @@ def _value(text: str) -> Any:
 def generate(
     subject: Annotated[str, typer.Argument(help="The subject's name or id.")],
     prompt: Annotated[str, typer.Argument(help="What to draw; the trigger word is put in.")],
+    *,
     version: Annotated[str | None, typer.Option(help="Not the active version, but this.")] = None,
-    count: Annotated[int, typer.Option(help="Images, 1 to 4.")] = 1,
+    count: Annotated[int | None, typer.Option(help="Images, 1 to 4.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed draws the same image.")] = None,
     scale: Annotated[float | None, typer.Option(help="LoRA scale, -1 to 3.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="2.0 to 3.5 is advised.")] = None,
     aspect: Annotated[str | None, typer.Option(help="Like 3:4.")] = None,
+    preset: Annotated[str | None, typer.Option(help="See `safelight presets`.")] = None,
+    extra_lora: Annotated[
+        str | None, typer.Option(help="Another adapter beside it (R-71).")
+    ] = None,
+    unapproved: Annotated[
+        bool, typer.Option("--unapproved", help="Draw with a version that nobody approved.")
+    ] = False,
     target: Annotated[Path, typer.Option("--out", help="Folder for the images.")] = Path(),
     as_json: Json = False,
 ) -> None:
@@ -177,8 +188,8 @@ def generate(
     from safelight.flow.commands.images import request_generation
 
     with system() as (cx, actor):
-        subject_id = _subject_id(cx, actor, subject)
-        version_id = _version_id(cx, actor, version) if version else None
+        subject_id = subject_id_of(cx, actor, subject)
+        version_id = version_id_of(cx, actor, version) if version else None
         with cx.db.transaction() as tx:
             asked = request_generation(
                 tx,
@@ -189,7 +200,11 @@ def generate(
                 count=count,
                 seed=seed,
                 scale=scale,
+                guidance=guidance,
                 aspect_ratio=aspect,
+                preset=preset,
+                extra_lora=extra_lora,
+                unapproved=unapproved,
             )
         done = wait_for_generation(cx, asked.id, quiet=as_json)
         with cx.db.transaction() as tx:
@@ -203,9 +218,19 @@ def generate(
         if as_json:
             say_json({"generation": done, "files": saved})
             return
+        show_changes(done)
         err.print(f"Drawn as: {done.input['prompt']} (seed {done.input['seed']})", highlight=False)
         for path_name in saved:
             out.print(path_name, soft_wrap=True)
+
+
+def show_changes(generation: Generation) -> None:
+    """What was taken out of the prompt and what was added (R-69, R-70)."""
+    for change in generation.changes:
+        added = change["kind"] == "added"
+        sign, color = ("+", "green") if added else ("-", "yellow")
+        line = f"{sign} {change['kind']}: {change['text']}"
+        err.print(line, style=color, markup=False, highlight=False)
 
 
 def wait_for_generation(cx: Context, id: UUID, *, quiet: bool = False) -> Generation:
@@ -238,31 +263,12 @@ class _silence:  # noqa: N801 (stands beside rich's status)
         return None
 
 
-def _subject_id(cx: Context, actor: Actor, text: str) -> UUID:
-    from safelight.db import subjects
-
-    with cx.db.transaction() as tx:
-        named = subjects.named(tx, actor.owner_id, text)
-        if named is not None:
-            return named.id
-        ids = [s.id for s in subjects.find(tx, actor.owner_id, limit=1000)]
-    return find_id(text, ids, "subject")
-
-
-def _version_id(cx: Context, actor: Actor, text: str) -> UUID:
-    from safelight.db import versions
-
-    with cx.db.transaction() as tx:
-        ids = [v.id for v, _ in versions.find(tx, actor.owner_id, limit=1000)]
-    return find_id(text, ids, "version")
-
-
 def activate(version: Annotated[str, typer.Argument(help="The version's id.")]) -> None:
     """Let this version draw for its subject from now on; the one before steps back."""
-    from safelight.flow.commands.images import activate_version
+    from safelight.flow.commands.versions import activate_version
 
     with system() as (cx, actor):
-        version_id = _version_id(cx, actor, version)
+        version_id = version_id_of(cx, actor, version)
         with cx.db.transaction() as tx:
             changed = activate_version(tx, actor, version_id)
         out.print(f"Version {changed.number} is active.")

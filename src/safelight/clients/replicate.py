@@ -73,6 +73,11 @@ class ReplicateProvider:
             raise NotFound(f"The model {model} has no version at the provider.")
         return str(found.latest_version.id)
 
+    def version_schema(self, model: str, version: str) -> Mapping[str, Any]:
+        """The ``openapi_schema`` of a version; empty where the provider shows none."""
+        shown = self._http.read(f"/v1/models/{model}/versions/{version}").get("openapi_schema")
+        return shown if isinstance(shown, Mapping) else {}
+
     def ensure_model(self, model: str) -> None:
         """Make the private destination model ``owner/name`` unless it is there."""
         try:

@@ -17,9 +17,18 @@ sql = statements("generations")
 
 
 def add(
-    tx: Tx, version: Version, *, purpose: str, prompt: str, input: Json, actor: str
+    tx: Tx,
+    version: Version,
+    *,
+    purpose: str,
+    prompt: str,
+    input: Json,
+    actor: str,
+    asked_prompt: str | None = None,
+    changes: Sequence[Json] = (),
+    preset: str | None = None,
 ) -> Generation:
-    """Images are asked for."""
+    """Images are asked for: with *prompt*, which *changes* made out of *asked_prompt*."""
     row = tx.row(
         sql.insert_generation,
         {
@@ -29,6 +38,9 @@ def add(
             "version_id": version.id,
             "purpose": purpose,
             "prompt": prompt,
+            "asked_prompt": asked_prompt,
+            "changes": jsonb(list(changes)),
+            "preset": preset,
             "input": jsonb(input),
             "actor": actor,
         },

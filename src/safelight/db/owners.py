@@ -24,6 +24,25 @@ def ensure(tx: Tx, name: str) -> Owner:
     return into(Owner, row)
 
 
+def get(tx: Tx, id: UUID) -> Owner:
+    """The owner: whoever acts is one."""
+    row = tx.row(sql.get_owner, {"id": id})
+    assert row is not None
+    return into(Owner, row)
+
+
+def set_policy(
+    tx: Tx, id: UUID, *, approval: str | None, draw_unapproved: bool | None, actor: str
+) -> Owner:
+    """Change how this owner's versions come to draw; None leaves a thing as it is."""
+    row = tx.row(
+        sql.set_policy,
+        {"id": id, "approval": approval, "draw_unapproved": draw_unapproved, "actor": actor},
+    )
+    assert row is not None
+    return into(Owner, row)
+
+
 def hash_key(key: str) -> bytes:
     """What is stored of an API key: 32 bytes."""
     return hashlib.sha256(key.encode()).digest()

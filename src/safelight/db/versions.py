@@ -7,7 +7,7 @@ from uuid import UUID
 from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.ids import new_id
-from safelight.domain.nouns import Json, Training, Version
+from safelight.domain.nouns import Json, StoredWeights, Training, Version
 
 sql = statements("versions")
 
@@ -25,6 +25,7 @@ def add(
     tensors: int,
     provider_model: str,
     provider_version: str,
+    draw_inputs: Json | None,
     actor: str,
 ) -> Version:
     """The version a training made; lock the subject first."""
@@ -44,6 +45,7 @@ def add(
             "tensors": tensors,
             "provider_model": provider_model,
             "provider_version": provider_version,
+            "draw_inputs": jsonb(draw_inputs),
             "actor": actor,
         },
     )
@@ -85,11 +87,85 @@ def find(
     return [(into(Version, row), row["subject_name"]) for row in rows]
 
 
-def activate(tx: Tx, version: Version, *, actor: str, detail: Json | None = None) -> Version | None:
-    """Make it the one that draws; the one before steps back. None: it is not a candidate."""
-    why = {"detail": jsonb(detail), "actor": actor}
-    tx.run(sql.stand_down, {"subject_id": version.subject_id, **why})
-    row = tx.row(sql.activate, {"id": version.id, **why})
+def activate(
+    tx: Tx, version: Version, *, why: str, actor: str, detail: Json | None = None
+) -> Version | None:
+    """Make it the one that draws, and approve it unless it was; the one before steps back.
+
+    None: it is no candidate, or nothing at the provider draws with it.
+    """
+    said = {"detail": jsonb({"reason": why, **(detail or {})}), "actor": actor}
+    tx.run(sql.stand_down, {"subject_id": version.subject_id, **said})
+    row = tx.row(sql.activate, {"id": version.id, "why": why, **said})
+    return into(Version, row) if row else None
+
+
+def approve(tx: Tx, id: UUID, *, why: str, actor: str) -> Version | None:
+    """It may draw for users. None: it is no candidate."""
+    row = tx.row(sql.approve, {"id": id, "why": why, "actor": actor})
+    return into(Version, row) if row else None
+
+
+def reject(tx: Tx, id: UUID, *, why: str, actor: str) -> Version | None:
+    """It may not draw for users. None: it is no candidate."""
+    row = tx.row(sql.reject, {"id": id, "why": why, "actor": actor})
+    return into(Version, row) if row else None
+
+
+def before_it(tx: Tx, subject_id: UUID) -> Version | None:
+    """The approved version that drew last before the active one."""
+    row = tx.row(sql.before_it, {"subject_id": subject_id})
+    return into(Version, row) if row else None
+
+
+def tune(
+    tx: Tx, id: UUID, *, lora_scale: float | None, guidance: float | None, why: str, actor: str
+) -> Version | None:
+    """Set what it draws with. None: it is archived or deleted."""
+    row = tx.row(
+        sql.tune,
+        {"id": id, "lora_scale": lora_scale, "guidance": guidance, "why": why, "actor": actor},
+    )
+    return into(Version, row) if row else None
+
+
+def add_imported(
+    tx: Tx,
+    *,
+    owner_id: UUID,
+    subject_id: UUID,
+    trigger_word: str,
+    lora_scale: float,
+    weights: StoredWeights | None,
+    rank: int | None,
+    tensors: int | None,
+    provider_model: str | None,
+    provider_version: str | None,
+    draw_inputs: Json | None,
+    known: Json,
+    actor: str,
+) -> Version | None:
+    """A version trained elsewhere; lock the subject first. None: it was imported before."""
+    row = tx.row(
+        sql.import_version,
+        {
+            "id": new_id(),
+            "owner_id": owner_id,
+            "subject_id": subject_id,
+            "trigger_word": trigger_word,
+            "lora_scale": lora_scale,
+            "weights_key": weights.key if weights else None,
+            "weights_bytes": weights.bytes if weights else None,
+            "weights_sha256": weights.sha256 if weights else None,
+            "rank": rank,
+            "tensors": tensors,
+            "provider_model": provider_model,
+            "provider_version": provider_version,
+            "draw_inputs": jsonb(draw_inputs),
+            "known": jsonb(known),
+            "actor": actor,
+        },
+    )
     return into(Version, row) if row else None
 
 

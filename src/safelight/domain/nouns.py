@@ -18,6 +18,10 @@ class Owner:
 
     id: UUID
     name: str
+    approval: str
+    """`first-version`: a subject's first version draws at once. `person`: none does by itself."""
+    draw_unapproved: bool
+    """Whether a version that nobody approved may draw for users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,27 +121,46 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredWeights:
+    """Weights that are in our store, as they were verified."""
+
+    key: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
-    """A trained LoRA of a subject, stored and verified."""
+    """A LoRA of a subject: trained here (stored and verified), or imported with what is known of it."""
 
     id: UUID
     owner_id: UUID
     subject_id: UUID
-    training_id: UUID
+    training_id: UUID | None
     number: int
     state: str
+    origin: str
     trigger_word: str
     lora_scale: float
-    weights_key: str
-    weights_bytes: int
-    weights_sha256: str
-    rank: int
-    tensors: int
-    provider_model: str
-    provider_version: str
+    guidance: float | None
+    weights_key: str | None
+    weights_bytes: int | None
+    weights_sha256: str | None
+    rank: int | None
+    tensors: int | None
+    provider_model: str | None
+    provider_version: str | None
+    draw_inputs: Json | None
+    known: Json | None
     provider_delete_asked_at: datetime | None
     provider_deleted_at: datetime | None
     created_at: datetime
+    approved_at: datetime | None
+    approved_by: str | None
+    approved_why: str | None
+    rejected_at: datetime | None
+    rejected_by: str | None
+    rejected_why: str | None
     activated_at: datetime | None
     archived_at: datetime | None
     deleted_at: datetime | None
@@ -145,6 +168,18 @@ class Version:
     """`stages.weights.kept`: naming, types, and the norms of every layer."""
     marks: list[Json] = field(default_factory=list)
     """What the trainer did otherwise than it was told, where that matters."""
+
+    @property
+    def approved(self) -> bool:
+        """True if it may draw for users: approved, and not rejected since."""
+        return self.approved_at is not None and self.rejected_at is None
+
+    @property
+    def stored(self) -> StoredWeights | None:
+        """The weights we hold; None: it was imported without."""
+        if self.weights_key is None or self.weights_bytes is None or self.weights_sha256 is None:
+            return None
+        return StoredWeights(self.weights_key, self.weights_bytes, self.weights_sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +193,9 @@ class Generation:
     purpose: str
     state: str
     prompt: str
+    asked_prompt: str | None
+    changes: list[Json]
+    preset: str | None
     input: Json
     intent_id: UUID | None
     intent_at: datetime | None

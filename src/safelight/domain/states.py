@@ -138,8 +138,15 @@ TRAINING_MOVES: Moves = {
 }
 
 VERSION_MOVES: Moves = {
-    "candidate": {"active": "approved", "archived": "older than the newest N"},
-    "active": {"candidate": "another version is made active"},
+    "candidate": {
+        "candidate": "approved, rejected or tuned, and it draws as before",
+        "active": "approved, and it draws from now on",
+        "archived": "older than the newest N",
+    },
+    "active": {
+        "active": "tuned: its scale or guidance is set",
+        "candidate": "another version is made active, or it is rolled back",
+    },
     "archived": {"deleted": "its weights are deleted"},
 }
 

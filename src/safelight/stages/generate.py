@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from safelight.domain.draw_inputs import read_schema
 from safelight.domain.errors import BadArchive, NotFound, ProviderRefused, Retryable
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.stages import weights
@@ -26,6 +27,8 @@ class WeightsOrder:
     key: str
     rank: int
     provider_id: str
+    version: str
+    """``owner/name:<64hex>``: what draws with them at the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class WeightsStored:
     effective: dict[str, Any] | None
     captions: int
     log: str | None
+    draw_inputs: dict[str, dict[str, Any]] | None = None
+    """What the version's drawing model takes; None where the provider did not show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ def fetch_weights(
             f"{there.bytes if there else 0:,}."
         )
     log = _last_log(order.provider_id, provider)
-    return WeightsStored(order.key, facts, unpacked.effective, unpacked.captions, log)
+    takes = draw_inputs_of(order.version, provider)
+    return WeightsStored(order.key, facts, unpacked.effective, unpacked.captions, log, takes)
 
 
 def _last_log(provider_id: str, provider: Provider) -> str | None:
@@ -79,6 +85,16 @@ def _last_log(provider_id: str, provider: Provider) -> str | None:
         return provider.get_training(provider_id).logs
     except (NotFound, Retryable, ProviderRefused):
         return None  # the course of a run is worth a question, not a second try
+
+
+def draw_inputs_of(version: str, provider: Provider) -> dict[str, dict[str, Any]] | None:
+    """What *version* (``owner/name:<64hex>``) takes; None where it cannot be read, which is no reason
+    to lose weights that are paid for: requests are then held against the bundled copy."""
+    model, _, id = version.partition(":")
+    try:
+        return read_schema(provider.version_schema(model, id))
+    except (Retryable, NotFound, ProviderRefused):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,10 @@ class Provider(Protocol):
         """The id (64 hex) of the newest version of ``owner/name``."""
         ...
 
+    def version_schema(self, model: str, version: str) -> Mapping[str, Any]:
+        """The ``openapi_schema`` of a version: what it takes, in the provider's own words."""
+        ...
+
     def ensure_model(self, model: str) -> None:
         """Make the private destination model ``owner/name`` unless it is there."""
         ...

@@ -47,7 +47,12 @@ class NewGeneration(BaseModel):
         None, description=f"One of {', '.join(commands.ASPECT_RATIOS)}."
     )
     format: str | None = Field(None, description=f"One of {', '.join(commands.FORMATS)}.")
-    scale: float | None = Field(None, description="Strength of the LoRA, -1 to 3.")
+    scale: float | None = Field(None, description="Strength of the LoRA, within its own schema.")
+    guidance: float | None = Field(None, description="2.0 to 3.5 is advised.")
+    preset: Text | None = Field(None, description="`authentic@v1`; GET /v1/presets lists them.")
+    extra_lora: Text | None = Field(None, description="Another adapter; none unless asked for.")
+    extra_lora_scale: float | None = None
+    unapproved: bool = Field(False, description="Draw with a version that nobody approved.")
 
 
 class Image(BaseModel):
@@ -69,9 +74,17 @@ class Generation(BaseModel):
     id: UUID
     subject_id: UUID
     version_id: UUID
-    purpose: str = Field(description="`request`: yours. `preview`: drawn with every new version.")
+    purpose: str = Field(
+        description="`request`: yours. `preview`: drawn with every new version. `control`: the first "
+        "preview without the LoRA."
+    )
     state: GenerationState
     prompt: str
+    asked_prompt: str | None = Field(description="As you wrote it.")
+    changes: list[dict[str, str]] = Field(
+        description="What was taken out of it (`system-text`, `markdown`, `banned`, ...) or `added`."
+    )
+    preset: str | None
     input: dict[str, Any] = Field(description="What is sent to the provider.")
     images: list[Image] = Field(description="Empty until it has succeeded.")
     cost_usd: float | None
@@ -105,6 +118,9 @@ def _shown(
             purpose=g.purpose,
             state=GenerationState(g.state),
             prompt=g.prompt,
+            asked_prompt=g.asked_prompt,
+            changes=[{"kind": c["kind"], "text": c["text"]} for c in g.changes],
+            preset=g.preset,
             input=g.input,
             images=drawn.get(g.id, []),
             cost_usd=usd(g.cost_micro_usd),

@@ -14,6 +14,7 @@ from safelight.db import versions
 from safelight.db.transaction import Tx
 from safelight.domain import nouns
 from safelight.flow.commands import subjects as commands
+from safelight.flow.commands import versions as version_commands
 from safelight.web.access import Cx, Who, v1
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
@@ -56,6 +57,12 @@ class Consent(BaseModel):
         description="How and by whom it was given.",
         examples=["signed by Luca R. on 12 May, form 2026-114"],
     )
+
+
+class Rollback(BaseModel):
+    """Why the version that draws is left."""
+
+    reason: Text = Field(min_length=1, max_length=1000, examples=["drew the wrong person"])
 
 
 class Subject(BaseModel):
@@ -117,6 +124,15 @@ def get_subject(subject_id: UUID, cx: Cx, who: Who) -> SubjectDetail:
     return SubjectDetail(
         **Subject.of(subject).model_dump(), active_version=active.id if active else None
     )
+
+
+@router.post("/{subject_id}/rollback", responses=documented(404, 409))
+def roll_back(subject_id: UUID, asked: Rollback, cx: Cx, who: Who) -> SubjectDetail:
+    """Go back to the version that drew before the active one, which is rejected."""
+    with cx.db.transaction() as tx:
+        now, _ = version_commands.roll_back(tx, who, subject_id, reason=asked.reason)
+        subject = commands.get_subject(tx, who, subject_id)
+    return SubjectDetail(**Subject.of(subject).model_dump(), active_version=now.id)
 
 
 @router.put("/{subject_id}/consent", responses=documented(404))

@@ -13,10 +13,11 @@ from safelight.db import versions as rows
 from safelight.domain import nouns
 from safelight.domain.errors import Conflict
 from safelight.domain.states import VersionState
-from safelight.flow.commands import images as commands
+from safelight.flow.commands import versions as commands
 from safelight.web.access import Cx, Who
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
+from safelight.web.text import Text
 
 router = APIRouter(prefix="/v1/versions", tags=["versions"], responses=documented(401, 422, 503))
 
@@ -28,18 +29,28 @@ class Version(BaseModel):
 
     id: UUID
     subject_id: UUID
-    training_id: UUID
+    training_id: UUID | None = Field(description="Null for one that was trained elsewhere.")
     number: int = Field(description="Counted within the subject.")
     state: VersionState = Field(description="One version of a subject is `active`: it draws.")
+    origin: str = Field(description="`trained` here, or `imported`.")
     trigger_word: str
     lora_scale: float
-    weights_bytes: int
-    weights_sha256: str
-    rank: int
-    tensors: int
-    provider_model: str
-    provider_version: str
+    guidance: float | None = Field(description="Its own; null: that of its profile's preset.")
+    weights_bytes: int | None = Field(description="Null: it was imported without weights.")
+    weights_sha256: str | None
+    rank: int | None
+    tensors: int | None
+    provider_model: str | None
+    provider_version: str | None
     created_at: datetime
+    approved_at: datetime | None = Field(
+        description="Null: nobody approved it; it draws no request."
+    )
+    approved_by: str | None
+    approved_why: str | None
+    rejected_at: datetime | None
+    rejected_by: str | None
+    rejected_why: str | None
     activated_at: datetime | None
     archived_at: datetime | None
 
@@ -81,11 +92,58 @@ def get_weights(version_id: UUID, cx: Cx, who: Who) -> RedirectResponse:
         version = commands.get_version(tx, who, version_id)
     if version.state == VersionState.DELETED:
         raise Conflict(f"The weights of version {version.number} were deleted.")
+    if version.stored is None:
+        raise Conflict(f"Version {version.number} was imported without weights.")
     return RedirectResponse(
-        cx.tools.store.presign_get(version.weights_key, WEIGHTS_SECONDS),
+        cx.tools.store.presign_get(version.stored.key, WEIGHTS_SECONDS),
         307,
         {"Cache-Control": "no-store"},
     )
+
+
+class Judgement(BaseModel):
+    """What was seen in the previews."""
+
+    reason: Text = Field(min_length=1, max_length=1000, examples=["previews look right"])
+
+
+class Approval(Judgement):
+    """An approval; the version draws from now on unless `activate` is false."""
+
+    activate: bool = True
+
+
+class Tuning(BaseModel):
+    """What a version draws with; what is left out stays as it is."""
+
+    scale: float | None = Field(None, description="LoRA scale, within the version's own schema.")
+    guidance: float | None = Field(None, description="2.0 to 3.5 is advised (R-97).")
+    reason: Text = Field("tuned", min_length=1, max_length=1000)
+
+
+@router.post("/{version_id}/approve", responses=documented(404, 409))
+def approve_version(version_id: UUID, asked: Approval, cx: Cx, who: Who) -> Version:
+    """You looked at its previews: it may draw for users. The active one before is kept."""
+    with cx.db.transaction() as tx:
+        return Version.of(
+            commands.approve_version(
+                tx, who, version_id, reason=asked.reason, activate=asked.activate
+            )
+        )
+
+
+@router.post("/{version_id}/reject", responses=documented(404, 409))
+def reject_version(version_id: UUID, asked: Judgement, cx: Cx, who: Who) -> Version:
+    """It may not draw for users. It stays, and may be approved later."""
+    with cx.db.transaction() as tx:
+        return Version.of(commands.reject_version(tx, who, version_id, reason=asked.reason))
+
+
+@router.patch("/{version_id}", responses=documented(404, 409))
+def tune_version(version_id: UUID, asked: Tuning, cx: Cx, who: Who) -> Version:
+    """Set the scale and the guidance it draws with."""
+    with cx.db.transaction() as tx:
+        return Version.of(commands.tune_version(tx, who, version_id, **asked.model_dump()))
 
 
 @router.post("/{version_id}/activate", responses=documented(404, 409))

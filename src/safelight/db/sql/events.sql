@@ -9,5 +9,5 @@ WHERE e.noun_id = %(id)s
    OR e.noun_id IN (SELECT id FROM jobs WHERE target_id = %(id)s)
    OR e.noun_id IN (SELECT id FROM versions WHERE training_id = %(id)s)
    OR e.noun_id IN (SELECT g.id FROM generations g JOIN versions v ON v.id = g.version_id
-                    WHERE v.training_id = %(id)s AND g.purpose = 'preview')
+                    WHERE v.training_id = %(id)s AND g.purpose IN ('preview', 'control'))
 ORDER BY e.id LIMIT %(limit)s;

@@ -1,8 +1,10 @@
 -- name: insert_generation
 -- Images are asked for.
 WITH made AS (
-    INSERT INTO generations (id, owner_id, subject_id, version_id, purpose, prompt, input)
-    VALUES (%(id)s, %(owner_id)s, %(subject_id)s, %(version_id)s, %(purpose)s, %(prompt)s, %(input)s)
+    INSERT INTO generations (id, owner_id, subject_id, version_id, purpose, prompt, asked_prompt, changes, preset,
+                             input)
+    VALUES (%(id)s, %(owner_id)s, %(subject_id)s, %(version_id)s, %(purpose)s, %(prompt)s, %(asked_prompt)s,
+            %(changes)s, %(preset)s, %(input)s)
     RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)

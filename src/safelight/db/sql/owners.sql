@@ -5,6 +5,23 @@ WITH made AS (
 )
 SELECT * FROM made UNION ALL SELECT * FROM owners WHERE name = %(name)s LIMIT 1;
 
+-- name: get_owner
+-- One owner.
+SELECT * FROM owners WHERE id = %(id)s;
+
+-- name: set_policy
+-- How this owner's versions come to draw; what is not given stays as it is.
+WITH changed AS (
+    UPDATE owners SET approval = coalesce(%(approval)s, approval),
+                      draw_unapproved = coalesce(%(draw_unapproved)s, draw_unapproved)
+    WHERE id = %(id)s RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'owner', id, 'made', 'made', %(actor)s,
+           jsonb_build_object('approval', approval, 'draw_unapproved', draw_unapproved) FROM changed
+)
+SELECT * FROM changed;
+
 -- name: insert_key
 -- A new API key: its hash, never the key.
 WITH made AS (

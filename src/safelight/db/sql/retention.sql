@@ -11,6 +11,7 @@ SELECT * FROM (/*chosen*/) AS chosen WHERE protected_by IS NULL ORDER BY at LIMI
 -- Candidates beyond the newest N of their subject: to the archive.
 SELECT v.id, v.weights_key AS key, v.weights_bytes AS bytes, v.created_at AS at, v.subject_id,
        CASE WHEN v.state = 'active' THEN 'it is active'
+            WHEN v.origin = 'imported' THEN 'it was imported: it cannot be trained again'
             WHEN v.created_at > now() - make_interval(secs => %(rollback)s)
               OR EXISTS (SELECT FROM events e WHERE e.noun_id = v.id AND e.before = 'active'
                          AND e.at > now() - make_interval(secs => %(rollback)s)) THEN 'its rollback window'
@@ -27,7 +28,8 @@ WHERE v.place > %(keep)s;
 -- The provider's copies of what is archived, or deleted here.
 SELECT v.id, v.provider_model || ':' || v.provider_version AS key, NULL::bigint AS bytes, v.archived_at AS at,
        v.subject_id,
-       CASE WHEN has_open_job(v.id) THEN 'an open job of its own'
+       CASE WHEN v.origin = 'imported' THEN 'it was trained elsewhere: its copy there is not ours'
+            WHEN has_open_job(v.id) THEN 'an open job of its own'
             WHEN v.provider_delete_error IS NOT NULL AND v.provider_delete_asked_at IS NULL
             THEN 'a person, who gave it up'
             WHEN held(v.id, v.subject_id, v.owner_id) THEN 'a hold'
@@ -70,7 +72,7 @@ SELECT i.id, i.key, i.bytes, i.created_at AS at, g.subject_id,
 FROM images i
 JOIN (SELECT g.*, row_number() OVER (PARTITION BY version_id ORDER BY id DESC) AS place
       FROM generations g
-      WHERE g.purpose = CASE %(rule)s WHEN 'previews' THEN 'preview' ELSE 'request' END::generation_purpose
+      WHERE (g.purpose = 'request') = (%(rule)s <> 'previews')
         AND g.state IN ('succeeded', 'failed', 'canceled')) g ON g.id = i.generation_id
 WHERE i.purged_at IS NULL AND g.place > %(keep)s AND i.created_at < now() - make_interval(secs => %(age)s);
 

@@ -2,10 +2,11 @@
 -- A version, once its weights are stored and verified (I5). Call it with the subject locked.
 WITH made AS (
     INSERT INTO versions (id, owner_id, subject_id, training_id, number, trigger_word, lora_scale, weights_key,
-                          weights_bytes, weights_sha256, rank, tensors, provider_model, provider_version)
+                          weights_bytes, weights_sha256, rank, tensors, provider_model, provider_version,
+                          draw_inputs)
     SELECT %(id)s, %(owner_id)s, %(subject_id)s, %(training_id)s, coalesce(max(number), 0) + 1,
            %(trigger_word)s, %(lora_scale)s, %(weights_key)s, %(weights_bytes)s, %(weights_sha256)s,
-           %(rank)s, %(tensors)s, %(provider_model)s, %(provider_version)s
+           %(rank)s, %(tensors)s, %(provider_model)s, %(provider_version)s, %(draw_inputs)s
     FROM versions WHERE subject_id = %(subject_id)s
     RETURNING *
 ), event AS (
@@ -46,15 +47,88 @@ WITH changed AS (
 SELECT id FROM changed;
 
 -- name: activate
--- This version draws from now on. Stand the other one down first.
+-- This version draws from now on; whoever makes it draw approves it. Stand the other one down first.
 WITH changed AS (
-    UPDATE versions SET state = 'active', activated_at = now()
-    WHERE id = %(id)s AND state = 'candidate' RETURNING *
+    UPDATE versions SET state = 'active', activated_at = now(),
+        approved_at = coalesce(approved_at, now()), approved_by = coalesce(approved_by, %(actor)s),
+        approved_why = coalesce(approved_why, %(why)s),
+        rejected_at = NULL, rejected_by = NULL, rejected_why = NULL
+    WHERE id = %(id)s AND state = 'candidate' AND provider_version IS NOT NULL RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'version', id, 'candidate', 'active', %(actor)s, %(detail)s FROM changed
 )
 SELECT * FROM changed;
+
+-- name: approve
+-- It may draw for users from now on; which version draws by itself stays as it was.
+WITH changed AS (
+    UPDATE versions SET approved_at = now(), approved_by = %(actor)s, approved_why = %(why)s,
+                        rejected_at = NULL, rejected_by = NULL, rejected_why = NULL
+    WHERE id = %(id)s AND state = 'candidate' RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'version', id, state::text, state::text, %(actor)s, jsonb_build_object('approved', approved_why) FROM changed
+)
+SELECT * FROM changed;
+
+-- name: reject
+-- It may not draw for users; what was approved before stays on record beside it.
+WITH changed AS (
+    UPDATE versions SET rejected_at = now(), rejected_by = %(actor)s, rejected_why = %(why)s
+    WHERE id = %(id)s AND state = 'candidate' RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'version', id, state::text, state::text, %(actor)s, jsonb_build_object('rejected', rejected_why) FROM changed
+)
+SELECT * FROM changed;
+
+-- name: before_it
+-- The version that drew last before the one that draws now, and is still approved.
+SELECT * FROM versions
+WHERE subject_id = %(subject_id)s AND state = 'candidate' AND activated_at IS NOT NULL
+  AND approved_at IS NOT NULL AND rejected_at IS NULL AND provider_version IS NOT NULL
+ORDER BY activated_at DESC, number DESC LIMIT 1;
+
+-- name: tune
+-- The scale and the guidance it draws with; what is not given stays as it is.
+WITH target AS (
+    SELECT id, lora_scale, guidance FROM versions
+    WHERE id = %(id)s AND state IN ('candidate', 'active') FOR UPDATE
+), changed AS (
+    UPDATE versions v SET lora_scale = coalesce(%(lora_scale)s, v.lora_scale),
+                          guidance = coalesce(%(guidance)s, v.guidance)
+    FROM target WHERE v.id = target.id
+    RETURNING v.*, target.lora_scale AS scale_before, target.guidance AS guidance_before
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'version', id, state::text, state::text, %(actor)s,
+           jsonb_build_object('lora_scale', lora_scale, 'lora_scale_before', scale_before,
+                              'guidance', guidance, 'guidance_before', guidance_before, 'reason', %(why)s::text)
+    FROM changed
+)
+SELECT * FROM changed;
+
+-- name: import_version
+-- A version trained elsewhere, with what is known of it; the same one twice gives no row. Subject locked.
+WITH made AS (
+    INSERT INTO versions (id, owner_id, subject_id, origin, number, trigger_word, lora_scale, weights_key,
+                          weights_bytes, weights_sha256, rank, tensors, provider_model, provider_version,
+                          draw_inputs, known)
+    SELECT %(id)s, %(owner_id)s, %(subject_id)s, 'imported', coalesce(max(number), 0) + 1,
+           %(trigger_word)s, %(lora_scale)s, %(weights_key)s, %(weights_bytes)s, %(weights_sha256)s,
+           %(rank)s, %(tensors)s, %(provider_model)s, %(provider_version)s, %(draw_inputs)s, %(known)s
+    FROM versions WHERE subject_id = %(subject_id)s
+    ON CONFLICT (subject_id, provider_model, provider_version)
+        WHERE origin = 'imported' AND provider_version IS NOT NULL AND state <> 'deleted' DO NOTHING
+    RETURNING *
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'version', id, NULL, 'candidate', %(actor)s,
+           jsonb_build_object('imported', true, 'sha256', weights_sha256, 'provider_version', provider_version)
+    FROM made
+)
+SELECT * FROM made;
 
 -- name: archive
 -- Ours is verified and kept; the provider's copy may go.
@@ -76,7 +150,7 @@ WITH target AS (
     SELECT id, provider_delete_sent_at IS NULL
                OR provider_delete_sent_at < now() - make_interval(secs => %(again)s) AS ask
     FROM versions
-    WHERE id = %(id)s AND archived_at IS NOT NULL AND provider_deleted_at IS NULL
+    WHERE id = %(id)s AND archived_at IS NOT NULL AND provider_deleted_at IS NULL AND origin = 'trained'
       AND NOT held(id, subject_id, owner_id)
     FOR UPDATE
 )

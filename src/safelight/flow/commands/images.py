@@ -1,54 +1,29 @@
-"""Versions and the images they draw: approve one, ask for images, cancel."""
+"""Images drawn with a version: ask for them, cancel."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from safelight.db import generations, jobs, subjects, trainings, versions
+from safelight.db import generations, jobs, owners, subjects, trainings, versions
 from safelight.db.transaction import Tx
+from safelight.domain import draw_inputs
 from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.nouns import Generation, Version
-from safelight.domain.profiles import GenerationPreset, get_profile
-from safelight.domain.prompts import clean_prompt, final_prompt
+from safelight.domain.presets import Preset, get_preset
+from safelight.domain.profiles import DEFAULT, GenerationPreset, get_profile
+from safelight.domain.prompts import CleanedPrompt, banned_words, clean_prompt, with_trigger
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, VersionState
 from safelight.flow import paid
 from safelight.flow.commands import Actor
+from safelight.flow.commands.versions import get_version
 
-ASPECT_RATIOS = ("1:1", "16:9", "21:9", "3:2", "2:3", "4:5", "5:4", "3:4", "4:3", "9:16", "9:21")
-FORMATS = ("webp", "jpg", "png")
+ASPECT_RATIOS = draw_inputs.ASPECT_RATIOS
+FORMATS = draw_inputs.FORMATS
 MAX_SEED = 2**31 - 1
-
-
-def activate_version(
-    tx: Tx, actor: Actor, version_id: UUID, *, reason: str = "approved"
-) -> Version:
-    """From now on this version draws for its subject; the one before steps back, nothing is lost.
-
-    Raises:
-        NotFound; Conflict: it is archived or deleted.
-    """
-    version = get_version(tx, actor, version_id)
-    subjects.lock(tx, version.subject_id, actor.owner_id)
-    version = get_version(tx, actor, version_id)
-    if version.state == VersionState.ACTIVE:
-        return version
-    if version.state != VersionState.CANDIDATE:
-        raise Conflict(f"Version {version.number} is {version.state}: it cannot be made active.")
-    changed = versions.activate(tx, version, actor=actor.name, detail={"reason": reason})
-    if changed is None:
-        raise Conflict(f"Version {version.number} has just been archived.")
-    return changed
-
-
-def get_version(tx: Tx, actor: Actor, version_id: UUID) -> Version:
-    """The version. Raises NotFound if it is not there or another owner's."""
-    found = versions.get(tx, version_id, actor.owner_id)
-    if found is None:
-        raise NotFound(f"There is no version {version_id}.")
-    return found
 
 
 def request_generation(
@@ -58,57 +33,98 @@ def request_generation(
     prompt: str,
     subject_id: UUID | None = None,
     version_id: UUID | None = None,
+    preset: str | None = None,
     count: int | None = None,
     seed: int | None = None,
     aspect_ratio: str | None = None,
     format: str | None = None,
     scale: float | None = None,
+    guidance: float | None = None,
+    extra_lora: str | None = None,
+    extra_lora_scale: float | None = None,
+    unapproved: bool = False,
 ) -> Generation:
     """Ask for images: with the subject's active version, or with the version named.
 
-    The prompt is cleaned and carries the version's own trigger word (R-5, R-69); the scale is the
-    version's unless one is given (R-14); the rest is the preset of its profile.
+    The prompt is cleaned and carries the version's own trigger word (R-5, R-69, R-70); scale and
+    guidance are the version's unless given (R-14); the rest is the preset's, or its profile's. An
+    extra adapter is sent only where one is named (R-71).
 
     Raises:
-        NotFound; Conflict: no active version, or one that cannot draw; Invalid: out of range.
+        NotFound; Conflict: no active version, or one that cannot draw, or (unless *unapproved*) that
+        nobody approved; Invalid: out of the range of this version's drawing model.
     """
-    version = _drawing_version(tx, actor, subject_id, version_id)
-    cleaned = clean_prompt(prompt)
+    version = _drawing_version(tx, actor, subject_id, version_id, unapproved=unapproved)
+    chosen = get_preset(preset) if preset is not None else None
+    subject = subjects.get(tx, version.subject_id, actor.owner_id)
+    assert subject is not None  # a foreign key
+    cleaned = clean_prompt(
+        prompt,
+        banned=banned_words(subject.kind, chosen.banned if chosen else ()),
+        add=chosen.add if chosen else (),
+    )
     if not cleaned.text:
-        raise Invalid("The prompt says nothing once markdown and system text are taken out.")
-    preset = _preset(tx, version)
-    input = preset_input(preset, version)
-    if count is not None:
-        input["num_outputs"] = _within("count", count, 1, 4)
-    if aspect_ratio is not None:
-        input["aspect_ratio"] = _one_of("aspect_ratio", aspect_ratio, ASPECT_RATIOS)
-    if format is not None:
-        input["output_format"] = _one_of("format", format, FORMATS)
-    if scale is not None:
-        input["lora_scale"] = _within("scale", scale, -1, 3)
+        taken = (
+            ", ".join(sorted({change.kind for change in cleaned.changes})) or "nothing was in it"
+        )
+        raise Invalid(
+            f"The prompt says nothing once what does not belong in it is taken out ({taken}).",
+            hint="Say in plain words what the picture shows.",
+        )
+    asked = {
+        "num_outputs": count,
+        "aspect_ratio": aspect_ratio,
+        "output_format": format,
+        "lora_scale": scale,
+        "guidance_scale": guidance,
+        **_extra_lora(chosen, extra_lora, extra_lora_scale),
+    }
+    input = {**preset_input(_preset(tx, version), version), **_drawn(chosen, version)}
+    input |= {name: value for name, value in asked.items() if value is not None}
+    if seed is not None:
+        draw_inputs.check(
+            {"seed": seed}, {"seed": {"type": "integer", "minimum": 0, "maximum": MAX_SEED}}
+        )
+    draw_inputs.check(input, version.draw_inputs)
     return ask(
         tx,
         version,
         purpose="request",
-        prompt=cleaned.text,
-        seed=seed if seed is None else int(_within("seed", seed, 0, MAX_SEED)),
+        prompt=cleaned,
+        asked_prompt=prompt,
+        preset=chosen.id if chosen else None,
+        seed=seed,
         input=input,
         actor=actor.name,
     )
 
 
+def _extra_lora(preset: Preset | None, name: str | None, scale: float | None) -> dict[str, Any]:
+    if name is None:
+        if scale is not None:
+            raise Invalid("extra_lora_scale is the strength of an extra_lora, and none is named.")
+        return {}
+    if preset is not None and preset.extra_lora == "off":
+        raise Invalid(
+            f"The preset {preset.id} keeps extra adapters off: they pull towards the polished look "
+            "(R-71).",
+            hint="Leave extra_lora away, or take another preset: `safelight presets`.",
+        )
+    return {"extra_lora": name, "extra_lora_scale": scale}
+
+
+def _drawn(preset: Preset | None, version: Version) -> dict[str, Any]:
+    """What the preset sets, but for what was tuned for this very version (K13)."""
+    if preset is None:
+        return {}
+    tuned = {"lora_scale"} | ({"guidance_scale"} if version.guidance is not None else set())
+    return {name: value for name, value in preset.draw.items() if name not in tuned}
+
+
 def preset_input(preset: GenerationPreset, version: Version) -> dict[str, Any]:
-    """The generator's input as the preset and the version have it, without prompt and seed."""
-    return {
-        "model": preset.model,
-        "guidance_scale": preset.guidance,
-        "num_inference_steps": preset.steps,
-        "aspect_ratio": preset.aspect_ratio,
-        "output_format": preset.output_format,
-        "output_quality": preset.output_quality,
-        "num_outputs": preset.num_outputs,
-        "lora_scale": version.lora_scale,
-    }
+    """The generator's input as the profile and the version have it, without prompt and seed."""
+    guidance = preset.guidance if version.guidance is None else version.guidance
+    return {**preset.as_input(), "lora_scale": version.lora_scale, "guidance_scale": guidance}
 
 
 def ask(
@@ -116,21 +132,27 @@ def ask(
     version: Version,
     *,
     purpose: str,
-    prompt: str,
+    prompt: CleanedPrompt,
     seed: int | None,
-    input: dict[str, Any],
+    input: Mapping[str, Any],
     actor: str,
+    asked_prompt: str | None = None,
+    preset: str | None = None,
 ) -> Generation:
     """Write the generation and the job that submits it. The seed is always ours, so that the same
     image can be asked for again, and a request be known in the provider's list."""
+    final = with_trigger(prompt.text, version.trigger_word)
     generation = generations.add(
         tx,
         version,
         purpose=purpose,
-        prompt=prompt,
+        prompt=prompt.text,
+        asked_prompt=asked_prompt,
+        changes=[change.to_dict() for change in (*prompt.changes, *final.changes)],
+        preset=preset,
         input={
             **input,
-            "prompt": final_prompt(prompt, version.trigger_word),
+            "prompt": final.text,
             "seed": secrets.randbelow(MAX_SEED) if seed is None else seed,
         },
         actor=actor,
@@ -166,12 +188,24 @@ def cancel_generation(tx: Tx, actor: Actor, generation_id: UUID) -> Generation:
 
 
 def _drawing_version(
-    tx: Tx, actor: Actor, subject_id: UUID | None, version_id: UUID | None
+    tx: Tx, actor: Actor, subject_id: UUID | None, version_id: UUID | None, *, unapproved: bool
 ) -> Version:
     if version_id is not None:
         version = get_version(tx, actor, version_id)
         if version.state not in (VersionState.ACTIVE, VersionState.CANDIDATE):
             raise Conflict(f"Version {version.number} is {version.state}: it draws no more.")
+        if not version.approved and not unapproved and not _owner_says_so(tx, actor):
+            why = (
+                f"was rejected by {version.rejected_by} ({version.rejected_why})"
+                if version.rejected_at
+                else "was never approved"
+            )
+            raise Conflict(
+                f"Version {version.number} {why}, so it does not draw for users (R-106).",
+                hint=f"Look at its previews and `safelight approve {version.id}`; or ask with "
+                "--unapproved (unapproved=true) to try it.",
+            )
+        _require_drawer(version)
         return version
     if subject_id is None:
         raise Invalid("Say which subject, or which version, is to draw.")
@@ -187,19 +221,19 @@ def _drawing_version(
     return active
 
 
+def _owner_says_so(tx: Tx, actor: Actor) -> bool:
+    return owners.get(tx, actor.owner_id).draw_unapproved
+
+
+def _require_drawer(version: Version) -> None:
+    if version.provider_version is None:
+        raise Conflict(
+            f"Version {version.number} is a weights file alone: nothing at the provider draws with it.",
+            hint="Import it again with --model owner/name:version, once the provider has it.",
+        )
+
+
 def _preset(tx: Tx, version: Version) -> GenerationPreset:
-    training = trainings.get(tx, version.training_id)
-    assert training is not None  # a version's training is a foreign key
-    return get_profile(training.profile).generation
-
-
-def _within(name: str, value: float, low: float, high: float) -> float:
-    if not low <= value <= high:
-        raise Invalid(f"{name} is {low:g} to {high:g}; {value:g} was given.")
-    return value
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise Invalid(f"{name} is one of {', '.join(allowed)}; {value!r} was given.")
-    return value
+    """Its profile's preset; one that was trained elsewhere draws as the default profile does."""
+    training = trainings.get(tx, version.training_id) if version.training_id else None
+    return get_profile(training.profile if training else DEFAULT).generation

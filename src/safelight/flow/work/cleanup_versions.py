@@ -55,10 +55,12 @@ def _begin_archive(tx: Tx, job: Job, cx: Context) -> cleanup.ArchiveOrder | Outc
     version = _version_of(tx, job)
     if version.state != VersionState.CANDIDATE:
         return Done(f"the version is {version.state}")
+    if version.stored is None:
+        return Done("it was imported without weights: there is nothing of ours to keep")
     return cleanup.ArchiveOrder(
-        version.weights_key,
-        version.weights_bytes,
-        version.weights_sha256,
+        version.stored.key,
+        version.stored.bytes,
+        version.stored.sha256,
         policy_of(cx.settings).storage_class,
     )
 

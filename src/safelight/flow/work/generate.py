@@ -6,20 +6,21 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from safelight.db import generations, subjects, trainings, versions
+from safelight.db import generations, owners, subjects, trainings, versions
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Generation, Job, Training, Version
 from safelight.domain.outcome import Done, Outcome
 from safelight.domain.profiles import get_profile
-from safelight.domain.prompts import fill
+from safelight.domain.prompts import CleanedPrompt, fill
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
 from safelight.domain.trainer_inputs import INPUTS
 from safelight.domain.trainlog import parse_log
 from safelight.flow import paid
 from safelight.flow.commands.images import ask, preset_input
+from safelight.flow.commands.versions import FIRST_VERSION
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import WORKER_DIED, folder, target, training_of, webhook
@@ -39,6 +40,7 @@ def _begin_weights(tx: Tx, job: Job, _cx: Context) -> generate.WeightsOrder | Ou
         key=f"weights/{training.subject_id}/{training.id}.safetensors",
         rank=int(sent["input"].get("lora_rank", INPUTS["lora_rank"].default)),
         provider_id=training.provider_id or "",
+        version=str(output["version"]),
     )
 
 
@@ -102,27 +104,35 @@ def _add_version(
         tensors=stored.facts.tensors,
         provider_model=model,
         provider_version=provider_version,
+        draw_inputs=stored.draw_inputs,
         actor=cx.worker,
     )
-    if version.number == 1:
+    if version.number == 1 and owners.get(tx, training.owner_id).approval == FIRST_VERSION:
         # The stated rule: a subject's first version draws at once, later ones wait for approval.
-        versions.activate(tx, version, actor=cx.worker, detail={"rule": "first version"})
+        versions.activate(tx, version, why=f"rule: {FIRST_VERSION}", actor=cx.worker)
     return version
 
 
 def _ask_previews(tx: Tx, training: Training, version: Version, cx: Context) -> None:
-    """Each new version draws the same prompts with the same seeds (R-113)."""
+    """Each new version draws the same prompts with the same seeds (R-113), and the first of them once
+    more without the LoRA: what is wrong there too is not the training's fault (C8)."""
     profile = get_profile(training.profile)
     subject = subjects.get(tx, training.subject_id, training.owner_id)
     assert subject is not None  # locked above, in this transaction
-    for preview in profile.previews:
+    previews = [(preview, "preview", version.lora_scale) for preview in profile.previews]
+    for preview, purpose, scale in (*previews, (profile.previews[0], "control", 0.0)):
+        prompt = fill(preview.prompt, trigger=version.trigger_word, kind=subject.kind)
         ask(
             tx,
             version,
-            purpose="preview",
-            prompt=fill(preview.prompt, trigger=version.trigger_word, kind=subject.kind),
+            purpose=purpose,
+            prompt=CleanedPrompt(prompt),
             seed=preview.seed,
-            input={**preset_input(profile.generation, version), "num_outputs": 1},
+            input={
+                **preset_input(profile.generation, version),
+                "num_outputs": 1,
+                "lora_scale": scale,
+            },
             actor=cx.worker,
         )
 
@@ -148,6 +158,7 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> generate.GenerationRequest |
         return Done(f"the generation is {generation.state}")
     version = versions.get(tx, generation.version_id)
     assert version is not None  # a foreign key
+    assert version.provider_version is not None  # looked at when the images were asked for
     intent_id = generation.intent_id or new_id()
     generations.set_intent(tx, generation.id, intent_id)
     generations.move(

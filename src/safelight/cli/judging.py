@@ -1,0 +1,192 @@
+"""Commands that judge versions: approve, reject, roll back, retrain, tune; and the owner's policy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from safelight.cli.console import out, say_json, system, table
+from safelight.cli.naming import subject_id_of, version_id_of
+
+if TYPE_CHECKING:
+    from safelight.domain.nouns import Version
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Which = Annotated[str, typer.Argument(help="The version's id, or the end of it.")]
+Reason = Annotated[str, typer.Option(help="What was seen; kept with the version.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (approve, reject, rollback, retrain, tune, policy):
+        app.command(rich_help_panel="Judge")(command)
+    app.command(rich_help_panel="Look")(presets)
+
+
+def approve(
+    version: Which,
+    reason: Reason = "looked at its previews",
+    activate: Annotated[bool, typer.Option(help="Let it draw from now on.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Approve a version: it may draw for users, and does from now on. Nothing is archived by this."""
+    from safelight.flow.commands.versions import approve_version
+
+    with system() as (cx, actor):
+        id = version_id_of(cx, actor, version)
+        with cx.db.transaction() as tx:
+            changed = approve_version(tx, actor, id, reason=reason, activate=activate)
+        _say(changed, "is approved" + (" and draws from now on" if activate else ""), as_json)
+
+
+def reject(version: Which, reason: Reason, as_json: Json = False) -> None:
+    """Reject a version: it may not draw for users. It stays, and can be approved later."""
+    from safelight.flow.commands.versions import reject_version
+
+    with system() as (cx, actor):
+        id = version_id_of(cx, actor, version)
+        with cx.db.transaction() as tx:
+            changed = reject_version(tx, actor, id, reason=reason)
+        _say(changed, "is rejected", as_json)
+
+
+def rollback(
+    subject: Annotated[str, typer.Argument(help="The subject's name or id.")],
+    reason: Reason = "rolled back",
+    as_json: Json = False,
+) -> None:
+    """Go back to the version that drew before, and reject the one that draws now.
+
+    What is asked for from now on is drawn by the old one. Run it again to go one further back.
+    """
+    from safelight.flow.commands.versions import roll_back
+
+    with system() as (cx, actor):
+        id = subject_id_of(cx, actor, subject)
+        with cx.db.transaction() as tx:
+            now, left = roll_back(tx, actor, id, reason=reason)
+        if as_json:
+            say_json({"active": now, "rejected": left})
+            return
+        out.print(f"Version {now.number} draws again; version {left.number} is rejected.")
+
+
+def retrain(
+    version: Which,
+    reason: Reason,
+    profile: Annotated[str | None, typer.Option(help="Another profile than it had.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A trainer input, as key=value; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Reject a version and train anew, as it was trained but for what you say here."""
+    from safelight.cli.training import overrides_of
+    from safelight.flow.commands import versions
+
+    overrides: dict[str, Any] = overrides_of(set_ or [])
+    with system() as (cx, actor):
+        id = version_id_of(cx, actor, version)
+        with cx.db.transaction() as tx:
+            started = versions.retrain(
+                tx, actor, id, reason=reason, profile=profile, overrides=overrides
+            )
+        if as_json:
+            say_json(started)
+            return
+        out.print(
+            f"Training {started.number} is queued: `safelight status {started.id} --follow`",
+            soft_wrap=True,
+        )
+
+
+def tune(
+    version: Which,
+    scale: Annotated[float | None, typer.Option(help="LoRA scale it draws with.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="2.0 to 3.5 is advised (R-97).")] = None,
+    reason: Reason = "tuned",
+    as_json: Json = False,
+) -> None:
+    """Set the scale and the guidance that this version draws with from now on."""
+    from safelight.flow.commands.versions import tune_version
+
+    with system() as (cx, actor):
+        id = version_id_of(cx, actor, version)
+        with cx.db.transaction() as tx:
+            changed = tune_version(tx, actor, id, scale=scale, guidance=guidance, reason=reason)
+        own = "its profile's" if changed.guidance is None else f"{changed.guidance:g}"
+        _say(changed, f"draws at scale {changed.lora_scale:g}, guidance {own}", as_json)
+
+
+def policy(
+    approval: Annotated[
+        str | None,
+        typer.Option(help="first-version: a subject's first draws at once; person: none does."),
+    ] = None,
+    draw_unapproved: Annotated[
+        bool | None, typer.Option(help="Whether versions nobody approved may draw for users.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show, or change, how your versions come to draw."""
+    from safelight.flow.commands.versions import get_policy, set_policy
+
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            if approval is None and draw_unapproved is None:
+                owner = get_policy(tx, actor)
+            else:
+                owner = set_policy(tx, actor, approval=approval, draw_unapproved=draw_unapproved)
+        if as_json:
+            say_json(owner)
+            return
+        out.print(f"approval: {owner.approval}")
+        out.print(f"unapproved versions draw for users: {'yes' if owner.draw_unapproved else 'no'}")
+
+
+def presets(as_json: Json = False) -> None:
+    """List the generation presets: what each sends, takes out of a prompt and adds to it."""
+    from safelight.domain.presets import load_presets
+
+    found = load_presets().values()
+    if as_json:
+        say_json(
+            [
+                {
+                    "id": p.id,
+                    "title": p.title,
+                    "source": p.source,
+                    "draw": dict(p.draw),
+                    "banned": p.banned,
+                    "add": p.add,
+                    "extra_lora": p.extra_lora,
+                }
+                for p in found
+            ]
+        )
+        return
+    table(
+        "Presets",
+        ("preset", "guidance", "steps", "aspect", "adds", "extra adapter", "what it is"),
+        (
+            (
+                p.id,
+                p.draw.get("guidance_scale"),
+                p.draw.get("num_inference_steps"),
+                p.draw.get("aspect_ratio"),
+                ", ".join(p.add),
+                p.extra_lora,
+                p.title,
+            )
+            for p in found
+        ),
+    )
+
+
+def _say(version: Version, what: str, as_json: bool) -> None:
+    if as_json:
+        say_json(version)
+        return
+    out.print(f"Version {version.number} {what}.")

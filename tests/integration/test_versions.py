@@ -10,6 +10,7 @@ import pytest
 from safelight.db import versions
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.nouns import Subject, Version
+from safelight.domain.profiles import DEFAULT
 from safelight.domain.states import may_move
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import request_generation
@@ -217,7 +218,7 @@ def test_a_rejected_version_is_retrained_as_it_was_but_for_what_is_said(
     """R-113: approve, retry or reject."""
     with here.db.transaction() as tx:
         again = retrain(tx, who, second.id, reason="too weak", overrides={"lora_rank": 32})
-    assert again.profile == "likeness@v1"
+    assert again.profile == DEFAULT
     assert again.overrides == {"lora_rank": 32}
     assert _fresh(here, second).rejected_why == "too weak"
     assert _fresh(here, first).state == "active"

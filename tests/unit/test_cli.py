@@ -23,6 +23,7 @@ COMMANDS = (
     *("up", "demo", "api", "emulator", "train", "generate", "activate", "retry", "cancel"),
     *(
         "status",
+        "inspect",
         "versions",
         "subjects",
         "jobs",

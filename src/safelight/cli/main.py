@@ -10,6 +10,7 @@ from safelight import config
 from safelight.cli import (
     cleaning,
     course,
+    inspect,
     inspecting,
     judging,
     operating,
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for module in (running, training, judging, inspecting, course, operating, weights, cleaning):
+for module in (running, training, judging, inspect, inspecting, course, operating, weights, cleaning):
     module.add_to(app)
 
 

@@ -42,6 +42,7 @@ class Finding(BaseModel):
     measured: str | float | None = None
     limit: str | float | None = None
     remedy: str | None = None
+    source: str | None = Field(None, description="Where the limit comes from.")
 
 
 class Photo(BaseModel):

@@ -1,0 +1,89 @@
+"""The report on a set: one object with `photos` and `findings`, for machines and for the page.
+
+It leaves the house: names and numbers only, no identity vector (biometric data) and no picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from safelight.domain.composition import tags_of
+from safelight.domain.members import PhotoForSet
+from safelight.domain.photos import PhotoFacts
+from safelight.domain.profiles import Profile, StepRule
+from safelight.domain.sets import Exposures, SetReport
+from safelight.domain.trainer_inputs import INPUTS
+
+
+def exposures_of(profile: Profile, overrides: Mapping[str, Any] | None = None) -> Exposures:
+    """How often each of n images is seen under *profile*."""
+    given = {**profile.sent, **(overrides or {})}
+    batch = int(given.get("batch_size", INPUTS["batch_size"].default))
+
+    def seen(images: int) -> float:
+        rule = given.get("steps", profile.steps)
+        steps = rule.steps(images, batch) if isinstance(rule, StepRule) else int(rule)
+        return steps * batch / images
+
+    return seen
+
+
+def public_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored facts as they may be shown: without the identity vectors of faces."""
+    shown = dict(facts)
+    measured = shown.get("measured")
+    if measured:
+        faces = measured.get("faces")
+        kept = faces and [{k: v for k, v in f.items() if k != "embedding"} for f in faces]
+        shown["measured"] = {**measured, "faces": kept}
+    return shown
+
+
+def report_of(
+    report: SetReport,
+    photos: Sequence[PhotoForSet],
+    profile: Profile,
+    *,
+    captions: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The report as one JSON object. *captions* by photo id: what each would be trained with."""
+    kept = set(report.kept)
+    told: dict[str, list[str]] = {}
+    for finding in report.findings:
+        if finding.photo_id is not None:
+            told.setdefault(finding.photo_id, []).append(finding.kind)
+    return {
+        "profile": profile.id,
+        "verdict": report.verdict.value,
+        "counts": dict(report.counts),
+        "limits": {
+            "block": profile.gates.block,
+            "warn": profile.gates.warn,
+            "ideal": [profile.gates.ideal_min, profile.gates.ideal_max],
+            "soft_max": profile.gates.soft_max,
+        },
+        **report.details,
+        "photos": [
+            {
+                "name": photo.name,
+                "id": photo.id,
+                "used": photo.id in kept,
+                "left_out": report.dropped.get(photo.id),
+                "findings": told.get(photo.id, []),
+                "caption": (captions or {}).get(photo.id),
+                **_facts(photo.facts),
+            }
+            for photo in photos
+        ],
+        "findings": [finding.to_dict() for finding in report.findings],
+    }
+
+
+def _facts(facts: PhotoFacts | None) -> dict[str, Any]:
+    if facts is None:
+        return {"facts": None, "tags": []}
+    return {
+        "facts": public_facts(facts.to_dict()),
+        "tags": list(tags_of(facts.measured)) if facts.measured else [],
+    }

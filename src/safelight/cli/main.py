@@ -30,7 +30,17 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for module in (running, training, judging, inspect, inspecting, course, operating, weights, cleaning):
+for module in (
+    running,
+    training,
+    judging,
+    inspect,
+    inspecting,
+    course,
+    operating,
+    weights,
+    cleaning,
+):
     module.add_to(app)
 
 

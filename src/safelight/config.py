@@ -6,13 +6,14 @@ what is Safelight's alone starts with `SAFELIGHT_`.
 
 from __future__ import annotations
 
+import base64
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from safelight.domain.errors import SafelightError
@@ -60,10 +61,30 @@ class Settings(BaseSettings):
     """Retention rules of one's own (TOML); what it leaves out is as in `retention.toml`."""
     cleanup_seconds: float = Field(60.0, gt=0, alias="SAFELIGHT_CLEANUP_SECONDS")
 
+    statement_key: SecretStr | None = Field(None, alias="SAFELIGHT_STATEMENT_KEY")
+    """32 bytes, base64: signs statements of erasure. None: a key made once and kept in the database."""
+
     log_format: Literal["auto", "json", "console"] = Field("auto", alias="SAFELIGHT_LOG_FORMAT")
     log_level: str = Field("INFO", alias="SAFELIGHT_LOG_LEVEL")
     ready_file: Path | None = Field(None, alias="SAFELIGHT_READY_FILE")
     """A worker touches this file once it consumes; for supervisors and probes."""
+
+    @property
+    def statement_seed(self) -> bytes | None:
+        """The 32 bytes of `statement_key`."""
+        if self.statement_key is None:
+            return None
+        return base64.b64decode(self.statement_key.get_secret_value())
+
+    @field_validator("statement_key")
+    @classmethod
+    def _of_32_bytes(cls, given: SecretStr | None) -> SecretStr | None:
+        if (
+            given is not None
+            and len(base64.b64decode(given.get_secret_value(), validate=True)) != 32
+        ):
+            raise ValueError("it is 32 bytes in base64, as `openssl rand -base64 32` prints them")
+        return given
 
     @classmethod
     def settings_customise_sources(

@@ -199,6 +199,9 @@ class ScriptedProvider:
     def delete_version(self, model: str, version: str) -> None:
         self.deleted.append(version)
 
+    def delete_model(self, model: str) -> None:
+        self.deleted.append(model)
+
     def download(self, url: str, path: Path, *, limit: int) -> StoredObject:
         data = self.files[url].read_bytes()
         assert len(data) <= limit

@@ -203,6 +203,13 @@ class ReplicateProvider:
         except NotFound:
             return
 
+    def delete_model(self, model: str) -> None:
+        """Delete a model that has no version left (204); already gone is no error."""
+        try:
+            self._http.change("DELETE", f"/v1/models/{model}")
+        except NotFound:
+            return
+
     def download(self, url: str, path: Path, *, limit: int) -> StoredObject:
         """Stream an output to *path*; size and sha256 are those of what was received."""
         return self._http.download(url, path, limit=limit)

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     DELETE_REMOTE_VERSION = "delete_remote_version"
     PURGE_TEMPORARY = "purge_temporary"
     APPLY_RETENTION = "apply_retention"
+    ERASE = "erase"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +73,5 @@ POLICIES: dict[Kind, Policy] = {
     Kind.DELETE_REMOTE_VERSION: Policy(Queue.CLEANUP, attempts=12),
     Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP),
     Kind.APPLY_RETENTION: Policy(Queue.CLEANUP),
+    Kind.ERASE: Policy(Queue.CLEANUP, attempts=20),
 }

@@ -67,6 +67,25 @@ class GenerationState(StrEnum):
     CANCELED = "canceled"
 
 
+class ErasureState(StrEnum):
+    """Where the erasure of a subject or an owner stands."""
+
+    STOPPING = "stopping"
+    DELETING = "deleting"
+    CHECKING = "checking"
+    DONE = "done"
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands; `stopped` and `finished` are its ends."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+
+
 TERMINAL_TRAINING = frozenset(
     {TrainingState.SUCCEEDED, TrainingState.FAILED, TrainingState.CANCELED}
 )
@@ -171,12 +190,33 @@ GENERATION_MOVES: Moves = {
     "storing": {"succeeded": "images stored", "failed": "the images cannot be had"},
 }
 
+ERASURE_MOVES: Moves = {
+    "stopping": {"deleting": "nothing of it runs any more"},
+    "deleting": {
+        "checking": "objects, the provider's copies and rows are deleted",
+        "stopping": "something had started meanwhile",
+    },
+    "checking": {"done": "nothing is found; the statement is signed"},
+}
+
+CAMPAIGN_MOVES: Moves = {
+    "planned": {"running": "a person starts it", "stopped": "a person drops it"},
+    "running": {
+        "paused": "the first batch or the budget is done, or a person pauses it",
+        "stopped": "a person stops it",
+        "finished": "every subject has had its turn",
+    },
+    "paused": {"running": "a person resumes it", "stopped": "a person stops it"},
+}
+
 MOVES: dict[str, Moves] = {
     "training": TRAINING_MOVES,
     "generation": GENERATION_MOVES,
     "version": VERSION_MOVES,
     "photo": PHOTO_MOVES,
     "job": JOB_MOVES,
+    "erasure": ERASURE_MOVES,
+    "campaign": CAMPAIGN_MOVES,
 }
 
 STATES: dict[str, type[StrEnum]] = {
@@ -185,6 +225,8 @@ STATES: dict[str, type[StrEnum]] = {
     "version": VersionState,
     "photo": PhotoState,
     "job": JobState,
+    "erasure": ErasureState,
+    "campaign": CampaignState,
 }
 
 FIRST: dict[str, str] = {
@@ -193,6 +235,8 @@ FIRST: dict[str, str] = {
     "version": "candidate",
     "photo": "awaited",
     "job": "ready",
+    "erasure": "stopping",
+    "campaign": "planned",
 }
 
 

@@ -93,6 +93,10 @@ class Provider(Protocol):
         """Ask for it to be deleted (202, asynchronous); already gone is no error."""
         ...
 
+    def delete_model(self, model: str) -> None:
+        """Delete a model of ours that has no version left; already gone is no error."""
+        ...
+
     def download(self, url: str, path: Path, *, limit: int) -> StoredObject:
         """Stream an output to *path* (key is empty); more than *limit* bytes raises. Our token goes
         to the provider's API host only, never to the host of an output."""

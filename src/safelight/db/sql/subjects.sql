@@ -24,19 +24,19 @@ WITH changed AS (
 SELECT * FROM changed;
 
 -- name: get_subject
--- One subject of an owner.
-SELECT * FROM subjects WHERE id = %(id)s AND owner_id = %(owner_id)s;
+-- One subject of an owner; one that is being erased is gone for every door.
+SELECT * FROM subjects WHERE id = %(id)s AND owner_id = %(owner_id)s AND erasing_at IS NULL;
 
 -- name: lock_subject
 -- One subject of an owner, locked: what is numbered within it is made one at a time.
-SELECT * FROM subjects WHERE id = %(id)s AND owner_id = %(owner_id)s FOR UPDATE;
+SELECT * FROM subjects WHERE id = %(id)s AND owner_id = %(owner_id)s AND erasing_at IS NULL FOR UPDATE;
 
 -- name: find_subject
 -- The owner's subject of this name.
-SELECT * FROM subjects WHERE owner_id = %(owner_id)s AND name = %(name)s;
+SELECT * FROM subjects WHERE owner_id = %(owner_id)s AND name = %(name)s AND erasing_at IS NULL;
 
 -- name: list_subjects
 -- The subjects of an owner, newest first, a page by keyset.
 SELECT * FROM subjects
-WHERE owner_id = %(owner_id)s AND (%(after)s::uuid IS NULL OR id < %(after)s)
+WHERE owner_id = %(owner_id)s AND erasing_at IS NULL AND (%(after)s::uuid IS NULL OR id < %(after)s)
 ORDER BY id DESC LIMIT %(limit)s;

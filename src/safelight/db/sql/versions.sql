@@ -18,7 +18,8 @@ SELECT * FROM made;
 -- name: get_version
 -- One version; an owner, where given, sees only its own.
 SELECT v.*, s.name AS subject_name, s.kind AS subject_kind FROM versions v JOIN subjects s ON s.id = v.subject_id
-WHERE v.id = %(id)s AND (%(owner_id)s::uuid IS NULL OR v.owner_id = %(owner_id)s);
+WHERE v.id = %(id)s
+  AND (%(owner_id)s::uuid IS NULL OR v.owner_id = %(owner_id)s AND s.erasing_at IS NULL);
 
 -- name: version_of_training
 -- The version a training made.

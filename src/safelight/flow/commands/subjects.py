@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
-from safelight.db import subjects, temporary
+from safelight.db import erasures, subjects, temporary
 from safelight.db.transaction import Database, Tx, Violated
 from safelight.domain.errors import Conflict, Invalid, NotFound, ObjectMissing
 from safelight.domain.ids import new_id
@@ -40,6 +40,8 @@ def create_subject(
         raise Invalid(f"A subject's name has 1 to 200 characters; this one has {len(name)}.")
     if kind not in KINDS:
         raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {kind!r}.")
+    if erasures.owner_is_going(tx, actor.owner_id):
+        raise Conflict("This owner is being erased: nothing new is made for it.")
     id = new_id()
     try:
         for attempt in count():

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from safelight.domain.queues import Kind
 from safelight.flow.perform import Works
-from safelight.flow.work import cleanup, cleanup_versions, generate, poll, preprocess, submit
+from safelight.flow.work import (
+    cleanup,
+    cleanup_versions,
+    erasure,
+    generate,
+    poll,
+    preprocess,
+    submit,
+)
 
 WORKS: Works = {
     Kind.INSPECT_PHOTOS: preprocess.INSPECT,
@@ -24,4 +32,5 @@ WORKS: Works = {
     Kind.DELETE_REMOTE_VERSION: cleanup_versions.DELETE_REMOTE,
     Kind.APPLY_RETENTION: cleanup.RETAIN,
     Kind.PURGE_TEMPORARY: cleanup.PURGE,
+    Kind.ERASE: erasure.ERASE,
 }

@@ -81,7 +81,8 @@ def _own_routes(app: FastAPI, emulator: Emulator) -> None:
 
     @app.post("/_emulator/settings")
     async def change(request: Request) -> JSONResponse:
-        """time_scale, credit, version_delete_seconds, faults: what is given is changed."""
+        """time_scale, credit, version_delete_seconds, training_record_seconds, faults: what is given
+        is changed."""
         body = await request.json()
         if "time_scale" in body:
             emulator.runs.time_scale = float(body["time_scale"])
@@ -89,6 +90,8 @@ def _own_routes(app: FastAPI, emulator: Emulator) -> None:
             emulator.credit = bool(body["credit"])
         if "version_delete_seconds" in body:
             emulator.version_delete_seconds = float(body["version_delete_seconds"])
+        if "training_record_seconds" in body:
+            emulator.runs.training_record_seconds = body["training_record_seconds"]
         if "faults" in body:
             emulator.faults.set(body["faults"])
         return JSONResponse({"ok": True})

@@ -18,6 +18,7 @@ from typing import Any
 from safelight.domain.errors import Invalid
 from safelight.local.emulator import archive, drawing
 from safelight.local.emulator.course import PRICE_A_SECOND, Course, log_at, log_end
+from safelight.local.emulator.retention import OUTPUT_SECONDS, forget, token
 from safelight.local.emulator.schemas import training_fault
 from safelight.local.emulator.state import State, dumps, stamp
 from safelight.local.emulator.webhooks import Webhooks
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 MAX_ZIP_BYTES = 1024**3
 PREDICTION_SECONDS = 9.0
 """Provider seconds for one image at 28 to 35 steps."""
-OUTPUT_SECONDS = 3600.0
-"""Outputs of predictions are removed after an hour."""
 TICK_SECONDS = 0.1
 
 
@@ -43,6 +42,8 @@ class Runs:
         self.time_scale = time_scale
         self.layers = layers
         self.webhooks = webhooks
+        self.training_record_seconds: float | None = None
+        """How long a training's record keeps its input; None: for ever."""
         self._work = ThreadPoolExecutor(2, thread_name_prefix="emulator")
         self._busy: set[str] = set()
         self._stop = threading.Event()
@@ -99,6 +100,8 @@ class Runs:
 
     def _removed(self, run: dict[str, Any]) -> bool:
         ended = run["ended"]
+        if run["forgotten"] > 1:
+            return True
         return bool(run["kind"] == "prediction" and ended and time.time() - ended > OUTPUT_SECONDS)
 
     def _logs(self, run: dict[str, Any]) -> str:
@@ -126,6 +129,8 @@ class Runs:
             try:
                 for run in self.state.rows("SELECT * FROM runs WHERE ended IS NULL"):
                     self._tick(run)
+                if not self._busy:
+                    forget(self.state, self.folder, self.training_record_seconds)
             except Exception:
                 log.exception("a tick failed")
 
@@ -190,7 +195,7 @@ class Runs:
             raise archive.TrainerError("input_images must be provided")
         _, photos, captions = archive.unzip(_fetch(str(url)), self._photos(run["id"]))
         archive.write_tar(
-            self.folder / "delivery" / _token(run["id"]) / "trained_model.tar",
+            self.folder / "delivery" / token(run["id"]) / "trained_model.tar",
             input,
             captions,
             self.layers,
@@ -206,7 +211,7 @@ class Runs:
         )
         output = {
             "version": f"{run['destination']}:{version}",
-            "weights": f"{{base}}/delivery/xezq/{_token(run['id'])}/trained_model.tar",
+            "weights": f"{{base}}/delivery/xezq/{token(run['id'])}/trained_model.tar",
         }
         # Priced by its course: time the emulator itself was down is not the training's.
         course = Course(int(json.loads(run["input"]).get("steps", 1000)))
@@ -226,7 +231,7 @@ class Runs:
         training = version and self.state.row("SELECT * FROM runs WHERE id = ?", version["run"])
         photos = sorted(self._photos(training["id"]).iterdir()) if training else []
         trigger = json.loads(training["input"]).get("trigger_word", "TOK") if training else ""
-        folder = self.folder / "delivery" / _token(run["id"])
+        folder = self.folder / "delivery" / token(run["id"])
         folder.mkdir(parents=True, exist_ok=True)
         format = input.get("output_format", "webp")
         names = [f"out-{n}.{format}" for n in range(int(input.get("num_outputs", 1)))]
@@ -235,7 +240,7 @@ class Runs:
         left = PREDICTION_SECONDS / self.time_scale - (time.time() - now)
         if left > 0:
             time.sleep(left)
-        output = [f"{{base}}/delivery/xezq/{_token(run['id'])}/{name}" for name in names]
+        output = [f"{{base}}/delivery/xezq/{token(run['id'])}/{name}" for name in names]
         self.end(
             self._again(run), "succeeded", output=output, predict=PREDICTION_SECONDS * len(names)
         )
@@ -263,11 +268,6 @@ class Runs:
         )
         if changed:
             self.webhooks.send(run["id"], "completed")
-
-
-def _token(run_id: str) -> str:
-    """The part of a delivery URL that nobody can guess."""
-    return hashlib.sha256(f"delivery:{run_id}".encode()).hexdigest()[:40]
 
 
 def _with_base(output: Any, base: str) -> Any:

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS runs (
     account TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, destination TEXT,
     input TEXT NOT NULL, webhook TEXT, filter TEXT, created REAL NOT NULL, started REAL,
     ended REAL, status TEXT, ready INTEGER DEFAULT 0, cancel_at REAL, error TEXT, output TEXT,
-    images INTEGER DEFAULT 0, predict_time REAL, price REAL);
+    images INTEGER DEFAULT 0, predict_time REAL, price REAL, forgotten INTEGER DEFAULT 0);
 CREATE INDEX IF NOT EXISTS runs_open ON runs (ended) WHERE ended IS NULL;
 CREATE TABLE IF NOT EXISTS files (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL, expires REAL NOT NULL);
@@ -58,6 +58,9 @@ class State:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_SCHEMA)
+        columns = {row[1] for row in self._connection.execute("PRAGMA table_info(runs)")}
+        if "forgotten" not in columns:  # a file of an older emulator
+            self._connection.execute("ALTER TABLE runs ADD COLUMN forgotten INTEGER DEFAULT 0")
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,102 @@
+"""The plan and the statement of an erasure."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from uuid import uuid4
+
+import pytest
+
+from safelight import config
+from safelight.domain.erasure import Checks, Plan, is_signed, plan_of, sign, statement_of
+
+SUBJECT = uuid4()
+OWN = str(SUBJECT)
+
+
+def plan(*rows: tuple[str, dict[str, object]], outputs: tuple[str, ...] = ()) -> Plan:
+    return plan_of(SUBJECT, rows, outputs, {"runs_cancelled": [], "not_found": 0})
+
+
+def test_the_plan_gathers_keys_by_the_names_of_their_columns() -> None:
+    photo, generation = str(uuid4()), str(uuid4())
+    found = plan(
+        ("photos", {"id": photo, "key": f"photos/{OWN}/{photo}", "sha256": "c" * 64}),
+        ("later", {"id": str(uuid4()), "thumbnail_key": "thumbs/1.webp", "unique_key": "a/b"}),
+        ("generations", {"id": generation}),
+        ("temporary_objects", {"key": "temporary/input.zip"}),
+    )
+    assert found.keys == ("temporary/input.zip", "thumbs/1.webp")
+    assert set(found.prefixes) == {
+        *(f"{root}/{OWN}/" for root in ("photos", "datasets", "weights")),
+        f"images/{generation}/",
+    }
+
+
+def test_a_photos_hash_is_not_searched_for_since_another_subject_may_have_the_same_photo() -> None:
+    found = plan(
+        ("photos", {"id": str(uuid4()), "sha256": "c" * 64}),
+        ("versions", {"id": str(uuid4()), "weights_sha256": "d" * 64}),
+    )
+    assert "c" * 64 not in found.words
+    assert "d" * 64 in found.words
+
+
+def test_a_model_goes_only_if_it_bears_the_name_of_who_is_erased() -> None:
+    """A deleted model's name stays taken: an owner's model is needed again."""
+    mine = f"acct/safelight-{OWN[-12:]}"
+    found = plan(
+        ("trainings", {"destination": mine, "provider_id": "r1", "cost_micro_usd": 7}),
+        ("trainings", {"destination": "acct/safelight-shared", "output": {"version": "acct/x:ab"}}),
+        outputs=(f"{mine}:cd",),
+    )
+    assert found.models == (mine,)
+    assert found.models_kept == ("acct/safelight-shared", "acct/x")
+    assert found.versions == ((mine, "cd"), ("acct/x", "ab"))
+    assert (found.trainings, found.spent_micro_usd) == (("r1",), 7)
+
+
+def test_a_plan_is_kept_as_json_and_comes_back_the_same() -> None:
+    found = plan(("trainings", {"output": {"version": "a/b:cd"}, "id": str(uuid4())}))
+    assert Plan.from_dict(found.to_dict()) == found
+
+
+def test_a_statement_is_signed_over_every_letter_and_says_what_is_beyond_reach() -> None:
+    checks = Checks(
+        store={"folders_listed": [], "keys_looked_up": 0, "found": 0},
+        provider={"versions_found": 0},
+        tables={"photos": 0},
+        removed={"events": 2},
+    )
+    lost = Plan(stopped={"not_found": 2}, rows={"events": 5}, words=("secret-id",))
+    said = statement_of({"erasure": "e"}, lost, checks, finished_at="2026-05-12T09:30:00Z")
+    assert said["deleted"]["rows"] == {"events": 7}
+    assert said["beyond_reach"][-1].startswith("2 paid request(s)")
+    assert "secret-id" not in str(said)
+    signature, public = sign(secrets.token_bytes(32), said)
+    assert is_signed(said, signature, public)
+    assert not is_signed({**said, "erasure": "f"}, signature, public)
+    assert not is_signed(said, "nonsense", public)
+    assert not is_signed(said, signature, sign(secrets.token_bytes(32), said)[1])
+
+
+def test_what_is_found_is_said_as_a_sentence() -> None:
+    checks = Checks(
+        store={"found": 2, "first": "photos/x"},
+        provider={"versions_found": 1},
+        tables={"jobs": 3, "events": 0},
+    )
+    assert (
+        checks.found == "3 rows of jobs, 2 objects, the first photos/x, 1 versions at the provider"
+    )
+
+
+@pytest.mark.parametrize("given", ["short", base64.b64encode(b"x" * 31).decode(), "%%%"])
+def test_a_statement_key_that_is_not_32_bytes_is_refused(given: str) -> None:
+    env = {"DATABASE_URL": "-", "BROKER_URL": "-", "REPLICATE_API_TOKEN": "-"}
+    with pytest.raises(config.NotConfigured, match="SAFELIGHT_STATEMENT_KEY"):
+        config.load({**env, "SAFELIGHT_STATEMENT_KEY": given})
+    seed = base64.b64encode(b"x" * 32).decode()
+    assert config.load({**env, "SAFELIGHT_STATEMENT_KEY": seed}).statement_seed == b"x" * 32
+    assert config.load(env).statement_seed is None

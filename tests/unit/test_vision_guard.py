@@ -13,12 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from safelight.config import models_folder
 from safelight.domain.errors import Retryable
 from safelight.domain.findings import Level
 from safelight.domain.photos import Undecodable
 from safelight.vision.guard import GuardedEye
+from safelight.vision.hashing import sha256_file
 from safelight.vision.inspect import inspect_file
+from safelight.vision.models import check
+from safelight.vision.pool import EyePool
 from tests.support import photos
 
 
@@ -246,3 +251,70 @@ def test_a_fork_of_the_worker_has_a_child_of_its_own_and_leaves_its_parents_alon
     path = photos.photo(tmp_path, "a.jpg")
     done = subprocess.run([sys.executable, "-c", FORK, str(path)], timeout=60, check=False)
     assert done.returncode == 0
+
+
+BUSY = """
+import json, os, signal, sys
+print('{"ready": 1}', flush=True)
+sys.stdin.readline()
+signal.setitimer(signal.ITIMER_PROF, 0.05)
+while True: pass
+"""
+
+
+def test_a_photo_that_keeps_the_processor_busy_is_undecodable_at_the_first_time(
+    tmp_path: Path,
+) -> None:
+    command = (sys.executable, "-c", BUSY)
+    with GuardedEye(command=command) as eye:
+        (finding,) = eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").findings
+    assert finding.kind == "undecodable"
+    assert "kept the decoder busy for 10 s" in finding.message
+
+
+def test_the_child_bounds_its_own_time_on_the_processor(tmp_path: Path) -> None:
+    with GuardedEye(seconds=0.1, start_seconds=60) as eye:
+        (finding,) = eye.inspect(photos.huge_png(tmp_path, 10_000), "huge.png").findings
+    assert finding.kind == "undecodable"
+    assert "0.05 s" in finding.message or "within 0.1 s" in finding.message
+
+
+def peak(pid: int) -> int:
+    """The most memory that the process ever had, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is told by /proc")
+@pytest.mark.skipif(bool(check(models_folder())), reason="the models are not here: make models")
+def test_a_large_photo_is_seen_by_a_new_process_and_none_takes_600_mb(tmp_path: Path) -> None:
+    large = tmp_path / "large.png"
+    Image.new("RGB", (9_000, 6_500), "navy").save(large, compress_level=1)
+    with GuardedEye(models=models_folder()) as eye:
+        assert eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").facts.measured is not None
+        first = eye.pid
+        assert first is not None
+        assert peak(first) < 600e6
+        assert eye.inspect(large, "large.png").facts.decodable
+        second = eye.pid
+        assert second is not None
+        assert second != first
+        assert 9_000 * 6_500 * 4 < peak(second) < 600e6
+        assert eye.inspect(tmp_path / "a.jpg", "a.jpg").facts.decodable
+        assert eye.pid == second
+
+
+def test_a_pool_keeps_the_order_and_loses_only_the_photo_that_kills(tmp_path: Path) -> None:
+    whole = [photos.photo(tmp_path, f"{n}.jpg", n, (320, 240)) for n in range(6)]
+    told = [(path, path.name) for path in (*whole[:3], photos.truncated_jpeg(tmp_path), *whole[3:])]
+    with EyePool(2, models=tmp_path / "none") as pool:
+        found = list(pool.inspect_all(told))
+        assert len(pool.pids()) == 2
+        assert [seen.facts.sha256 for seen in found] == [sha256_file(path)[0] for path, _ in told]
+        assert [seen.facts.decodable for seen in found] == [True] * 3 + [False] + [True] * 3
+        for pid in pool.pids():
+            os.kill(pid, signal.SIGKILL)
+        assert all(seen.facts.decodable for seen in pool.inspect_all(told[:3]))
+        target = tmp_path / "derived.jpg"
+        assert pool.derive(whole[0], target, 128).width == 128
+    assert pool.pids() == []

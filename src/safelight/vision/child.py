@@ -17,7 +17,7 @@ from typing import Any
 
 from safelight.domain.photos import Undecodable
 from safelight.vision.derive import derive_file
-from safelight.vision.inspect import measure
+from safelight.vision.inspect import measure, needs_room
 from safelight.vision.nets import Nets
 
 
@@ -32,14 +32,18 @@ def main(seconds: float, memory: int, models: Path | None) -> None:
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     nets = None if models is None else Nets(models)
     _limit(memory)
     print(json.dumps({"ready": os.getpid()}), file=answers, flush=True)
     for line in sys.stdin:
         # The parent kills us first. If it is gone, this does: C code that hangs hears no exception.
         signal.setitimer(signal.ITIMER_REAL, seconds + 5)
+        # Half of it on the processor is too much: on a busy machine, waiting is not the photo's doing.
+        signal.setitimer(signal.ITIMER_PROF, seconds / 2)
         answer = _answer(json.loads(line), nets)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(answer), file=answers, flush=True)
 
 
@@ -47,6 +51,8 @@ def _answer(request: dict[str, Any], nets: Nets | None) -> dict[str, Any]:
     path = Path(request["path"])
     try:
         if request["call"] == "inspect":
+            if nets is not None and nets.loaded and needs_room(path):
+                return {"anew": True}
             return {"facts": measure(path, nets).to_dict()}
         target = Path(request["target"])
         return {"derived": asdict(derive_file(path, target, max_side=request["max_side"]))}

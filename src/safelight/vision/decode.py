@@ -23,6 +23,9 @@ Pillow's JPEG reader also takes MPO, which phones write."""
 _HEADER_ONLY = ("JPEG", "PNG", "GIF", "BMP", "TIFF")
 """Formats whose header can be read without memory for the pixels being taken."""
 
+_MEMORY_MAY_LACK = 50_000_000
+"""Pixels from which a decoder that keeps all of a photo twice may not get the memory."""
+
 _ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held."""
 
@@ -88,7 +91,7 @@ def open_photo(path: Path) -> Iterator[Image.Image]:
         except Undecodable:
             raise
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_large(sniffed, _header_size(path), str(error)) from error
+            raise _too_large(sniffed, header(path)[:2], str(error)) from error
         except UnidentifiedImageError as error:
             raise _unidentified(path, sniffed) from error
         except MemoryError as error:
@@ -100,6 +103,10 @@ def open_photo(path: Path) -> Iterator[Image.Image]:
                 r"truncat|unexpected end|not enough (?:image )?data", text, re.IGNORECASE
             )
             kind = "truncated" if cut else "undecodable"
+            size = header(path)[:2]
+            if kind == "undecodable" and size[0] * size[1] >= _MEMORY_MAY_LACK:
+                # Some decoders call it a broken stream when they get no memory.
+                text = f"{text[:100]}; or {size[0]:,} × {size[1]:,} pixels need too much memory"
             raise Undecodable(kind, text[:200], format=sniffed) from error
 
 
@@ -111,6 +118,18 @@ def sniff(path: Path) -> str | None:
         if head[offset : offset + len(magic)] == magic:
             return name
     return None
+
+
+def header(path: Path) -> tuple[int, int, str | None]:
+    """Width, height and Pillow's name of the format by the header alone; (0, 0, None) if unreadable."""
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        with Image.open(path, formats=_HEADER_ONLY) as image:
+            return image.width, image.height, image.format
+    except Exception:  # noqa: BLE001 - what is wrong with the file is for the decoding to say
+        return (0, 0, None)
+    finally:
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -180,17 +199,6 @@ def _too_large(format: str | None, size: tuple[int, int], text: str = "") -> Und
         number = re.search(r"\((\d+) pixels\)", text)
         detail = f"{int(number.group(1)):,} pixels" if number else "more pixels than the limit"
     return Undecodable("too-many-pixels", detail, format=format, size=size)
-
-
-def _header_size(path: Path) -> tuple[int, int]:
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        with Image.open(path, formats=_HEADER_ONLY) as image:
-            return image.size
-    except Exception:  # noqa: BLE001 - the size is only for the message
-        return (0, 0)
-    finally:
-        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 def _unidentified(path: Path, sniffed: str | None) -> Undecodable:

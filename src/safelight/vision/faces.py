@@ -12,11 +12,18 @@ IDENTITY_WIDTH = 28.0
 """Pixels of a face, in the picture that is looked at, from which its identity can be told."""
 SHARP_WIDTH = 100.0
 """Pixels of a face from which its sharpness can be told: below, sharp faces look as blurred ones do."""
+LIGHT_WIDTH = 40.0
+"""Pixels of a face from which the light on its cheeks can be told."""
 SMOOTH_WIDTH = 112.0
 """Pixels of a face from which the grain of skin is in the picture at all."""
 
 _FRONT, _SIDE = 0.2, 0.6
 """The nose's offset along the eye axis in eye distances: front below, side above."""
+
+_BOTH_CHEEKS = 0.3
+"""Yaw up to which both cheeks are in view."""
+_UNEVEN = 0.2
+"""Difference of the cheeks, of their mean, from which the light comes from one side."""
 
 # Where the five points lie in an aligned face of 112 pixels, as the identity model was trained.
 _TEMPLATE = np.array(
@@ -97,16 +104,17 @@ def angle_of(yaw: float) -> Angle:
     return Angle.SIDE_LEFT if yaw < 0 else Angle.SIDE_RIGHT
 
 
-def light_of(grey: Picture, yaw: float) -> tuple[str, float]:
+def light_of(grey: Picture, yaw: float) -> tuple[str, float] | None:
     """The side of an aligned grey face of 224 pixels that is brighter, and by how much of the mean.
 
-    Only the cheeks count; a face that is turned shows one of them askew, so its limit is higher.
+    None for a face that is turned: one of its cheeks is out of view.
     """
-    left = float(np.median(grey[110:160, 44:90]))
-    right = float(np.median(grey[110:160, 134:180]))
+    if abs(yaw) > _BOTH_CHEEKS:
+        return None
+    left = float(np.median(grey[110:160, 50:90]))
+    right = float(np.median(grey[110:160, 134:174]))
     contrast = (left - right) / max(1.0, (left + right) / 2)
-    limit = 0.15 + 0.25 * min(1.0, abs(yaw))
-    side = "even" if abs(contrast) < limit else "left" if contrast > 0 else "right"
+    side = "even" if abs(contrast) < _UNEVEN else "left" if contrast > 0 else "right"
     return side, contrast
 
 

@@ -14,6 +14,7 @@ from safelight.domain.photos import Inspection, PhotoFacts, Undecodable, judge_d
 from safelight.vision.decode import (
     fit,
     has_alpha,
+    header,
     open_photo,
     orientation_of,
     over_white,
@@ -28,6 +29,17 @@ from safelight.vision.nets import Nets, Picture
 _READ_SIDE = 768
 """Longest side down to which a JPEG may be read at a fraction of its size: the decoder knows halves,
 quarters and eighths, so what it gives has 768 to 1,536 pixels."""
+
+_LARGE = 32_000_000
+"""Pixels from which a picture and the networks are not in memory together: it takes 4 bytes a pixel while
+it is decoded, and a worker keeps under 600 MB whatever the photos."""
+
+
+def needs_room(path: Path) -> bool:
+    """True for a photo that is to be decoded by a process that has no networks loaded yet."""
+    width, height, format = header(path)
+    # A JPEG is read at a fraction of its size; one saved progressively keeps its coefficients.
+    return width * height > (2 * _LARGE if format == "JPEG" else _LARGE)
 
 
 def inspect_file(path: Path, name: str, nets: Nets | None = None) -> Inspection:

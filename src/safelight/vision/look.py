@@ -13,6 +13,7 @@ from safelight.domain.measured import Measured
 from safelight.vision import quality, scene
 from safelight.vision.body import look_at_body
 from safelight.vision.faces import (
+    LIGHT_WIDTH,
     SHARP_WIDTH,
     SMOOTH_WIDTH,
     aligned,
@@ -136,15 +137,19 @@ def _with_people(
 
 def _with_face(seen: Measured, grey: Picture, main: Found) -> Measured:
     """Sharpness, blur, smoothing and light of the main face, as far as its size allows."""
-    if main.width < SHARP_WIDTH:
+    if main.width < LIGHT_WIDTH:
         return seen
     face = aligned(grey, main.points, _FACE_SIDE)
+    lit = light_of(face, turn_of(main.points)[0])
+    if lit is not None:
+        seen = replace(seen, light=lit[0], contrast=round(lit[1], 3))
+    if main.width < SHARP_WIDTH:
+        return seen
     sharp, ratio = quality.face_sharpness(face)
-    side, contrast = light_of(face, turn_of(main.points)[0])
     if seen.faces:
         first = replace(seen.faces[0], sharpness=round(sharp, 3))
         seen = replace(seen, faces=(first, *seen.faces[1:]))
-    seen = replace(seen, sharpness_face=round(sharp, 3), light=side, contrast=round(contrast, 3))
+    seen = replace(seen, sharpness_face=round(sharp, 3))
     if sharp < BLURRED_FACE.value:
         return replace(seen, blur="motion" if ratio > _ONE_WAY else "defocus")
     smooth = quality.smoothing(face) if main.width >= SMOOTH_WIDTH else None

@@ -98,6 +98,11 @@ class Nets:
         net.setInput(_blob(picture, _PERSON_SIDE))
         return np.asarray(net.forward(), np.float32).reshape(_PERSON_SIDE, _PERSON_SIDE)
 
+    @property
+    def loaded(self) -> bool:
+        """True once any network is in memory, which then never shrinks to what it was."""
+        return bool(self._loaded)
+
     def _net(self, name: str) -> Any:
         if name not in self._loaded:
             self._loaded[name] = self._load(name)

@@ -34,6 +34,10 @@ COMMANDS = (
         "pause",
         "resume",
         "doctor",
+        "erase",
+        "erase-owner",
+        "erasures",
+        "verify-erasure",
     ),
 )
 
@@ -134,3 +138,21 @@ def test_a_curve_is_of_medians_so_that_one_odd_step_does_not_draw_it() -> None:
     assert curve([1.0, 2.0], 60) == [1.0, 2.0]
     assert draw([0.5, 0.5, 0.3]) == "██▁"
     assert draw([0.5]) == "▁"
+
+
+def test_a_statement_of_erasure_is_verified_without_a_running_system(tmp_path: Path) -> None:
+    from safelight.domain.erasure import sign
+
+    statement = {"form": "x", "deleted": {"rows": {"photos": 3}}}
+    signature, key = sign(b"k" * 32, statement)
+    proof = {"statement": statement, "signature": signature, "public_key": key}
+    file = tmp_path / "proof.json"
+    file.write_text(json.dumps(proof))
+    done = run("verify-erasure", str(file), "--public-key", key, home=tmp_path)
+    assert (done.returncode, key in done.stdout) == (0, True)
+    other = sign(b"o" * 32, statement)[1]
+    assert "not by" in run("verify-erasure", str(file), "--public-key", other, home=tmp_path).stderr
+    statement["deleted"] = {"rows": {"photos": 4}}
+    file.write_text(json.dumps(proof))
+    changed = run("verify-erasure", str(file), home=tmp_path)
+    assert (changed.returncode, "it was changed" in changed.stderr) == (1, True)

@@ -10,6 +10,7 @@ from safelight import config
 from safelight.cli import (
     cleaning,
     course,
+    erasing,
     inspect,
     inspecting,
     judging,
@@ -38,6 +39,7 @@ for module in (
     inspecting,
     course,
     operating,
+    erasing,
     weights,
     cleaning,
 ):

@@ -15,6 +15,7 @@ from safelight.config import Settings
 from safelight.flow.context import Context
 from safelight.web import (
     drawing,
+    erasures,
     generations,
     jobs,
     photos,
@@ -57,6 +58,7 @@ TAGS = [
     {"name": "trainings", "description": "From the photos to a version."},
     {"name": "versions", "description": "Trained, stored and verified LoRAs."},
     {"name": "generations", "description": "Images drawn with a version."},
+    {"name": "erasures", "description": "What is gone for good, and the statement that proves it."},
     {"name": "jobs", "description": "The work behind it, and where it stands still."},
     {"name": "profiles", "description": "How subjects are judged, trained and previewed."},
     {"name": "system", "description": "Probes."},
@@ -93,6 +95,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
     app.add_middleware(Around, surprise=problems.of_a_surprise)
     for part in (
         subjects,
+        erasures,
         photos,
         trainings,
         versions,

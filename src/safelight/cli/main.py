@@ -8,6 +8,7 @@ import typer
 
 from safelight import config
 from safelight.cli import (
+    auditing,
     cleaning,
     course,
     erasing,
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for module in (
+    auditing,
     running,
     training,
     judging,

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     destination: str = Field("safelight-{owner}", alias="SAFELIGHT_DESTINATION")
     """Name of the provider's model that takes the versions; `{owner}` and `{subject}` are the last
     12 hex digits of their ids. An account may have 1,000 models, so the default is one an owner."""
+    profiles: Path | None = Field(None, alias="SAFELIGHT_PROFILES")
+    """Folder of the project's own profiles, read beside those that are shipped."""
     webhook_base_url: str | None = Field(None, alias="SAFELIGHT_WEBHOOK_BASE_URL")
     """Where the provider reaches our API (https). None: no webhooks, everything still ends."""
 

@@ -10,6 +10,7 @@ from safelight.clients.replicate import ReplicateProvider
 from safelight.clients.s3 import S3Store
 from safelight.config import Settings, models_folder
 from safelight.db.transaction import Database
+from safelight.domain import profiles
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
 from safelight.stages.tools import Tools
@@ -43,6 +44,7 @@ def open_clock(settings: Settings) -> tuple[Database, Broker]:
 
 def open_context(settings: Settings, component: str, *, connections: int = 8) -> Context:
     """Everything a worker or a door works with. Connections are made on first use."""
+    profiles.use_folder(settings.profiles)
     broker = Broker(settings.broker_url.get_secret_value())
     db = Database(settings.database_url.get_secret_value(), broker.send, size=connections)
     return Context(

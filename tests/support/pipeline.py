@@ -16,13 +16,14 @@ from safelight.domain.errors import NotFound
 from safelight.domain.nouns import Job, Subject, Training
 from safelight.domain.provider import Accepted, RemoteRun, RemoteStatus, RunPage, Submission
 from safelight.domain.stored import StoredObject
+from safelight.domain.trainer_inputs import TRAINER
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import add_photo, create_subject
 from safelight.flow.commands.trainings import start_training
 from safelight.flow.context import Context
 from safelight.flow.perform import perform
 from safelight.flow.work import WORKS
-from safelight.local.emulator.schemas import drawing_schema
+from safelight.local.emulator.schemas import drawing_schema, trainer_schema
 
 
 def actor(cx: Context, owner: str = "acme") -> Actor:
@@ -126,7 +127,9 @@ class ScriptedProvider:
     models: list[str] = field(default_factory=list)
     files: dict[str, Path] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    schemas_read: list[str] = field(default_factory=list)
     read_fault: Exception | None = None
+    schema: Mapping[str, Any] | Exception | None = field(default_factory=trainer_schema)
 
     def account(self) -> str:
         return "emulated"
@@ -135,8 +138,13 @@ class ScriptedProvider:
         return "a" * 64
 
     def version_schema(self, model: str, version: str) -> Mapping[str, Any]:
-        self.calls.append(f"schema {model}:{version}")
-        return drawing_schema()
+        if model != TRAINER:
+            self.calls.append(f"schema {model}:{version}")
+            return drawing_schema()
+        self.schemas_read.append(version)
+        if isinstance(self.schema, Exception):
+            raise self.schema
+        return self.schema or {}
 
     def ensure_model(self, model: str) -> None:
         self.models.append(model)

@@ -93,14 +93,36 @@ def test_a_word_that_is_no_command_is_a_usage_error(tmp_path: Path) -> None:
 
 def test_json_is_one_document_and_nothing_else(tmp_path: Path) -> None:
     done = run("profiles", "--json", home=tmp_path)
-    assert "likeness@v1" in json.loads(done.stdout)
+    found = {profile["id"]: profile for profile in json.loads(done.stdout)}
+    assert found["likeness@v2"]["default"]
+    assert "likeness-ladder@v1-45" in found
 
 
 def test_a_profile_is_shown_with_its_sources_and_what_the_trainer_ignores(tmp_path: Path) -> None:
     """Requirements 0.1, A-X."""
-    shown = json.loads(run("profiles", "selfie-detail@2025-12-14", "--json", home=tmp_path).stdout)
+    shown = json.loads(
+        run("profiles", "show", "selfie-detail@2025-12-14", "--json", home=tmp_path).stdout
+    )
     assert shown["sent"]["lora_rank"] == 48
     assert set(shown["recorded as ignored"]) == {"num_repeats", "network_alpha"}
+
+
+def test_two_profiles_are_compared_number_by_number_with_their_sources(tmp_path: Path) -> None:
+    """A-X: likeness@v1 against selfie-reset (S2)."""
+    done = run(
+        "profiles", "compare", "likeness@v1", "selfie-reset@2025-07-22", "--json", home=tmp_path
+    )
+    found = {one["name"]: one for one in json.loads(done.stdout)["differences"]}
+    assert (found["sent.lora_rank"]["first"], found["sent.lora_rank"]["second"]) == (16, 32)
+    assert found["sent.lora_rank"]["sources"] == ["K1: 16 is the default candidate", "R-75"]
+    assert (found["steps.exposures"]["first"], found["steps"]["second"]) == (40, 1200)
+    assert found["recorded as ignored.mixed_precision.value"]["second"] == "fp16"
+    assert "sent.optimizer" not in found
+
+
+def test_a_profile_is_worked_out_for_a_number_of_images(tmp_path: Path) -> None:
+    done = run("profiles", "show", "likeness@v2", "--images", "20", "--json", home=tmp_path)
+    assert json.loads(done.stdout)["for"] == {"images": 20, "steps": 800, "exposures": 40.0}
 
 
 def test_the_doctor_fails_where_nothing_is_set_and_says_what(tmp_path: Path) -> None:

@@ -1,21 +1,29 @@
 import hashlib
+import re
+from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from safelight.domain.errors import Invalid, NotFound
 from safelight.domain.gates import Gates
+from safelight.domain.plans import training_input
 from safelight.domain.profiles import (
     DEFAULT,
     StepRule,
     get_profile,
     load_profiles,
+    own_profiles,
     parse_profile,
-    training_input,
+    use_folder,
 )
 from safelight.domain.trainer_inputs import INPUTS
 
 SHIPPED = {
+    "likeness-ladder@v1-30": "72eedf95f64920f94b6b1de8b165eacf467695a5d48f49be2e672498e43ca9ee",
+    "likeness-ladder@v1-45": "6b3fbcdf08ce77eb9a4c310e79a596ce3bcd9c62b6104b1d7ac5d9789cdb9595",
+    "likeness-ladder@v1-60": "64238ca21ffab28f482fe5e8362d6d0cf6437c6230e6048f392771028b2c75cf",
     "likeness@v2": "d13f0cd6976da111d476c3b2b2f574a9e7c5ed7fcbb13a56d9874b1999df5a20",
     "fashion-fullbody@v2": "acaf4182a88bfb7d40f523ec4edfdecee42dd48c17fa808ca4e8b6a3a85088f9",
     "character@v1": "f39e4f0afbf5d69f17825d8a86155907dfe2d54ee3594b889c5f175347164c6e",
@@ -63,6 +71,9 @@ def test_a_profile_sends_only_what_the_trainer_takes_and_names_its_sources(id: s
         ("likeness@v1", 800, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
         ("likeness@v2", 800, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
         ("fashion-fullbody@v2", 1000, 16, 4e-4, "768,1024", (8, 8, 8, 12)),
+        ("likeness-ladder@v1-30", 600, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
+        ("likeness-ladder@v1-45", 900, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
+        ("likeness-ladder@v1-60", 1200, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
         ("character@v1", 800, 16, 4e-4, "512,768,1024", (8, 12, 15, 25)),
     ],
 )
@@ -80,20 +91,41 @@ def test_each_profile_has_the_numbers_of_its_note(
 
 
 @pytest.mark.parametrize(
-    ("images", "steps"), [(1, 500), (8, 500), (13, 520), (20, 800), (30, 1200), (40, 1500)]
+    ("exposures", "minimum", "maximum", "images", "batch", "steps"),
+    [
+        # likeness: clamp(40 x images, 500, 1500)
+        (40, 500, 1500, 1, 1, 500),
+        (40, 500, 1500, 8, 1, 500),
+        (40, 500, 1500, 12, 1, 500),
+        (40, 500, 1500, 13, 1, 520),
+        (40, 500, 1500, 20, 1, 800),
+        (40, 500, 1500, 30, 1, 1200),
+        (40, 500, 1500, 37, 1, 1480),
+        (40, 500, 1500, 38, 1, 1500),
+        (40, 500, 1500, 400, 1, 1500),
+        # two images a step need half the steps, rounded up
+        (40, 500, 1500, 30, 2, 600),
+        (40, 1, 10_000, 7, 3, 94),
+        (40, 500, 1500, 30, 4, 500),
+        # the ladder: three step counts for every set that may be trained
+        (30, 200, 3000, 8, 1, 240),
+        (45, 200, 3000, 8, 1, 360),
+        (60, 200, 3000, 8, 1, 480),
+        (60, 200, 3000, 50, 1, 3000),
+    ],
 )
-def test_steps_follow_from_exposures_per_image_within_limits(images: int, steps: int) -> None:
-    """K2, A-X: clamp(40 × images, 500, 1500)."""
-    assert training_input(get_profile(DEFAULT), images=images, trigger="slx").steps == steps
+def test_steps_follow_from_exposures_per_image_within_limits(
+    exposures: int, minimum: int, maximum: int, images: int, batch: int, steps: int
+) -> None:
+    """K2, A-X, R-143; section 0.4: exposures are steps × batch ÷ images. One pure function."""
+    assert StepRule(exposures, minimum, maximum).steps(images, batch) == steps
 
 
-def test_steps_count_batches_so_two_images_a_step_need_half_the_steps() -> None:
-    """Section 0.4: exposures are steps × batch ÷ images."""
+def test_the_default_profile_goes_by_the_rule() -> None:
     plan = training_input(
         get_profile(DEFAULT), images=30, trigger="slx", overrides={"batch_size": 2}
     )
     assert (plan.steps, plan.exposures) == (600, 40.0)
-    assert StepRule(40, 1, 10_000).steps(7, 3) == 94  # rounded up
 
 
 def test_few_images_under_fixed_steps_show_as_many_exposures() -> None:
@@ -181,3 +213,108 @@ def test_the_generation_preset_speaks_the_drawing_models_own_names() -> None:
 def test_gates_must_rise() -> None:
     with pytest.raises(Invalid):
         Gates(block=8, warn=7, ideal_min=15, ideal_max=25, soft_max=30)
+
+
+WRONG = {
+    "num_repeats = 20": (
+        "lora_rank = 16",
+        (
+            r"The trainer has no input 'num_repeats'.*how often each image is seen: its \[steps\] rule .*"
+            r"40 times.*under \[ignored\]\. It takes: .*steps"
+        ),
+    ),
+    "lora_rank = 160": (
+        "lora_rank = 16",
+        (
+            r"lora_rank must be at most 128; 160 was given\. The trainer takes lora_rank as: a whole "
+            r"number, at least 1, at most 128, by default 16"
+        ),
+    ),
+    'learning_rate = "4e-4"': (
+        "learning_rate = 4e-4",
+        r"learning_rate must be a number; '4e-4' was given",
+    ),
+    "steps = 9000": ("[steps]\nexposures = 40\nminimum = 500\nmaximum = 1500", "at most 6000"),
+    "[ignored.optimizer]": (
+        "[gates]",
+        "'optimizer' is listed as ignored, but the trainer takes it",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_a_mistake_in_a_profile_is_named_by_its_line(line: str) -> None:
+    """What the trainer does not take: the key, what it takes, and where it came from."""
+    before, says = WRONG[line]
+    after = f"{line}\nvalue = 1\nwhy = 'x'\n{before}" if line.startswith("[") else line
+    text = text_of("likeness@v1").replace(before, after, 1)
+    number = text.splitlines().index(line) + 1
+    with pytest.raises(
+        Invalid, match=rf"^mine\.toml, line {number} \({re.escape(line)}\): .*{says}"
+    ):
+        parse_profile(text, "mine.toml")
+
+
+def test_repeats_in_a_profile_with_fixed_steps_are_told_by_the_exposures_it_has() -> None:
+    """R-77, 0.4."""
+    text = text_of("selfie-detail@2025-12-14").replace("[sent]", "[sent]\nnum_repeats = 20", 1)
+    with pytest.raises(
+        Invalid, match="1400 steps show each of 25 images 56 times, and each of 15 images 93 times"
+    ):
+        parse_profile(text, "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ("maximum = 1500", "maximum = 9000", "steps must be at most 6000; 9000 was given"),
+        ('backend = "replicate"', 'backend = "kohya"', "the backend 'kohya' is not run here"),
+    ],
+)
+def test_a_profile_that_cannot_run_here_is_not_read(before: str, after: str, says: str) -> None:
+    with pytest.raises(Invalid, match=says):
+        parse_profile(text_of("likeness@v1").replace(before, after, 1), "mine.toml")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    use_folder(tmp_path)
+    yield tmp_path
+    use_folder(None)
+
+
+def test_a_projects_own_folder_is_read_too(folder: Path) -> None:
+    text = text_of(DEFAULT).replace('name = "likeness"', 'name = "ours"')
+    (folder / "ours@v2.toml").write_text(text)
+    assert get_profile("ours@v2").own
+    assert get_profile("ours@v2").sha256 == hashlib.sha256(text.encode()).hexdigest()
+    assert set(load_profiles()) == {*SHIPPED, "ours@v2"}
+
+
+def test_an_own_profile_that_cannot_be_read_hides_no_other_and_says_why_when_named(
+    folder: Path,
+) -> None:
+    text = text_of(DEFAULT).replace('name = "likeness"', 'name = "ours"')
+    (folder / "ours@v2.toml").write_text(text)
+    (folder / "bad@v1.toml").write_text(text.replace("lora_rank = 16", "num_repeats = 20"))
+    (folder / "likeness@v2.toml").write_text(text_of(DEFAULT))
+    (folder / "misnamed@v9.toml").write_text(text)
+    found, wrong = own_profiles()
+    assert (set(found), set(wrong)) == (
+        {"ours@v2"},
+        {"bad@v1", "likeness@v2", "misnamed@v9"},
+    )
+    assert "ships a profile of this id" in wrong["likeness@v2"].message
+    with pytest.raises(Invalid, match=r"bad@v1\.toml, line \d+ .*num_repeats"):
+        get_profile("bad@v1")
+    with pytest.raises(Invalid, match=r"holds the profile ours@v2\. .* call it ours@v2\.toml"):
+        get_profile("misnamed@v9")
+
+
+def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
+    use_folder(tmp_path / "nowhere")
+    try:
+        with pytest.raises(Invalid, match="which is no folder"):
+            load_profiles()
+    finally:
+        use_folder(None)

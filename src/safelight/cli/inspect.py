@@ -50,6 +50,7 @@ def inspect(
     made of and what to add. Works with nothing running; nothing is sent anywhere. A caption may lie
     beside its photo as a .txt file.
     """
+    from safelight.cli.profiles import read_own
     from safelight.domain.profiles import get_profile
     from safelight.domain.report import exposures_of, report_of
     from safelight.domain.sets import judge_set
@@ -57,6 +58,7 @@ def inspect(
 
     if kind not in KINDS:
         raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {kind!r}.")
+    read_own()
     chosen = get_profile(profile)
     paths = photos_in(folder)
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Commands that look: status, versions, subjects, jobs, events, profiles."""
+"""Commands that look: status, versions, subjects, jobs, events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DUE_TOO_LONG_SECONDS = 60
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    for command in (status, versions, subjects, jobs, events, profiles):
+    for command in (status, versions, subjects, jobs, events):
         app.command(rich_help_panel="Look")(command)
 
 
@@ -272,53 +272,3 @@ def events(
                 for e in found
             ),
         )
-
-
-def profiles(
-    name: Annotated[str | None, typer.Argument(help="Show this one in full.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List the training profiles, or show one: what is sent, what is ignored, where numbers are from."""
-    from dataclasses import asdict
-
-    from safelight.domain.profiles import get_profile, load_profiles
-
-    if name is not None:
-        profile = get_profile(name)
-        shown = {
-            "id": profile.id,
-            "title": profile.title,
-            "source": profile.source,
-            "trainer": profile.trainer,
-            "sent": dict(profile.sent),
-            "steps": profile.steps if isinstance(profile.steps, int) else asdict(profile.steps),
-            "photos": asdict(profile.gates),
-            "generation": asdict(profile.generation),
-            "previews": [asdict(p) for p in profile.previews],
-            "recorded as ignored": {k: asdict(v) for k, v in profile.ignored.items()},
-            "sources": dict(profile.sources),
-        }
-        if as_json:
-            say_json(shown)
-        else:
-            out.print_json(data=shown)
-        return
-    found = load_profiles()
-    if as_json:
-        say_json(list(found))
-        return
-    table(
-        "Profiles",
-        ("profile", "photos", "rank", "rate", "resolution", "what it is"),
-        (
-            (
-                p.id,
-                f"{p.gates.ideal_min}-{p.gates.ideal_max}, min {p.gates.block}",
-                p.sent.get("lora_rank", 16),
-                p.sent.get("learning_rate", ""),
-                p.sent.get("resolution", ""),
-                p.title,
-            )
-            for p in found.values()
-        ),
-    )

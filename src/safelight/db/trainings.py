@@ -23,6 +23,7 @@ def add(
     owner_id: UUID,
     subject_id: UUID,
     profile: str,
+    profile_sha256: str,
     overrides: Mapping[str, Any],
     trainer: str,
     actor: str,
@@ -35,6 +36,7 @@ def add(
             "owner_id": owner_id,
             "subject_id": subject_id,
             "profile": profile,
+            "profile_sha256": profile_sha256,
             "overrides": jsonb(dict(overrides)),
             "trainer": trainer,
             "actor": actor,
@@ -150,15 +152,24 @@ def set_dataset(
 
 
 def set_destination(
-    tx: Tx, id: UUID, *, destination: str, trainer_version: str, sent: Json, intent_id: UUID
+    tx: Tx,
+    id: UUID,
+    *,
+    destination: str,
+    trainer_version: str,
+    inputs_source: str,
+    sent: Json,
+    intent_id: UUID,
 ) -> None:
-    """Keep where the version will be, the trainer's version and the mark of the request."""
+    """Keep where the version will be, the trainer's version, what the inputs were checked against,
+    and the mark of the request."""
     tx.run(
         sql.set_destination,
         {
             "id": id,
             "destination": destination,
             "trainer_version": trainer_version,
+            "inputs_source": inputs_source,
             "sent": jsonb(sent),
             "intent_id": intent_id,
         },

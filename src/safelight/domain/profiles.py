@@ -1,26 +1,31 @@
 """Profiles: how a kind of subject is judged, trained and previewed. Dated files, never changed.
 
-A profile is `profiles/<name>@<version>.toml` in this package; a change is a new file. What a profile
-sends is checked against the trainer's inputs when it is read, so a profile cannot carry a parameter
-that would be dropped.
+A profile is `<name>@<version>.toml`, in this package or in the project's own folder; a change is a
+new file. What a profile sends is checked against the trainer's inputs when it is read, so a profile
+cannot carry a parameter that would be dropped.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from safelight.domain.errors import Invalid, NotFound
 from safelight.domain.gates import Gates
-from safelight.domain.trainer_inputs import INPUTS, check_input
+from safelight.domain.trainer_inputs import INPUTS, NOT_TAKEN, REPEATS, check_input
 
 DEFAULT = "likeness@v2"
+BACKEND = "replicate"
+NEW_NAME = "A profile is immutable: a change is a new name or a new version, in a new file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,20 @@ class Profile:
     previews: tuple[Preview, ...]
     ignored: Mapping[str, Ignored] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    """The file as it is: kept with the first training that uses it."""
+    file: str = ""
+    own: bool = False
+    """Out of the project's own folder, and not of those that Safelight ships."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file, in hex."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def place(self, name: str) -> str:
+        """Where the profile sets *name*: file, line and what stands there."""
+        return _place(self.text, self.file or self.id, name)
 
     @property
     def id(self) -> str:
@@ -104,65 +123,32 @@ class Profile:
         return f"{self.name}@{self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingPlan:
-    """What a training is asked for and what is sent (all but `input_images`).
+def parse_profile(text: str, file: str = "", *, own: bool = False) -> Profile:
+    """The profile written in TOML *text*.
 
-    `asked` holds the profile, the images, the overrides and every parameter somebody named, those
-    that the trainer ignores among them; `sent` only what it takes.
+    Raises:
+        Invalid: a key or a value has no place in it; *file* and the line are named.
     """
-
-    asked: Mapping[str, Any]
-    sent: Mapping[str, Any]
-    steps: int
-    rank: int
-    exposures: float
-    """How often each image is seen: steps × batch_size ÷ images."""
-
-
-def training_input(
-    profile: Profile, *, images: int, trigger: str, overrides: Mapping[str, Any] | None = None
-) -> TrainingPlan:
-    """The plan for a training on *images* photos. `Invalid` for an override that cannot be sent."""
-    if images < 1:
-        raise Invalid(f"A training needs at least one image; {images} were given.")
-    asked_for = dict(overrides or {})
-    changes = {name: check_input(name, value) for name, value in asked_for.items()}
-    sent = {**profile.sent, **changes}
-    batch = int(sent.get("batch_size", INPUTS["batch_size"].default))
-    if "steps" not in changes:
-        rule = profile.steps
-        sent["steps"] = rule.steps(images, batch) if isinstance(rule, StepRule) else rule
-    sent["trigger_word"] = trigger
-    ignored = {name: item.value for name, item in profile.ignored.items()}
-    asked = {
-        "profile": profile.id,
-        "images": images,
-        "overrides": asked_for,
-        "parameters": {**ignored, **sent},
-    }
-    steps = int(sent["steps"])
-    return TrainingPlan(
-        asked=asked,
-        sent=sent,
-        steps=steps,
-        rank=int(sent.get("lora_rank", INPUTS["lora_rank"].default)),
-        exposures=steps * batch / images,
-    )
-
-
-def parse_profile(text: str) -> Profile:
-    """The profile written in TOML *text*; `Invalid` for a key or a value that has no place in it."""
     try:
         data = tomllib.loads(text)
         steps = data.pop("steps")
         for name, value in data.get("sent", {}).items():
-            check_input(name, value)
-        fixed = check_input("steps", steps) if isinstance(steps, int) else StepRule(**steps)
+            _check_line(text, file, name, value)
+        fixed = (
+            _check_line(text, file, "steps", steps) if isinstance(steps, int) else StepRule(**steps)
+        )
+        if isinstance(fixed, StepRule):
+            for bound in (fixed.minimum, fixed.maximum):
+                _check_line(text, file, "steps", bound)
+        if data["backend"] != BACKEND:
+            raise Invalid(
+                f"{file}: the backend {data['backend']!r} is not run here, but {BACKEND!r}."
+            )
         ignored = {name: Ignored(**item) for name, item in data.pop("ignored", {}).items()}
         for name in ignored:
             if name in INPUTS:
-                raise Invalid(f"{name!r} is listed as ignored, but the trainer takes it.")
+                where = _place(text, file, f"ignored.{name}")
+                raise Invalid(f"{where}: {name!r} is listed as ignored, but the trainer takes it.")
         return Profile(
             sent=MappingProxyType(data.pop("sent")),
             gates=Gates.parse(data.pop("gates")),
@@ -171,28 +157,128 @@ def parse_profile(text: str) -> Profile:
             previews=tuple(Preview(**item) for item in data.pop("previews")),
             ignored=MappingProxyType(ignored),
             sources=MappingProxyType(data.pop("sources", {})),
+            text=text,
+            file=file,
+            own=own,
             **data,
         )
-    except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
-        raise Invalid(f"The profile cannot be read: {error}.") from error
+    except (KeyError, TypeError, AttributeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid(f"The profile {file} cannot be read: {error}.") from error
+
+
+def _check_line(text: str, file: str, name: str, value: Any) -> Any:
+    try:
+        return check_input(name, value)
+    except Invalid as error:
+        meant = ""
+        if name in NOT_TAKEN:
+            meant = " To keep it on record without sending it, write it under [ignored]."
+        if name in REPEATS:
+            meant = f" It was meant to change how often each image is seen: {_seen(text)}.{meant}"
+        raise Invalid(
+            f"{_place(text, file, name)}: {error.message}{meant}", hint=error.hint
+        ) from error
+
+
+def _seen(text: str) -> str:
+    """How often a profile shows each image, for one whose gates may be wrong too."""
+    data = tomllib.loads(text)
+    match data.get("steps"), data.get("gates"):
+        case {"exposures": exposures}, _:
+            return f"its [steps] rule asks for {exposures} times"
+        case int(steps), {"ideal_min": int(low), "ideal_max": int(high)} if low > 0 < high:
+            return (
+                f"its {steps} steps show each of {high} images {steps / high:.0f} times, and each of "
+                f"{low} images {steps / low:.0f} times"
+            )
+    return "set steps for that"
+
+
+def _place(text: str, file: str, name: str) -> str:
+    """``file, line 14 (num_repeats = 20)``; the file alone where no line sets *name*."""
+    key = re.compile(rf"^\s*\[?[\"']?{re.escape(name)}[\"']?\s*[=\]]")
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() == "[sources]":
+            break
+        if key.match(line):
+            return f"{file}, line {number} ({line.strip()})"
+    return file
 
 
 @lru_cache(maxsize=1)
-def load_profiles() -> Mapping[str, Profile]:
-    """Every profile shipped: id → profile, in the order of their ids. A file's name is its id."""
+def shipped() -> Mapping[str, Profile]:
+    """The profiles that come with Safelight: id → profile, in the order of their ids."""
     found = {}
     for item in sorted(files("safelight").joinpath("profiles").iterdir(), key=lambda x: x.name):
         if item.name.endswith(".toml"):
-            profile = parse_profile(item.read_text("utf-8"))
-            if f"{profile.id}.toml" != item.name:
-                raise Invalid(f"The file {item.name} holds the profile {profile.id}.")
+            profile = _named(item.name, item.read_text("utf-8"))
             found[profile.id] = profile
     return MappingProxyType(found)
 
 
+def _named(name: str, text: str, *, own: bool = False) -> Profile:
+    profile = parse_profile(text, name, own=own)
+    if f"{profile.id}.toml" != name:
+        raise Invalid(
+            f"The file {name} holds the profile {profile.id}.",
+            hint=f"A file's name is its profile's: call it {profile.id}.toml.",
+        )
+    return profile
+
+
+class _Own:
+    """The project's own profiles, read again when a file in the folder changes."""
+
+    folder: Path | None = None
+
+
+def use_folder(folder: Path | None) -> None:
+    """From now on, in this process, the profiles of *folder* count too (`SAFELIGHT_PROFILES`)."""
+    _Own.folder = folder
+
+
+def own_profiles() -> tuple[Mapping[str, Profile], Mapping[str, Invalid]]:
+    """The project's own profiles by id, and what is wrong with the files that cannot be read.
+
+    One that bears the id of a shipped profile is wrong: a profile is immutable.
+    """
+    found: dict[str, Profile] = {}
+    wrong: dict[str, Invalid] = {}
+    if _Own.folder is None:
+        return found, wrong
+    if not _Own.folder.is_dir():
+        raise Invalid(
+            f"SAFELIGHT_PROFILES names {_Own.folder}, which is no folder.",
+            hint="Name the folder that holds your profiles, or unset it.",
+        )
+    for path in sorted(_Own.folder.glob("*.toml")):
+        try:
+            profile = _named(path.name, path.read_text("utf-8"), own=True)
+            if profile.id in shipped():
+                raise Invalid(f"{path.name}: Safelight ships a profile of this id.", hint=NEW_NAME)
+            found[profile.id] = profile
+        except (Invalid, UnicodeDecodeError) as error:
+            problem = error if isinstance(error, Invalid) else Invalid(f"{path.name}: {error}.")
+            wrong[path.stem] = problem
+    return found, wrong
+
+
+def load_profiles() -> Mapping[str, Profile]:
+    """Every profile that can be used: id → profile, the project's own after those shipped."""
+    return MappingProxyType({**shipped(), **own_profiles()[0]})
+
+
 def get_profile(id: str) -> Profile:
-    """The profile ``name@version``; `NotFound` lists those there are."""
-    profiles = load_profiles()
-    if id not in profiles:
-        raise NotFound(f"There is no profile {id!r}.", hint=f"There are: {', '.join(profiles)}.")
-    return profiles[id]
+    """The profile ``name@version``; `NotFound` lists those there are.
+
+    Raises:
+        NotFound, Invalid: there is none; it is the project's own and cannot be read.
+    """
+    if id in shipped():
+        return shipped()[id]
+    own, wrong = own_profiles()
+    if id in own:
+        return own[id]
+    if id in wrong:
+        raise wrong[id]
+    raise NotFound(f"There is no profile {id!r}.", hint=f"There are: {', '.join(load_profiles())}.")

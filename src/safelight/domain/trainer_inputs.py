@@ -21,6 +21,12 @@ from safelight.domain.errors import Invalid
 TRAINER = "ostris/flux-dev-lora-trainer"
 
 
+OPTIMIZERS = (
+    "adamw8bit", "adam8bit", "adamw", "adam", "lion8bit", "lion", "adagrad", "adafactor", "prodigy",
+)  # fmt: skip
+"""What the trainer knows; any other name fails there only after the model is loaded and paid for."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrainerInput:
     """One input of the trainer. `withheld` says why Safelight never lets a caller set it."""
@@ -30,8 +36,26 @@ class TrainerInput:
     minimum: float | None = None
     maximum: float | None = None
     withheld: str | None = None
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def words(self) -> str:
+        """What it takes, in words."""
+        limits = [
+            f"{word} {limit:g}"
+            for word, limit in (("at least", self.minimum), ("at most", self.maximum))
+            if limit is not None
+        ]
+        parts = [_WORDS[self.type], *limits]
+        if self.choices:
+            parts = [f"one of {', '.join(self.choices)}"]
+        if self.default is not None:
+            shown = str(self.default).lower() if self.type is bool else self.default
+            parts.append(f"by default {shown}")
+        return ", ".join(parts)
 
 
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _SECRET = "it is a secret, and a training's inputs are readable at the provider"  # noqa: S105
 _WANDB = "live samples go to a third party; Safelight draws its own previews"
 
@@ -52,7 +76,7 @@ INPUTS: Mapping[str, TrainerInput] = MappingProxyType(
         "resolution": TrainerInput(str, "512,768,1024"),
         "lora_rank": TrainerInput(int, 16, 1, 128),
         "caption_dropout_rate": TrainerInput(float, 0.05, 0.0, 1.0),
-        "optimizer": TrainerInput(str, "adamw8bit"),
+        "optimizer": TrainerInput(str, "adamw8bit", choices=OPTIMIZERS),
         "cache_latents_to_disk": TrainerInput(bool, False),
         "layers_to_optimize_regex": TrainerInput(str),
         "gradient_checkpointing": TrainerInput(bool, False),
@@ -72,8 +96,6 @@ INPUTS: Mapping[str, TrainerInput] = MappingProxyType(
 )
 """Every input of the trainer, in its own order."""
 
-SETTABLE = tuple(name for name, spec in INPUTS.items() if spec.withheld is None)
-
 NOT_TAKEN: Mapping[str, str] = MappingProxyType(
     {
         "num_repeats": "raise steps instead: exposures per image are steps × batch_size ÷ images",
@@ -86,7 +108,10 @@ NOT_TAKEN: Mapping[str, str] = MappingProxyType(
         "seed": "it has no training seed: two runs are never the same",
         "lr_scheduler": "the learning rate is constant",
         "warmup": "the learning rate is constant",
+        "repeats": "raise steps instead: exposures per image are steps × batch_size ÷ images",
         "epochs": "it counts steps; set steps",
+        "num_epochs": "it counts steps; set steps",
+        "max_train_epochs": "it counts steps; set steps",
         "max_train_steps": "it is called steps",
         "rank": "it is called lora_rank",
         "network_dim": "it is called lora_rank",
@@ -94,33 +119,35 @@ NOT_TAKEN: Mapping[str, str] = MappingProxyType(
 )
 """Inputs that people try (section 0.1 of the requirements, R-77 to R-82) and what to do instead."""
 
-OPTIMIZERS = (
-    "adamw8bit", "adam8bit", "adamw", "adam", "lion8bit", "lion", "adagrad", "adafactor", "prodigy",
-)  # fmt: skip
-"""What the trainer knows; any other name fails there only after the model is loaded and paid for."""
+REPEATS = ("num_repeats", "repeats", "epochs", "num_epochs", "max_train_epochs")
+"""Inputs of other trainers that set how often each image is seen."""
 
 RESOLUTION_SIDES = (256, 2048)
 """Safelight's own limits on each side listed in `resolution`; the trainer has none."""
 
 
-def check_input(name: str, value: Any) -> Any:
-    """*value* as the trainer takes it for *name*; `Invalid` names the input, the limit and the value."""
-    spec = INPUTS.get(name)
+def check_input(name: str, value: Any, inputs: Mapping[str, TrainerInput] = INPUTS) -> Any:
+    """*value* as the trainer takes it for *name*; `Invalid` names the input, the limit and the value.
+
+    *inputs*: what the trainer's version takes, where that was read from its schema.
+    """
+    spec = inputs.get(name)
     if spec is None:
-        why = NOT_TAKEN.get(name, "it would be dropped without a word")
+        older = "this version of it does not take it" if name in INPUTS else "it would be dropped"
         raise Invalid(
-            f"The trainer has no input {name!r}: {why}.",
-            hint=f"It takes: {', '.join(SETTABLE)}.",
+            f"The trainer has no input {name!r}: {NOT_TAKEN.get(name, older + ' without a word')}.",
+            hint=f"It takes: {', '.join(settable(inputs))}.",
         )
     if spec.withheld is not None:
         raise Invalid(f"{name!r} cannot be set: {spec.withheld}.")
-    value = _typed(name, spec.type, value)
+    takes = f"The trainer takes {name} as: {spec.words}."
+    value = _typed(name, spec.type, value, takes)
     if spec.minimum is not None and value < spec.minimum:
-        raise Invalid(f"{name} must be at least {spec.minimum:g}; {value:g} was given.")
+        raise Invalid(f"{name} must be at least {spec.minimum:g}; {value:g} was given.", hint=takes)
     if spec.maximum is not None and value > spec.maximum:
-        raise Invalid(f"{name} must be at most {spec.maximum:g}; {value:g} was given.")
-    if name == "optimizer" and value not in OPTIMIZERS:
-        raise Invalid(f"optimizer must be one of {', '.join(OPTIMIZERS)}; {value!r} was given.")
+        raise Invalid(f"{name} must be at most {spec.maximum:g}; {value:g} was given.", hint=takes)
+    if spec.choices and value not in spec.choices:
+        raise Invalid(f"{name} must be one of {', '.join(spec.choices)}; {value!r} was given.")
     if name == "resolution":
         _check_resolution(value)
     if name == "layers_to_optimize_regex":
@@ -128,8 +155,12 @@ def check_input(name: str, value: Any) -> Any:
     return value
 
 
-def _typed(name: str, wanted: type, value: Any) -> Any:
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[wanted]
+def settable(inputs: Mapping[str, TrainerInput] = INPUTS) -> tuple[str, ...]:
+    """The inputs a caller may set."""
+    return tuple(name for name, spec in inputs.items() if spec.withheld is None)
+
+
+def _typed(name: str, wanted: type, value: Any, takes: str) -> Any:
     whole = isinstance(value, int) and not isinstance(value, bool)
     fits = {
         int: whole,
@@ -138,7 +169,7 @@ def _typed(name: str, wanted: type, value: Any) -> Any:
         str: isinstance(value, str),
     }[wanted]
     if not fits:
-        raise Invalid(f"{name} must be {words}; {value!r} was given.")
+        raise Invalid(f"{name} must be {_WORDS[wanted]}; {value!r} was given.", hint=takes)
     return float(value) if wanted is float else value
 
 

@@ -8,7 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from safelight.domain.errors import Invalid, NotFound, ProviderRefused
+from safelight.domain.plans import check_sent
+from safelight.domain.profiles import Profile
 from safelight.domain.provider import RemoteRun, RunPage, Submission
+from safelight.domain.trainer_inputs import INPUTS
+from safelight.domain.trainer_schema import inputs_of, training_properties
 from safelight.stages.tools import Provider, Pulse, Store
 
 INPUT_SECONDS = 24 * 3600
@@ -27,16 +32,23 @@ class PrepareOrder:
     trainer: str
     model_name: str
     dataset_key: str
+    profile: Profile
+    overrides: Mapping[str, Any]
+    sent: Mapping[str, Any]
+    known: Mapping[str, Mapping[str, Any]]
+    """Trainer version → what it takes, of those that were read before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Where the version will be, by which trainer version, from which input object."""
+    """Where the version will be, by which trainer version, from which input object; what that
+    version takes, where it could be read."""
 
     intent_id: UUID
     destination: str
     trainer_version: str
     input_key: str
+    properties: Mapping[str, Any] | None
 
 
 def input_key(intent_id: UUID) -> str:
@@ -46,14 +58,38 @@ def input_key(intent_id: UUID) -> str:
 
 
 def prepare(order: PrepareOrder, store: Store, provider: Provider, pulse: Pulse) -> Prepared:
-    """Make the destination model on first use, resolve the trainer's version, copy the input."""
+    """Resolve the trainer's version and hold the input against what it takes; make the destination
+    model on first use, copy the input.
+
+    Raises:
+        Invalid: the version would drop or refuse an input; nothing was paid.
+    """
+    version = provider.latest_version(order.trainer)
+    properties = order.known.get(version) or _properties(provider, order.trainer, version)
+    inputs = inputs_of(properties) if properties else INPUTS
+    try:
+        check_sent(order.profile, order.sent, order.overrides, inputs)
+    except Invalid as error:
+        raise Invalid(
+            f"{order.trainer} at version {version[:12]} does not take what would be sent, and nothing "
+            f"was sent. {error.message}",
+            hint=error.hint,
+        ) from error
+    pulse.check()
     destination = f"{provider.account()}/{order.model_name}"
     provider.ensure_model(destination)
     pulse.check()
-    version = provider.latest_version(order.trainer)
     key = input_key(order.intent_id)
     store.copy(order.dataset_key, key)
-    return Prepared(order.intent_id, destination, version, key)
+    return Prepared(order.intent_id, destination, version, key, properties)
+
+
+def _properties(provider: Provider, trainer: str, version: str) -> Mapping[str, Any] | None:
+    """What the version takes; None where it says nothing that can be understood."""
+    try:
+        return training_properties(provider.version_schema(trainer, version))
+    except (NotFound, ProviderRefused):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

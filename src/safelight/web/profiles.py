@@ -23,6 +23,7 @@ class ProfileSummary(BaseModel):
     version: str
     title: str
     default: bool = Field(description="Used where a training names none.")
+    own: bool = Field(description="Out of the project's own folder.")
 
 
 class ProfileDetail(ProfileSummary):
@@ -37,6 +38,7 @@ class ProfileDetail(ProfileSummary):
     generation: dict[str, Any] = Field(description="How images are drawn.")
     previews: list[dict[str, Any]]
     sources: dict[str, str]
+    sha256: str = Field(description="Of the file; kept with every training that uses it.")
 
 
 class Profiles(BaseModel):
@@ -52,6 +54,7 @@ def _summary(profile: domain.Profile) -> ProfileSummary:
         version=profile.version,
         title=profile.title,
         default=profile.id == domain.DEFAULT,
+        own=profile.own,
     )
 
 
@@ -75,4 +78,5 @@ def get_profile(profile_id: str, who: Who) -> ProfileDetail:  # noqa: ARG001 (as
         generation=asdict(profile.generation),
         previews=[asdict(preview) for preview in profile.previews],
         sources=dict(profile.sources),
+        sha256=profile.sha256,
     )

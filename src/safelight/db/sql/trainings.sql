@@ -1,9 +1,9 @@
 -- name: insert_training
 -- A training is asked for. Call it with the subject locked; one may be open a subject.
 WITH made AS (
-    INSERT INTO trainings (id, owner_id, subject_id, number, profile, overrides, trainer)
+    INSERT INTO trainings (id, owner_id, subject_id, number, profile, profile_sha256, overrides, trainer)
     SELECT %(id)s, %(owner_id)s, %(subject_id)s,
-           coalesce(max(number), 0) + 1, %(profile)s, %(overrides)s, %(trainer)s
+           coalesce(max(number), 0) + 1, %(profile)s, %(profile_sha256)s, %(overrides)s, %(trainer)s
     FROM trainings WHERE subject_id = %(subject_id)s
     RETURNING *
 ), event AS (
@@ -65,7 +65,7 @@ WHERE id = %(id)s;
 -- name: set_destination
 -- Where the version will be, and which trainer version is asked for.
 UPDATE trainings SET destination = %(destination)s, trainer_version = %(trainer_version)s,
-                     sent = %(sent)s, intent_id = %(intent_id)s, intent_at = now()
+                     inputs_source = %(inputs_source)s, sent = %(sent)s, intent_id = %(intent_id)s, intent_at = now()
 WHERE id = %(id)s;
 
 -- name: set_accepted

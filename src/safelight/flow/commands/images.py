@@ -13,11 +13,11 @@ from safelight.domain import draw_inputs
 from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.nouns import Generation, Version
 from safelight.domain.presets import Preset, get_preset
-from safelight.domain.profiles import DEFAULT, GenerationPreset, get_profile
+from safelight.domain.profiles import DEFAULT, GenerationPreset
 from safelight.domain.prompts import CleanedPrompt, banned_words, clean_prompt, with_trigger
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, VersionState
-from safelight.flow import paid
+from safelight.flow import paid, used
 from safelight.flow.commands import Actor
 from safelight.flow.commands.versions import get_version
 
@@ -236,4 +236,4 @@ def _require_drawer(version: Version) -> None:
 def _preset(tx: Tx, version: Version) -> GenerationPreset:
     """Its profile's preset; one that was trained elsewhere draws as the default profile does."""
     training = trainings.get(tx, version.training_id) if version.training_id else None
-    return get_profile(training.profile if training else DEFAULT).generation
+    return used.profile_of(tx, training.profile if training else DEFAULT).generation

@@ -10,10 +10,11 @@ from safelight.db import jobs, subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
 from safelight.domain.nouns import Subject, Training
-from safelight.domain.profiles import DEFAULT, get_profile, training_input
+from safelight.domain.plans import training_input
+from safelight.domain.profiles import DEFAULT, get_profile
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_TRAINING, TrainingState
-from safelight.flow import paid
+from safelight.flow import paid, used
 from safelight.flow.commands import Actor
 
 DEFAULT_PROFILE = DEFAULT
@@ -46,8 +47,13 @@ def start_training(
         )
     # Refuses an input the trainer does not take now, before a worker lifts a hand (R-77..R-82).
     training_input(
-        chosen, images=len(photos), trigger=subject.trigger_word, overrides=overrides or {}
+        chosen,
+        images=len(photos),
+        trigger=subject.trigger_word,
+        overrides=overrides or {},
+        inputs=used.known_inputs(tx, chosen.trainer),
     )
+    used.keep(tx, chosen)
     if subject.kind == "person" and subject.consented_at is None:
         raise ConsentMissing(
             f"{subject.name} is a person, and their consent is not on record.",
@@ -64,6 +70,7 @@ def start_training(
         owner_id=actor.owner_id,
         subject_id=subject_id,
         profile=chosen.id,
+        profile_sha256=chosen.sha256,
         overrides=overrides or {},
         trainer=chosen.trainer,
         actor=actor.name,

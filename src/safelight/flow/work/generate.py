@@ -12,13 +12,12 @@ from safelight.domain.errors import NotFound
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Generation, Job, Training, Version
 from safelight.domain.outcome import Done, Outcome
-from safelight.domain.profiles import get_profile
 from safelight.domain.prompts import CleanedPrompt, fill
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
 from safelight.domain.trainer_inputs import INPUTS
 from safelight.domain.trainlog import parse_log
-from safelight.flow import paid
+from safelight.flow import paid, used
 from safelight.flow.commands.images import ask, preset_input
 from safelight.flow.commands.versions import FIRST_VERSION
 from safelight.flow.context import Context
@@ -96,7 +95,7 @@ def _add_version(
         tx,
         training,
         trigger_word=subject.trigger_word,
-        lora_scale=get_profile(training.profile).generation.lora_scale,
+        lora_scale=used.profile_of(tx, training.profile).generation.lora_scale,
         weights_key=stored.key,
         weights_bytes=stored.facts.bytes,
         weights_sha256=stored.facts.sha256,
@@ -116,7 +115,7 @@ def _add_version(
 def _ask_previews(tx: Tx, training: Training, version: Version, cx: Context) -> None:
     """Each new version draws the same prompts with the same seeds (R-113), and the first of them once
     more without the LoRA: what is wrong there too is not the training's fault (C8)."""
-    profile = get_profile(training.profile)
+    profile = used.profile_of(tx, training.profile)
     subject = subjects.get(tx, training.subject_id, training.owner_id)
     assert subject is not None  # locked above, in this transaction
     previews = [(preview, "preview", version.lora_scale) for preview in profile.previews]

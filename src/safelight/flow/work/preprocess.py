@@ -14,10 +14,11 @@ from safelight.domain.gates import Gates
 from safelight.domain.nouns import Job, Photo, Subject, Training
 from safelight.domain.outcome import Done, Outcome, Park
 from safelight.domain.photos import PhotoFacts
-from safelight.domain.profiles import Profile, get_profile, training_input
+from safelight.domain.plans import training_input
+from safelight.domain.profiles import Profile
 from safelight.domain.queues import Kind
 from safelight.domain.states import PhotoState, TrainingState
-from safelight.flow import paid
+from safelight.flow import paid, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import cancel_open_training, folder, training_of
@@ -51,7 +52,7 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
     elif state is not TrainingState.PREPARING:
         return Done(f"the training is {state}")
     photos = subjects.photos_to_train_on(tx, training.subject_id)
-    gates = get_profile(training.profile).gates
+    gates = used.profile_of(tx, training.profile).gates
     return _Inspect(tuple(_ref(photo) for photo in photos), gates)
 
 
@@ -120,7 +121,7 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
     subject = subjects.lock(tx, training.subject_id, training.owner_id)
     if subject is None:
         raise NotFound(f"There is no subject {training.subject_id}.")
-    profile = get_profile(training.profile)
+    profile = used.profile_of(tx, training.profile)
     photos = subjects.photos_to_train_on(tx, subject.id)
     order = preprocess.BuildOrder(
         number=subjects.next_dataset_number(tx, subject.id),
@@ -178,6 +179,7 @@ def _settle_build(
         images=dataset.photos,
         trigger=build.subject.trigger_word,
         overrides=build.overrides,
+        inputs=used.known_inputs(tx, training.trainer),
     )
     trainings.set_dataset(
         tx,

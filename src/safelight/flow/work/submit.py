@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from safelight.db import subjects, temporary, trainings
+from safelight.db import provenance, subjects, temporary, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.ids import new_id
@@ -15,7 +15,8 @@ from safelight.domain.outcome import Done, Outcome
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.domain.queues import Kind
 from safelight.domain.states import TrainingState
-from safelight.flow import paid
+from safelight.domain.trainer_schema import BUNDLED
+from safelight.flow import paid, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import WORKER_DIED, cancel_open_training, training_of, webhook
@@ -57,6 +58,10 @@ def _begin_prepare(tx: Tx, job: Job, cx: Context) -> submit.PrepareOrder | Outco
         trainer=training.trainer,
         model_name=_model_name(cx.settings.destination, training),
         dataset_key=dataset.key,
+        profile=used.profile_of(tx, training.profile),
+        overrides=training.overrides,
+        sent=(training.sent or {})["input"],
+        known=provenance.schemas(tx, training.trainer),
     )
 
 
@@ -70,6 +75,9 @@ def _settle_prepare(
     training = training_of(tx, job)
     if training.state != TrainingState.READY:
         return Done(f"the training is {training.state}")
+    if prepared.properties:
+        version = prepared.trainer_version
+        provenance.keep_schema(tx, training.trainer, version, prepared.properties)
     trainings.set_destination(
         tx,
         training.id,
@@ -77,6 +85,7 @@ def _settle_prepare(
         trainer_version=prepared.trainer_version,
         sent={**(training.sent or {}), "input_images": prepared.input_key},
         intent_id=prepared.intent_id,
+        inputs_source=prepared.trainer_version if prepared.properties else BUNDLED,
     )
     paid.follow(tx, training, Kind.SUBMIT_TRAINING, cx.worker)
     return Done(f"to {prepared.destination}")

@@ -37,6 +37,8 @@ def trainer_schema() -> dict[str, Any]:
             shown["minimum"] = spec.minimum
         if spec.maximum is not None:
             shown["maximum"] = spec.maximum
+        if spec.choices is not None:
+            shown["enum"] = list(spec.choices)
         properties[name] = shown
     schemas = {"TrainingInput": {"type": "object", "properties": properties}}
     return {"openapi": "3.0.2", "components": {"schemas": schemas}}

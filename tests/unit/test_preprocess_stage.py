@@ -11,20 +11,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from safelight.domain.crops import Crop
 from safelight.domain.dataset import Manifest
 from safelight.domain.errors import CancelAsked, ObjectMissing
 from safelight.domain.photos import MAX_BYTES, Derived, Inspection, Undecodable
 from safelight.domain.profiles import get_profile
 from safelight.domain.stored import StoredObject
-from safelight.stages.preprocess import (
-    BuildOrder,
-    DatasetBuilt,
-    InspectedPhoto,
-    PhotoRef,
-    SetBlocked,
-    build_dataset,
-    inspect_photos,
-)
+from safelight.stages.building import BuildOrder, DatasetBuilt, SetBlocked, build_dataset
+from safelight.stages.preprocess import InspectedPhoto, inspect_photos
+from safelight.stages.refs import PhotoRef
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file
 from tests.support import photos as make
@@ -93,11 +88,11 @@ class PlainEye:
     def inspect(self, path: Path, name: str) -> Inspection:
         return inspect_file(path, name)
 
-    def derive(self, path: Path, target: Path, max_side: int) -> Derived:
+    def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         self.derived += 1
         if path.read_bytes() in self.refuses:
             raise Undecodable("undecodable", "the decoder died of it twice: signal 11 (SIGSEGV)")
-        return derive_file(path, target, max_side=max_side)
+        return derive_file(path, target, max_side=max_side, crop=crop)
 
     def close(self) -> None:
         pass
@@ -249,7 +244,10 @@ def test_a_dataset_is_a_zip_of_upright_jpegs_with_a_true_caption_each(bench: Ben
         assert archive.read("001.txt") == b"photo of slqk24bcdf person"
         assert archive.read("003.txt") == b"slqk24bcdf laughing, at the sea"
         with Image.open(archive.open("010.jpg")) as image:
-            assert (image.format, image.size) == ("JPEG", (768, 1024))
+            assert (image.format, image.size) == (
+                "JPEG",
+                (768, 987),
+            )  # a bucket's shape, not enlarged
 
 
 def test_the_manifest_leads_from_every_file_back_to_its_photo(bench: Bench) -> None:

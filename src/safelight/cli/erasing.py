@@ -37,7 +37,7 @@ def erase(
     (what it has run is paid), and afterwards store, provider and every table are searched for it. A
     signed statement of all that stays: `safelight erasures`. There is no way back.
     """
-    from safelight.cli.training import subject_id_of
+    from safelight.cli.naming import subject_id_of
     from safelight.flow.commands.erasing import CONSENT_WITHDRAWN, erase_subject
     from safelight.flow.commands.subjects import get_subject
 

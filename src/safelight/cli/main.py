@@ -8,7 +8,6 @@ import typer
 
 from safelight import config
 from safelight.cli import (
-    auditing,
     cleaning,
     course,
     erasing,
@@ -34,7 +33,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for module in (
-    auditing,
     running,
     training,
     judging,

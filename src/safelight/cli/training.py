@@ -51,6 +51,12 @@ def photos_in(folder: Path) -> list[Path]:
     return found
 
 
+def caption_beside(path: Path) -> str | None:
+    """The caption that lies beside a photo as a .txt file, if there is one."""
+    sidecar = path.with_suffix(".txt")
+    return sidecar.read_text("utf-8", "replace").strip() if sidecar.is_file() else None
+
+
 def upload(
     cx: Context, actor: Actor, subject_id: UUID, paths: list[Path], *, quiet: bool = False
 ) -> int:
@@ -61,10 +67,10 @@ def upload(
 
     new = 0
     for path in track(paths, description="Photos", console=err, disable=quiet):
-        sidecar = path.with_suffix(".txt")
-        caption = sidecar.read_text("utf-8", "replace").strip() if sidecar.is_file() else None
         try:
-            _, made = add_photo(cx.db, cx.tools.store, actor, subject_id, path, caption=caption)
+            _, made = add_photo(
+                cx.db, cx.tools.store, actor, subject_id, path, caption=caption_beside(path)
+            )
         except Invalid as error:
             err.print(f"[yellow]left out:[/] {error.message} {error.hint or ''}", highlight=False)
             continue

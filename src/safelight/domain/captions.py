@@ -1,12 +1,16 @@
 """Captions that are true of each photo: what was measured or said by the producer, nothing guessed.
 
 A template that says 'white background' of every photo teaches the model that the subject has one
-(K10). Until something is measured, the caption is the subject alone (R-68).
+(K10). Where nothing was measured, the caption is the subject alone (R-68). What varies between photos
+is described, so that it is not learned as the subject's own; who the subject is never is.
 """
 
 from __future__ import annotations
 
 import re
+
+from safelight.domain.composition import tags_of
+from safelight.domain.measured import Framing, Measured
 
 NOUNS = {"person": "person", "model": "person", "character": "character"}
 """What a subject of each kind is called in a caption and a prompt (R-68)."""
@@ -27,14 +31,45 @@ def normalise(text: str) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def caption_for(trigger: str, kind: str, own: str | None = None) -> str:
-    """The caption of one photo: the producer's own with the trigger in it, else the subject alone.
+def caption_for(
+    trigger: str, kind: str, own: str | None = None, measured: Measured | None = None
+) -> str:
+    """The caption of one photo: the producer's own with the trigger in it, else what was measured.
 
     The trigger is prepended when absent, as the trainer would do, so that the file in the dataset is
     the caption trained on.
     """
     text = normalise(_PLACEHOLDER.sub(trigger, own or ""))
     if not text:
-        photo = "image" if kind == "character" else "photo"
-        return f"{photo} of {trigger} {noun_of(kind)}"
+        return _measured(trigger, kind, measured)
     return text if trigger in text else f"{trigger} {text}"
+
+
+def _measured(trigger: str, kind: str, measured: Measured | None) -> str:
+    photo = "image" if kind == "character" else "photo"
+    if measured is None:
+        return f"{photo} of {trigger} {noun_of(kind)}"
+    framing = _FRAMING.get(measured.framing, "{photo} of {who}") if measured.framing else None
+    who = f"{trigger} {noun_of(kind)}"
+    parts = [(framing or "{photo} of {who}").format(photo=photo, who=who)]
+    if (measured.people or 0) > 1:
+        parts[0] += " with another person" if measured.people == 2 else " with other people"
+    angle = measured.face.angle if measured.face else None
+    if angle is not None and angle.side in _ANGLES:
+        parts.append(_ANGLES[angle.side])
+    if measured.plain_background:
+        parts.append("plain background")
+    elif "busy-background" in tags_of(measured):
+        parts.append("detailed background")
+    if measured.brightness == "dark":
+        parts.append("dark lighting")
+    return ", ".join(parts)
+
+
+_FRAMING = {
+    Framing.CLOSE_UP: "close-up {photo} of {who}",
+    Framing.MEDIUM: "medium shot {photo} of {who}",
+    Framing.FULL_BODY: "full body {photo} of {who}",
+    Framing.WIDE: "wide shot {photo} of {who}, full body in the distance",
+}
+_ANGLES = {"three-quarter": "three-quarter view", "side": "seen from the side"}

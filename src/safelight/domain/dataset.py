@@ -11,7 +11,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ManifestPhoto:
-    """One photo of a dataset: where it came from, the file made of it and its caption."""
+    """One file of a dataset: the photo it came from, the part that was kept, and its caption.
+
+    `derived`: a second file, cut out of a photo that has one already; counted apart (R-57).
+    """
 
     photo_id: str
     name: str
@@ -21,6 +24,14 @@ class ManifestPhoto:
     width: int
     height: int
     caption: str
+    crop: tuple[int, int, int, int] | None = None
+    derived: bool = False
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ManifestPhoto:
+        """The photo `asdict` made."""
+        crop = data.get("crop")
+        return cls(**{**data, "crop": tuple(crop) if crop else None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class Manifest:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Manifest:
         """The manifest `to_dict` made."""
-        photos = tuple(ManifestPhoto(**photo) for photo in data["photos"])
+        photos = tuple(ManifestPhoto.from_dict(photo) for photo in data["photos"])
         return cls(**{**data, "photos": photos})
 
 

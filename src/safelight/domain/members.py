@@ -17,6 +17,8 @@ class PhotoForSet:
     name: str
     facts: PhotoFacts | None
     findings: tuple[Finding, ...] = ()
+    caption: str | None = None
+    """The producer's own caption, if there is one."""
 
     @property
     def known(self) -> PhotoFacts:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from safelight.domain.composition import tags_of
+from safelight.domain.crops import plan_crop
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import Profile, StepRule
@@ -82,8 +83,12 @@ def report_of(
 
 def _facts(facts: PhotoFacts | None) -> dict[str, Any]:
     if facts is None:
-        return {"facts": None, "tags": []}
+        return {"facts": None, "tags": [], "crop": None}
+    cut = plan_crop(facts) if facts.decodable and facts.pixels else None
     return {
         "facts": public_facts(facts.to_dict()),
         "tags": list(tags_of(facts.measured)) if facts.measured else [],
+        "crop": {"box": cut.box, "share": cut.share(facts), "file": (cut.width, cut.height)}
+        if cut
+        else None,
     }

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from safelight.domain.caption_lint import lint_captions
 from safelight.domain.choosing import choose
 from safelight.domain.composition import judge_mix, mix_of, to_add
+from safelight.domain.crops import balance
 from safelight.domain.duplicates import DUPLICATES, drop_duplicates
 from safelight.domain.findings import Finding, Level, Trust, blocked, of_set, shown
 from safelight.domain.gates import Gates
@@ -76,13 +78,15 @@ def judge_set(
     exposures: Exposures | None = None,
     before: LastGood | None = None,
     answer: str | None = None,
+    trigger: str | None = None,
 ) -> SetReport:
     """Judge every photo and the set as a whole, and say which photos to train on.
 
     Photos that cannot be used, photos of another person and duplicates go out first; the counts are
     held against what is left (K6), and more than the soft maximum is thinned to the photos that
     differ most (K7). What is kept is then judged as a set. *before* is the last good version's set,
-    *answer* what a person said to the guard's question (`gates.ANSWERS`).
+    *answer* what a person said to the guard's question (`gates.ANSWERS`), *trigger* the word that
+    captions must have.
     """
     findings: list[Finding] = []
     dropped: dict[str, str] = {}
@@ -108,7 +112,7 @@ def judge_set(
     taken = {photo.id for photo in kept}
     dropped |= {photo.id: "not-chosen" for photo in distinct if photo.id not in taken}
     about, details = _as_a_whole(usable, kept, gates, exposures, before, answer)
-    findings += about
+    findings += [*about, *lint_captions(kept, trigger)]
     findings += _count_findings(len(photos), len(distinct), gates)
     counts = {
         "given": len(photos),
@@ -136,7 +140,9 @@ def _as_a_whole(
     answer: str | None,
 ) -> tuple[list[Finding], dict[str, Any]]:
     mix = mix_of(kept)
-    seen = round(exposures(len(kept)), 1) if exposures and kept else None
+    crops = balance(kept, gates)
+    files = len(kept) + len(crops)  # each file is an image to the trainer, a crop as well
+    seen = round(exposures(files), 1) if exposures and kept else None
     findings = [
         *_not_measured(usable),
         *judge_mix(mix, gates),
@@ -151,6 +157,7 @@ def _as_a_whole(
             "before": mix_of(usable).to_dict(gates.composition, gates),
             "after": mix.to_dict(gates.composition, gates),
         },
+        "crops": crops,
         "to_add": to_add(mix, gates),
         "exposures": seen,
         "retrain": None,

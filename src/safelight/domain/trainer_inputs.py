@@ -262,3 +262,9 @@ def expected_bytes(rank: int, names: Iterable[str] | None = None) -> int:
     shapes = modules()
     chosen = shapes if names is None else names
     return 2 * rank * sum(sum(shapes[name]) for name in chosen)
+
+
+def largest_resolution(text: str | None) -> int:
+    """The largest of a `resolution` like '512,768,1024', by which the trainer's shapes go."""
+    found = [int(part) for part in str(text or INPUTS["resolution"].default).split(",")]
+    return max(found)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from safelight.domain.crops import Crop
 from safelight.domain.photos import Derived, Inspection
 from safelight.domain.provider import RemoteRun, RunPage, Submission
 from safelight.domain.stored import StoredObject
@@ -109,8 +110,9 @@ class Eye(Protocol):
     """Decodes untrusted photos, in a process that may die alone."""
 
     def inspect(self, path: Path, name: str) -> Inspection: ...
-    def derive(self, path: Path, target: Path, max_side: int) -> Derived:
-        """Write the photo upright, in sRGB, at most *max_side* pixels a side. Undecodable."""
+    def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
+        """Write the photo, or the part of it that *crop* keeps, upright and in sRGB, at most
+        *max_side* pixels a side. Undecodable."""
         ...
 
     def close(self) -> None: ...

@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from safelight.domain.crops import Crop
 from safelight.domain.photos import Undecodable
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import measure, needs_room
@@ -55,7 +56,9 @@ def _answer(request: dict[str, Any], nets: Nets | None) -> dict[str, Any]:
                 return {"anew": True}
             return {"facts": measure(path, nets).to_dict()}
         target = Path(request["target"])
-        return {"derived": asdict(derive_file(path, target, max_side=request["max_side"]))}
+        crop = Crop(**request["crop"]) if request.get("crop") else None
+        made = derive_file(path, target, max_side=request["max_side"], crop=crop)
+        return {"derived": asdict(made)}
     except Undecodable as fault:
         fields = {"kind": fault.kind, "detail": fault.detail, "format": fault.format}
         return {"fault": {**fields, "size": fault.size}}

@@ -18,11 +18,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from safelight.config import environment
+from safelight.domain.crops import Crop
 from safelight.domain.errors import Retryable
 from safelight.domain.photos import Derived, Inspection, PhotoFacts, Undecodable, judge_decoding
 from safelight.vision.hashing import sha256_file
@@ -93,9 +95,10 @@ class GuardedEye:
             )
         return Inspection(facts, judge_decoding(facts, name=name))
 
-    def derive(self, path: Path, target: Path, max_side: int) -> Derived:
+    def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         """Write the training JPEG of the photo at *path* to *target*; `Undecodable` if it cannot."""
-        answer = self._call("derive", path, target=str(target), max_side=max_side)
+        cut = None if crop is None else asdict(crop)
+        answer = self._call("derive", path, target=str(target), max_side=max_side, crop=cut)
         return Derived(**answer["derived"])
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from safelight.config import cores, models_folder
+from safelight.domain.crops import Crop
 from safelight.domain.photos import Derived, Inspection
 from safelight.vision.guard import GuardedEye
 
@@ -37,11 +38,11 @@ class EyePool:
         finally:
             self._free.put(eye)
 
-    def derive(self, path: Path, target: Path, max_side: int) -> Derived:
+    def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         """As `GuardedEye.derive`, by whichever eye is free."""
         eye = self._free.get()
         try:
-            return eye.derive(path, target, max_side)
+            return eye.derive(path, target, max_side, crop)
         finally:
             self._free.put(eye)
 

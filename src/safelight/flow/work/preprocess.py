@@ -22,12 +22,13 @@ from safelight.flow import paid, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import cancel_open_training, folder, training_of
-from safelight.stages import preprocess
+from safelight.stages import building, preprocess
+from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Pulse
 
 
-def _ref(photo: Photo) -> preprocess.PhotoRef:
-    return preprocess.PhotoRef(
+def _ref(photo: Photo) -> PhotoRef:
+    return PhotoRef(
         id=str(photo.id),
         name=photo.name,
         key=photo.key,
@@ -40,8 +41,9 @@ def _ref(photo: Photo) -> preprocess.PhotoRef:
 
 @dataclass(frozen=True, slots=True)
 class _Inspect:
-    photos: tuple[preprocess.PhotoRef, ...]
+    photos: tuple[PhotoRef, ...]
     gates: Gates
+    kind: str
 
 
 def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
@@ -53,7 +55,9 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
         return Done(f"the training is {state}")
     photos = subjects.photos_to_train_on(tx, training.subject_id)
     gates = used.profile_of(tx, training.profile).gates
-    return _Inspect(tuple(_ref(photo) for photo in photos), gates)
+    subject = subjects.get(tx, training.subject_id, training.owner_id)
+    kind = subject.kind if subject else "person"
+    return _Inspect(tuple(_ref(photo) for photo in photos), gates, kind)
 
 
 def _do_inspect(
@@ -61,7 +65,7 @@ def _do_inspect(
 ) -> tuple[preprocess.InspectedPhoto, ...]:
     with folder() as work:
         return preprocess.inspect_photos(
-            order.photos, order.gates, cx.tools.store, cx.tools.eye, pulse, work
+            order.photos, order.gates, cx.tools.store, cx.tools.eye, pulse, work, kind=order.kind
         )
 
 
@@ -103,7 +107,7 @@ INSPECT = Work(_begin_inspect, _do_inspect, _settle_inspect, cancel_open_trainin
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    order: preprocess.BuildOrder
+    order: building.BuildOrder
     profile: Profile
     subject: Subject
     overrides: dict[str, Any]
@@ -123,34 +127,35 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
         raise NotFound(f"There is no subject {training.subject_id}.")
     profile = used.profile_of(tx, training.profile)
     photos = subjects.photos_to_train_on(tx, subject.id)
-    order = preprocess.BuildOrder(
+    order = building.BuildOrder(
         number=subjects.next_dataset_number(tx, subject.id),
         profile=profile,
         prefix=f"datasets/{subject.id}/{training.id}",
         trigger=subject.trigger_word,
         kind=subject.kind,
         photos=tuple(_ref(photo) for photo in photos),
+        overrides=training.overrides,
     )
     return _Build(order, profile, subject, training.overrides)
 
 
 def _do_build(
     build: _Build, cx: Context, pulse: Pulse
-) -> preprocess.DatasetBuilt | preprocess.SetBlocked:
+) -> building.DatasetBuilt | building.SetBlocked:
     with folder() as work:
-        return preprocess.build_dataset(build.order, cx.tools.store, cx.tools.eye, pulse, work)
+        return building.build_dataset(build.order, cx.tools.store, cx.tools.eye, pulse, work)
 
 
 def _settle_build(
     tx: Tx,
     job: Job,
     build: _Build,
-    result: preprocess.DatasetBuilt | preprocess.SetBlocked,
+    result: building.DatasetBuilt | building.SetBlocked,
     cx: Context,
 ) -> Outcome:
     training = training_of(tx, job)
     report = result.report.to_dict()
-    if isinstance(result, preprocess.SetBlocked):
+    if isinstance(result, building.SetBlocked):
         trainings.set_report(tx, training.id, report)
         trainings.move(
             tx, training.id, TrainingState.PREPARING, TrainingState.BLOCKED, actor=cx.worker
@@ -171,12 +176,13 @@ def _settle_build(
         photos=[
             {key: photo[key] for key in ("photo_id", "file", "sha256", "caption")}
             for photo in manifest["photos"]
+            if not photo["derived"]
         ],
         actor=cx.worker,
     )
     plan = training_input(
         build.profile,
-        images=dataset.photos,
+        images=len(manifest["photos"]),  # a part cut out is an image to the trainer
         trigger=build.subject.trigger_word,
         overrides=build.overrides,
         inputs=used.known_inputs(tx, training.trainer),
@@ -202,7 +208,7 @@ def _settle_build(
     return Done(f"dataset {dataset.number}: {dataset.photos} photos, {plan.steps} steps")
 
 
-def _why_blocked(result: preprocess.SetBlocked) -> str:
+def _why_blocked(result: building.SetBlocked) -> str:
     blocking = [f.message for f in result.report.findings if f.level == "block" and not f.photo]
     return " ".join(blocking) or "The set does not meet the profile."
 

@@ -1,0 +1,22 @@
+"""A photo as the stages are told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from safelight.domain.findings import Finding
+from safelight.domain.photos import PhotoFacts
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRef:
+    """A photo as the ledger knows it: `facts` is None until it is inspected."""
+
+    id: str
+    name: str
+    key: str
+    bytes: int | None = None
+    facts: PhotoFacts | None = None
+    findings: tuple[Finding, ...] = ()
+    caption: str | None = None
+    """The producer's own caption, if there is one."""

@@ -59,7 +59,9 @@ format: $(STAMP) ## Format the code and mend what ruff can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(STAMP) ## Run a benchmark (NAME=spine)
+bench: $(STAMP) ## Run a benchmark (NAME=spine, engine)
+	@test ! -f benchmarks/$(NAME)-requirements.lock || $(BIN)/python -m pip install -qq \
+		--disable-pip-version-check --require-hashes -r benchmarks/$(NAME)-requirements.lock
 	@$(BIN)/python -m benchmarks.$(or $(NAME),spine)
 
 .PHONY: lock

@@ -43,9 +43,10 @@ def rate(run: Callable[[], None]) -> float:
 def spine(cx: Context) -> None:
     """Every job through the spine, one after another."""
     with cx.db.transaction() as tx:
-        ids = [jobs.add(tx, Kind.PURGE_TEMPORARY, actor="bench") for _ in range(JOBS)]
-    for id in ids:
-        perform(id, Queue.CLEANUP, WORKS, cx)
+        for _ in range(JOBS):
+            jobs.add(tx, Kind.PURGE_TEMPORARY, actor="bench")
+    while perform(Queue.CLEANUP, WORKS, cx):
+        pass
 
 
 def bare(url: str) -> None:

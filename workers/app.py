@@ -11,7 +11,6 @@ import sys
 import threading
 from functools import partial
 from typing import Any, NoReturn
-from uuid import UUID
 
 from celery import Celery, signals
 
@@ -21,7 +20,7 @@ from safelight.db.migrate import require_current
 from safelight.domain.errors import SafelightError
 from safelight.domain.queues import Queue
 from safelight.flow.context import Context
-from safelight.flow.perform import perform
+from safelight.flow.perform import Works, perform
 from safelight.flow.work import WORKS
 
 log = logging.get(__name__)
@@ -50,7 +49,9 @@ class _PerProcess:
             self._context = None
 
 
-def serve(queue: Queue, *, pool: str, concurrency: int, **limits: Any) -> Celery:
+def serve(
+    queue: Queue, *, pool: str, concurrency: int, works: Works = WORKS, **limits: Any
+) -> Celery:
     """The Celery app of *queue*: its one task takes a job's id and hands it to the spine."""
     app = Celery(f"safelight-{queue}")
     per_process = _PerProcess(queue)
@@ -71,13 +72,10 @@ def serve(queue: Queue, *, pool: str, concurrency: int, **limits: Any) -> Celery
         )
 
     @app.task(name=str(queue), ignore_result=True)  # type: ignore[untyped-decorator]
-    def task(job_id: str) -> None:
-        try:
-            id = UUID(job_id)
-        except (ValueError, AttributeError, TypeError):
-            log.warning("hint.garbage", body=repr(job_id)[:200])
-            return
-        perform(id, queue, WORKS, per_process.get())
+    def task(_job_id: object) -> None:
+        # The id says which job the hint was sent for. Whoever takes a hint works off what is due, in
+        # fair turns, so that job may have been done already, or be another slot's.
+        perform(queue, works, per_process.get())
 
     app.on_configure.connect(configure, weak=False)
     signals.setup_logging.connect(partial(_setup_logging, queue), weak=False)

@@ -37,7 +37,7 @@ def main() -> None:
         settings.ready_file.touch()
     while not stop.wait(settings.sweep_seconds):
         try:
-            sweep(db, broker.depths, grace=settings.hint_grace_seconds)
+            sweep(db, broker.depths)
             periodic(db, every=settings.cleanup_seconds)
         except SafelightError as error:
             log.warning("clock.tick_missed", error=str(error))

@@ -53,7 +53,6 @@ class Settings(BaseSettings):
 
     watch_seconds: float = Field(5.0, gt=0, alias="SAFELIGHT_WATCH_SECONDS")
     sweep_seconds: float = Field(1.0, gt=0, alias="SAFELIGHT_SWEEP_SECONDS")
-    hint_grace_seconds: float = Field(5.0, gt=0, alias="SAFELIGHT_HINT_GRACE_SECONDS")
     lease_seconds: float | None = Field(None, gt=0, alias="SAFELIGHT_LEASE_SECONDS")
     """Overrides the lease of every kind of work; for tests of dead workers."""
     unknown_wait_seconds: float = Field(600.0, gt=0, alias="SAFELIGHT_UNKNOWN_WAIT_SECONDS")

@@ -36,7 +36,6 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         **os.environ,
         "SAFELIGHT_WATCH_SECONDS": "1",
         "SAFELIGHT_LEASE_SECONDS": "6",
-        "SAFELIGHT_HINT_GRACE_SECONDS": "2",
     }
     with plan(home, {}, base_env=base, api_port=None, time_scale=None).running() as environment:
         yield {**base, **environment}

@@ -63,10 +63,10 @@ def test_a_transaction_that_is_committed_leaves_a_job_that_the_next_sweep_hints_
     training = Producer(orders, owner="acme", actor="checkout").start_training(subject_id)
     orders.execute("INSERT INTO orders VALUES (1, %s)", [training.id])
     assert count(cx, "jobs") == 0, "not before the caller commits"
-    assert sweep(cx.db, dict, grace=3600) == 0
+    assert sweep(cx.db, dict) == 0
     orders.commit()
     assert (count(cx, "trainings"), count(cx, "jobs"), count(cx, "orders")) == (1, 1, 1)
-    assert sweep(cx.db, dict, grace=3600) == 1
+    assert sweep(cx.db, dict) == 1
     assert depths(cx) == 1
     assert history(cx, training.id) == ["queued"]
     found = row(cx, "SELECT DISTINCT actor FROM events WHERE noun IN ('training', 'job')")

@@ -22,7 +22,6 @@ from safelight.domain.provider import (
     Submission,
     Unknown,
 )
-from safelight.domain.queues import Queue
 from safelight.flow.commands import Actor
 from safelight.flow.commands.trainings import cancel_training
 from safelight.flow.commands.unknowns import Decision, resolve_training
@@ -222,8 +221,7 @@ def test_a_worker_that_dies_while_it_sends_leaves_an_unknown_and_not_a_second_re
     assert training_row(here, training.id)["state"] == "submitting"
     with here.db.transaction() as tx:
         tx.run("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
-    job = row(here, "SELECT id, queue FROM jobs WHERE kind = 'submit_training'")
-    perform(job["id"], Queue(job["queue"]), WORKS, here)
+        jobs.release_expired(tx, 100)
     drain(here)
     assert training_row(here, training.id)["state"] == "training"
     assert len(provider.creates) == 1
@@ -241,7 +239,7 @@ def test_a_worker_that_was_stopped_past_its_lease_does_not_send(
 
     for _ in range(2):  # inspect, build
         for job in due(here):
-            perform(job.id, job.queue, WORKS, here)
+            perform(job.queue, WORKS, here, seconds=0)
     stopped = replace(
         here,
         settings=here.settings.model_copy(update={"lease_seconds": 0.3}),
@@ -251,7 +249,7 @@ def test_a_worker_that_was_stopped_past_its_lease_does_not_send(
     stopped.heartbeat._beat = lambda: None  # type: ignore[method-assign]  # stopped: no beat
     for _ in range(2):  # prepare, submit
         for job in due(stopped):
-            perform(job.id, job.queue, WORKS, stopped)
+            perform(job.queue, WORKS, stopped, seconds=0)
     stopped.heartbeat.close()
     assert provider.creates == []
     assert training_row(here, training.id)["state"] == "submitting"

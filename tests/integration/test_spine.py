@@ -62,6 +62,12 @@ class World:
             )
         return [(row["before"], row["after"]) for row in rows]
 
+    def expire(self) -> None:
+        """Every lease has run out, and the clock has seen it."""
+        self.execute("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
+        with self.db.transaction() as tx:
+            jobs.release_expired(tx, 100)
+
     def execute(self, statement: str, **params: Any) -> None:
         with self.db.transaction() as tx:
             tx.run(statement, params)
@@ -83,25 +89,26 @@ def works(do: Callable[[Any, Context, Any], Any], **more: Any) -> Works:
 
 def test_a_job_is_claimed_done_and_settled_with_an_event_for_each_step(world: World) -> None:
     id = world.add()
-    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    perform(QUEUE, works(lambda *_: None), world.worker(), seconds=0)
     assert world.job(id).state == "done"
     assert world.history(id) == [(None, "ready"), ("ready", "leased"), ("leased", "done")]
 
 
 def test_a_hint_that_comes_twice_is_worked_on_once(world: World) -> None:
-    id, ran = world.add(), []
+    world.add()
+    ran: list[int] = []
     for _ in range(5):
-        perform(id, QUEUE, works(lambda *_: ran.append(1)), world.worker())
+        perform(QUEUE, works(lambda *_: ran.append(1)), world.worker(), seconds=0)
     assert len(ran) == 1
 
 
-def test_a_hint_for_a_job_that_is_not_there_does_no_harm(world: World) -> None:
-    perform(UUID(int=7), QUEUE, works(lambda *_: None), world.worker())
+def test_a_hint_when_nothing_is_due_does_no_harm(world: World) -> None:
+    assert perform(QUEUE, works(lambda *_: None), world.worker()) == 0
 
 
 def test_a_job_is_claimed_only_by_the_queue_it_is_on(world: World) -> None:
     id = world.add()
-    perform(id, Queue.POLL, works(lambda *_: None), world.worker())
+    perform(Queue.POLL, works(lambda *_: None), world.worker())
     assert world.job(id).state == "ready"
 
 
@@ -113,7 +120,7 @@ def test_of_many_workers_that_see_a_hint_one_gets_the_job(world: World) -> None:
         time.sleep(0.05)
 
     threads = [
-        threading.Thread(target=perform, args=(id, QUEUE, works(do), world.worker(f"w{n}")))
+        threading.Thread(target=perform, args=(QUEUE, works(do), world.worker(f"w{n}")))
         for n in range(6)
     ]
     for thread in threads:
@@ -141,7 +148,7 @@ def test_a_passing_fault_is_tried_again_after_a_pause_and_counts_as_an_attempt(
     def do(*_: Any) -> None:
         raise Retryable("the store is busy")
 
-    perform(id, QUEUE, works(do), world.worker())
+    perform(QUEUE, works(do), world.worker(), seconds=0)
     job = world.job(id)
     assert (job.state, job.attempts, job.error) == ("ready", 1, "the store is busy")
     assert job.due_at > job.created_at
@@ -153,7 +160,7 @@ def test_a_fault_that_asks_for_a_pause_gets_at_least_that_pause(world: World) ->
     def do(*_: Any) -> None:
         raise Retryable("throttled", after=120)
 
-    perform(id, QUEUE, works(do), world.worker())
+    perform(QUEUE, works(do), world.worker(), seconds=0)
     assert (world.job(id).due_at - world.job(id).created_at).total_seconds() > 119
 
 
@@ -163,7 +170,7 @@ def test_a_fault_no_retry_mends_parks_the_job_with_its_message(world: World) -> 
     def do(*_: Any) -> None:
         raise Invalid("the trigger is not a trigger")
 
-    perform(id, QUEUE, works(do), world.worker())
+    perform(QUEUE, works(do), world.worker(), seconds=0)
     job = world.job(id)
     assert (job.state, job.error, job.reason) == (
         "parked",
@@ -175,12 +182,8 @@ def test_a_fault_no_retry_mends_parks_the_job_with_its_message(world: World) -> 
 def _spend(world: World, id: UUID, all_works: Works) -> None:
     for _ in range(POLICIES[KIND].attempts + 3):
         world.execute("UPDATE jobs SET due_at = now() WHERE id = %(id)s AND state = 'ready'", id=id)
-        world.execute(
-            "UPDATE jobs SET lease_until = now() - interval '1 s' "
-            "WHERE id = %(id)s AND state = 'leased'",
-            id=id,
-        )
-        perform(id, QUEUE, all_works, world.worker())
+        world.expire()
+        perform(QUEUE, all_works, world.worker(), seconds=0)
 
 
 def test_a_surprise_is_tried_up_to_the_cap_and_then_parked(world: World) -> None:
@@ -217,13 +220,9 @@ def test_a_job_that_kills_its_worker_every_time_ends_parked_and_not_in_a_loop(
         raise SystemExit  # as good as a kill: settle is never reached
 
     for _ in range(POLICIES[KIND].attempts + 3):
-        world.execute(
-            "UPDATE jobs SET lease_until = now() - interval '1 s' "
-            "WHERE id = %(id)s AND state = 'leased'",
-            id=id,
-        )
+        world.expire()
         try:
-            perform(id, QUEUE, works(do), world.worker())
+            perform(QUEUE, works(do), world.worker(), seconds=0)
         except SystemExit:
             continue
     job = world.job(id)
@@ -239,10 +238,8 @@ def test_a_worker_whose_lease_has_passed_to_another_writes_nothing(world: World)
 
     def slow(_order: Any, cx: Context, _pulse: Any) -> str:
         # The lease runs out while this worker hangs, and another one takes the job.
-        world.execute(
-            "UPDATE jobs SET lease_until = now() - interval '1 s' WHERE id = %(id)s", id=id
-        )
-        perform(id, QUEUE, works(lambda *_: "second", settle=settle), world.worker("second"))
+        world.expire()
+        perform(QUEUE, works(lambda *_: "second", settle=settle), world.worker("second"), seconds=0)
         return "first"
 
     def settle(tx: Any, _job: Job, _order: Any, result: Any, _cx: Context) -> Outcome:
@@ -250,7 +247,7 @@ def test_a_worker_whose_lease_has_passed_to_another_writes_nothing(world: World)
         written.append(result)
         return Done(result)
 
-    perform(id, QUEUE, works(slow, settle=settle), world.worker("first"))
+    perform(QUEUE, works(slow, settle=settle), world.worker("first"), seconds=0)
     with world.db.transaction() as tx:
         rows = tx.rows("SELECT name FROM ticks")
     assert [row["name"] for row in rows] == ["second"]
@@ -266,10 +263,10 @@ def test_the_heartbeat_keeps_a_lease_alive_for_as_long_as_the_work_takes(world: 
         time.sleep(1.2)
 
     cx = world.worker(lease=0.45)
-    thread = threading.Thread(target=perform, args=(id, QUEUE, works(long), cx))
+    thread = threading.Thread(target=perform, args=(QUEUE, works(long), cx))
     thread.start()
     time.sleep(0.9)
-    perform(id, QUEUE, works(long), world.worker("thief", lease=0.45))
+    perform(QUEUE, works(long), world.worker("thief", lease=0.45), seconds=0)
     thread.join()
     assert len(ran) == 1
     assert world.job(id).state == "done"
@@ -292,7 +289,7 @@ def test_a_job_asked_to_cancel_stops_at_its_next_step(world: World) -> None:
     work = Work(
         lambda *_: "order", steps, lambda *_: Done(), lambda _tx, j, _cx: canceled.append(j.id)
     )
-    perform(id, QUEUE, {KIND: work}, world.worker(lease=0.3))
+    perform(QUEUE, {KIND: work}, world.worker(lease=0.3), seconds=0)
     assert world.job(id).state == "canceled"
     assert canceled == [id]
 
@@ -301,52 +298,52 @@ def test_a_paused_queue_is_not_claimed_from_and_resumes_where_it_was(world: Worl
     id = world.add()
     with world.db.transaction() as tx:
         jobs.set_paused(tx, QUEUE, True, reason="provider is down", actor="ops")
-    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    perform(QUEUE, works(lambda *_: None), world.worker(), seconds=0)
     assert world.job(id).state == "ready"
-    world.execute("UPDATE jobs SET hinted_at = NULL")
     world.hints.clear()
-    sweep.sweep(world.db, dict, grace=5)
+    sweep.sweep(world.db, dict)
     assert world.hints == [], "a paused queue is not hinted at"
     with world.db.transaction() as tx:
         jobs.set_paused(tx, QUEUE, False, reason=None, actor="ops")
-    sweep.sweep(world.db, dict, grace=5)
-    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    sweep.sweep(world.db, dict)
+    perform(QUEUE, works(lambda *_: None), world.worker(), seconds=0)
     assert world.job(id).state == "done"
 
 
-def test_the_sweep_hints_again_at_what_is_due_and_at_leases_that_ran_out(world: World) -> None:
+def test_the_sweep_hints_at_all_that_is_due_and_at_jobs_whose_leases_ran_out(
+    world: World,
+) -> None:
     """I6: the broker lost every message; one sweep later there are hints for all that is due."""
-    lost, later, dead = world.add(), world.add(delay=60), world.add()
+    dead = world.add()
     with world.db.transaction() as tx:
-        jobs.claim(tx, dead, QUEUE, "worker that dies")
-    world.execute("UPDATE jobs SET hinted_at = now() - interval '1 min'")
+        assert [job.id for job in jobs.claim(tx, QUEUE, "worker that dies")] == [dead]
     world.execute("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE state = 'leased'")
+    lost, later = world.add(), world.add(delay=60)
     world.hints.clear()
-    sweep.sweep(world.db, dict, grace=5)
+    assert sweep.sweep(world.db, dict) == 2
     assert {hint.job_id for hint in world.hints} == {lost, dead}
+    assert world.history(dead)[-1] == ("leased", "ready")
     world.hints.clear()
-    sweep.sweep(world.db, dict, grace=5)
-    assert world.hints == [], "what was hinted at just now is left alone"
+    assert sweep.sweep(world.db, lambda: {QUEUE: 2}) == 0
+    assert world.hints == [], "what the broker holds is enough"
     assert world.job(later).state == "ready"
 
 
 def test_a_sweep_adds_no_hints_to_a_queue_that_is_full_of_them(world: World) -> None:
     world.add()
-    world.execute("UPDATE jobs SET hinted_at = NULL")
     world.hints.clear()
-    sweep.sweep(world.db, lambda: dict.fromkeys(Queue, sweep.BATCH), grace=5)
+    sweep.sweep(world.db, lambda: dict.fromkeys(Queue, sweep.BATCH))
     assert world.hints == []
 
 
 def test_a_sweep_goes_on_when_the_broker_cannot_say_how_full_it_is(world: World) -> None:
     id = world.add()
-    world.execute("UPDATE jobs SET hinted_at = NULL")
     world.hints.clear()
 
     def away() -> dict[Queue, int]:
         raise ConnectionError("no broker")
 
-    sweep.sweep(world.db, away, grace=5)
+    sweep.sweep(world.db, away)
     assert world.hints == [Hint(QUEUE, id)]
 
 
@@ -365,17 +362,17 @@ def test_a_unique_job_that_is_asked_for_while_it_runs_runs_once_more(world: Worl
         if len(ran) == 1:
             assert world.add(unique_key="watch") == id
 
-    perform(id, QUEUE, works(do), world.worker())
+    perform(QUEUE, works(do), world.worker(), seconds=0)
     assert world.job(id).state == "ready"
     assert world.hints[-1] == Hint(QUEUE, id)
-    perform(id, QUEUE, works(do), world.worker())
+    perform(QUEUE, works(do), world.worker(), seconds=0)
     assert world.job(id).state == "done"
     assert world.add(unique_key="watch") != id, "a job that has ended leaves its key free"
 
 
 def test_a_wait_that_was_no_failure_gives_the_attempts_back(world: World) -> None:
     id = world.add()
-    perform(id, QUEUE, works(lambda *_: Wait(0.0, "still in flight")), world.worker())
+    perform(QUEUE, works(lambda *_: Wait(0.0, "still in flight")), world.worker(), seconds=0)
     assert (world.job(id).state, world.job(id).attempts) == ("ready", 0)
     assert world.hints[-1] == Hint(QUEUE, id)
 
@@ -386,11 +383,11 @@ def test_a_parked_job_that_is_retried_starts_its_attempts_anew(world: World) -> 
     def do(*_: Any) -> None:
         raise Invalid("not yet")
 
-    perform(id, QUEUE, works(do), world.worker())
+    perform(QUEUE, works(do), world.worker(), seconds=0)
     with world.db.transaction() as tx:
         assert jobs.retry(tx, id, actor="a person")
         assert not jobs.retry(tx, id, actor="a person")
-    perform(id, QUEUE, works(lambda *_: None), world.worker())
+    perform(QUEUE, works(lambda *_: None), world.worker(), seconds=0)
     job = world.job(id)
     assert (job.state, job.attempts, job.error) == ("done", 1, None)
     assert ("parked", "ready") in world.history(id)

@@ -21,6 +21,9 @@ from safelight.domain.queues import Queue
 log = logging.get(__name__)
 
 
+ENOUGH = 16
+"""Hints that wait in a queue, enough to wake every slot of a few workers; the sweep tops it up."""
+
 IMPATIENT = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry_on_timeout": False}
 
 
@@ -108,21 +111,35 @@ class Broker:
         self._app.config_from_object(settings)
 
     def send(self, hints: Sequence[HintLike]) -> None:
-        """Publish hints; a failure is logged and the sweep sends them again."""
+        """Publish hints, as far as their queues do not hold `ENOUGH` that nobody has taken yet.
+
+        Whoever takes a hint works off what is due, and looks after our commit: a hint that still
+        waits is as good as another. A failure is logged, and the sweep sends what is missing.
+        """
+        by_queue: dict[Queue, list[HintLike]] = {}
+        for hint in hints:
+            by_queue.setdefault(hint.queue, []).append(hint)
         try:
             with self._producer() as producer:
-                for hint in hints:
-                    self._app.send_task(
-                        str(hint.queue),
-                        (str(hint.job_id),),
-                        queue=str(hint.queue),
-                        producer=producer,
-                        ignore_result=True,
-                    )
+                for queue, some in by_queue.items():
+                    for hint in some[: max(0, ENOUGH - self._waiting(producer.channel, queue))]:
+                        self._app.send_task(
+                            str(queue),
+                            (str(hint.job_id),),
+                            queue=str(queue),
+                            producer=producer,
+                            ignore_result=True,
+                        )
         except (OperationalError, OSError, TimeoutError) as error:
             log.warning(
                 "hints.not_sent", count=len(hints), error=f"{type(error).__name__}: {error}"
             )
+
+    @staticmethod
+    def _waiting(channel: Any, queue: Queue) -> int:
+        return int(
+            channel.queue_declare(queue=str(queue), durable=True, auto_delete=False).message_count
+        )
 
     def depths(self) -> dict[Queue, int]:
         """How many hints wait in each queue. Raises what the transport raises if it is away.

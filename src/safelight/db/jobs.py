@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,11 @@ from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait
 from safelight.domain.queues import POLICIES, Kind, Queue
 
 sql = statements("jobs")
+
+QUANTUM_SECONDS = 10.0
+"""How far behind an owner's last due job the owner's next one stands in the queue. Others' jobs that
+come within that time go between: an owner gets at least a turn every ten seconds whatever else
+waits, and a single job of another owner stands behind one or two of a thousand."""
 
 
 def _job(row: Row) -> Job:
@@ -56,6 +61,7 @@ def add(
             "lease_seconds": policy.lease,
             "unique_key": unique_key,
             "actor": actor,
+            "quantum": QUANTUM_SECONDS,
         },
     )
     assert row is not None
@@ -64,10 +70,14 @@ def add(
     return job_id
 
 
-def claim(tx: Tx, id: UUID, queue: Queue, worker: str, lease: float | None = None) -> Job | None:
-    """Take the job if it is due, or its lease ran out; None: done, not due, paused, or another's."""
-    row = tx.row(sql.claim_job, {"id": id, "queue": str(queue), "worker": worker, "lease": lease})
-    return _job(row) if row else None
+def claim(
+    tx: Tx, queue: Queue, worker: str, lease: float | None = None, *, limit: int = 1
+) -> list[Job]:
+    """Take up to *limit* due jobs of *queue*, in fair turns; none: nothing is due, or it is paused."""
+    rows = tx.rows(
+        sql.claim_jobs, {"queue": str(queue), "worker": worker, "lease": lease, "limit": limit}
+    )
+    return [_job(row) for row in rows]
 
 
 def renew(tx: Tx, held: Mapping[UUID, int], lease: float | None = None) -> dict[UUID, bool]:
@@ -78,10 +88,13 @@ def renew(tx: Tx, held: Mapping[UUID, int], lease: float | None = None) -> dict[
     return {row["id"]: row["cancel_requested"] for row in rows}
 
 
-def hold(tx: Tx, job: Job) -> None:
-    """Lock the job's row before any other. Raises LeaseLost if another worker has it."""
-    if tx.row(sql.hold_job, {"id": job.id, "fence": job.fence}) is None:
-        raise _lost(job)
+def hold(tx: Tx, held: Sequence[Job]) -> None:
+    """Lock the jobs' rows before any other. Raises LeaseLost if another worker has one of them."""
+    ours = {"ids": [job.id for job in held], "fences": [job.fence for job in held]}
+    found = {row["id"] for row in tx.rows(sql.hold_jobs, ours)}
+    for job in held:
+        if job.id not in found:
+            raise _lost(job)
 
 
 def _lost(job: Job) -> LeaseLost:
@@ -122,25 +135,17 @@ def make_due(tx: Tx, unique_key: str) -> bool:
     return row is not None
 
 
-def leave_to_the_sweep(tx: Tx) -> None:
-    """The hints gathered so far are not sent after the commit: the next sweep sends them."""
-    tx.run(sql.unhint, {"ids": [hint.job_id for hint in tx.hints]})
-
-
-def sweep(tx: Tx, queue: Queue, *, grace: float, limit: int) -> int:
-    """Hint again at what is due in *queue* and was not hinted at for *grace* seconds."""
-    rows = tx.rows(sql.sweep_due, {"queue": str(queue), "grace": grace, "limit": limit})
+def hint_due(tx: Tx, queue: Queue, limit: int) -> int:
+    """Hint at up to *limit* jobs that are due in *queue*; how many there were."""
+    rows = tx.rows(sql.next_due, {"queue": str(queue), "limit": limit})
     for row in rows:
-        _hint(tx, row)
+        tx.hint(queue, row["id"])
     return len(rows)
 
 
-def sweep_expired(tx: Tx, *, grace: float, limit: int) -> int:
-    """Hint at jobs whose lease ran out, on any queue."""
-    rows = tx.rows(sql.sweep_expired, {"grace": grace, "limit": limit})
-    for row in rows:
-        _hint(tx, row)
-    return len(rows)
+def release_expired(tx: Tx, limit: int) -> int:
+    """Make jobs due whose lease ran out, on any queue; how many."""
+    return len(tx.rows(sql.release_expired, {"limit": limit}))
 
 
 def cancel(tx: Tx, *, actor: str, target_id: UUID | None = None, job_id: UUID | None = None,

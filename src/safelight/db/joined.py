@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from safelight.db import jobs
 from safelight.db.statements import statements
 from safelight.db.transaction import Tx, told_apart
 from safelight.domain.errors import Invalid
@@ -41,6 +40,4 @@ def joined(connection: Connection) -> Iterator[Tx]:
             # Else the block below would be the outermost, and end with a commit of its own.
             connection.execute(sql.begin.encode())
         with connection.transaction():
-            tx = Tx(connection)
-            yield tx
-            jobs.leave_to_the_sweep(tx)
+            yield Tx(connection)

@@ -6,6 +6,7 @@ published before the commit could reach a worker that does not see the job yet.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -89,11 +90,26 @@ class Tx:
         with told_apart(), self._connection.cursor() as cursor:
             return cursor.execute(statement.encode(), params).rowcount
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part that is undone alone if it fails."""
+        with told_apart(), self._connection.transaction():
+            yield
+
     def many(self, statement: str, params: Sequence[Mapping[str, Any]]) -> None:
         """Run it once for each of *params*, in one round trip."""
         if params:
             with told_apart(), self._connection.cursor() as cursor:
                 cursor.executemany(statement.encode(), params)
+
+
+def _check(connection: psycopg.Connection[Any]) -> None:
+    """Refuse a connection whose server has gone, without a round trip: a connection at rest has
+    nothing to read unless the server said goodbye."""
+    at_rest = select.poll()
+    at_rest.register(connection.fileno(), select.POLLIN)
+    if at_rest.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 class Database:
@@ -107,7 +123,7 @@ class Database:
             max_size=size,
             max_idle=300.0,
             timeout=15.0,
-            check=ConnectionPool.check_connection,
+            check=_check,
             kwargs={
                 "application_name": "safelight",
                 "connect_timeout": 5,

@@ -47,25 +47,27 @@ class Policy:
     """How a kind of work is run: on which queue, how often, and for how long one claim lasts.
 
     `lease` is in seconds and renewed by the heartbeat while the worker lives, so it bounds how long
-    a dead worker's job waits and not how long a job may take.
+    a dead worker's job waits and not how long a job may take. `paid`: it sends a request that may
+    cost money, and what came of it is written before anything else is begun.
     """
 
     queue: Queue
     attempts: int = 8
     lease: float = 30.0
+    paid: bool = False
 
 
 POLICIES: dict[Kind, Policy] = {
     Kind.INSPECT_PHOTOS: Policy(Queue.PREPROCESS),
     Kind.BUILD_DATASET: Policy(Queue.PREPROCESS),
     Kind.PREPARE_SUBMISSION: Policy(Queue.SUBMIT),
-    Kind.SUBMIT_TRAINING: Policy(Queue.SUBMIT),
+    Kind.SUBMIT_TRAINING: Policy(Queue.SUBMIT, paid=True),
     Kind.SETTLE_TRAINING: Policy(Queue.SUBMIT),
     Kind.CANCEL_TRAINING: Policy(Queue.SUBMIT),
     Kind.WATCH_TRAININGS: Policy(Queue.POLL, attempts=1_000),
     Kind.WATCH_GENERATIONS: Policy(Queue.POLL, attempts=1_000),
     Kind.FETCH_WEIGHTS: Policy(Queue.GENERATE),
-    Kind.SUBMIT_GENERATION: Policy(Queue.GENERATE),
+    Kind.SUBMIT_GENERATION: Policy(Queue.GENERATE, paid=True),
     Kind.SETTLE_GENERATION: Policy(Queue.GENERATE),
     Kind.FETCH_IMAGES: Policy(Queue.GENERATE),
     Kind.ARCHIVE_VERSIONS: Policy(Queue.CLEANUP),

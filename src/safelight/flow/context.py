@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from safelight.clients.broker import Broker
 from safelight.config import Settings
 from safelight.db.transaction import Database
+from safelight.domain.queues import Queue
+from safelight.flow.drain import Drain
 from safelight.flow.heartbeat import Heartbeat
 from safelight.stages.tools import Tools
 
@@ -21,3 +23,4 @@ class Context:
     broker: Broker
     heartbeat: Heartbeat
     worker: str
+    drains: dict[Queue, Drain] = field(default_factory=lambda: {queue: Drain() for queue in Queue})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -56,22 +56,24 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def hold(self, job: Job) -> Iterator[Held]:
-        """While the block runs, the lease on *job* is kept alive."""
-        held = Held(job, self._lease or POLICIES[job.kind].lease)
+    def hold(self, jobs: Sequence[Job]) -> Iterator[list[Held]]:
+        """While the block runs, the leases on *jobs* are kept alive."""
+        held = [Held(job, self._lease or POLICIES[job.kind].lease) for job in jobs]
         with self._lock:
-            self._held[job.id] = held
+            was_idle = not self._held
+            self._held |= {one.job.id: one for one in held}
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
                 self._thread.start()
-            elif len(self._held) == 1:
+            elif was_idle:
                 self._wake.set()  # it sleeps without end while nothing is held
         try:
             yield held
         finally:
             with self._lock:
-                if self._held.get(job.id) is held:
-                    del self._held[job.id]
+                for one in held:
+                    if self._held.get(one.job.id) is one:
+                        del self._held[one.job.id]
 
     def close(self) -> None:
         """End the thread."""

@@ -1,6 +1,7 @@
 """The spine: what happens around every piece of work, once, for all five queues.
 
-claim and begin (one transaction) → the stage (no transaction open) → settle (one transaction, fenced).
+claim and begin (a transaction) → the stage (no transaction open) → settle (a transaction, fenced), which
+also claims and begins what is due next: under load a job costs one commit, and less in a batch.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from safelight import logging
 from safelight.db import jobs
@@ -17,8 +17,9 @@ from safelight.db.transaction import DatabaseAway, Tx
 from safelight.domain.errors import CancelAsked, LeaseLost, Retryable, SafelightError
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait, backoff
-from safelight.domain.queues import Kind, Queue
+from safelight.domain.queues import POLICIES, Kind, Queue
 from safelight.flow.context import Context
+from safelight.flow.drain import PACE
 from safelight.stages.tools import Pulse
 
 log = logging.get(__name__)
@@ -51,50 +52,79 @@ class Work:
 
 Works = dict[Kind, Work]
 
+SECONDS = 1.0
+"""How long one hint keeps a slot at work. Then it hands over to another hint, so that the pool can do
+its own housekeeping (a warm shutdown waits so long at most, and for one stage)."""
+MOST = 32
+"""Jobs a batch: past that the commits they share weigh nothing."""
 
-def perform(job_id: UUID, queue: Queue, works: Works, cx: Context) -> None:
-    """Carry out the job that a hint named, if it is there to be had."""
-    with logging.bound(job_id=str(job_id), queue=str(queue)):
-        started = time.monotonic()
+
+@dataclass(slots=True)
+class _Taken:
+    """A job that is ours, its order, and what the stage made of it."""
+
+    job: Job
+    order: Any
+    result: Any = None
+    error: Exception | None = None
+    outcome: Outcome | None = None
+    seconds: float = 0.0
+
+
+def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS) -> int:
+    """Work off what is due in *queue*, in fair turns, until nothing is or *seconds* are over.
+
+    Jobs are taken in batches: one at first, more while they go quickly. What a batch came to is
+    written in one transaction, and the same one takes the next batch. Returns how many jobs had a turn.
+    """
+    deadline = time.monotonic() + seconds
+    drain = cx.drains[queue]
+    done = 0
+    drain.wait()
+    with logging.bound(queue=str(queue)):
         try:
-            claimed = _claim(job_id, queue, works, cx)
-            if claimed is None:
-                log.debug("job.not_claimed")
-                return
-            job, order = claimed
-            with logging.bound(kind=str(job.kind), target_id=str(job.target_id)):
-                outcome = _carry_out(job, order, works[job.kind], cx)
-                _canonical_line(job, outcome, time.monotonic() - started)
-        except LeaseLost as lost:
-            log.warning("job.lease_lost", error=str(lost))
-        except DatabaseAway as away:
-            # Nothing was settled: the lease runs out and the sweep hints again.
+            batch = _take_one(queue, works, cx)
+            while batch:
+                done += len(batch)
+                batch = _turn(batch, queue, works, cx, deadline)
+                if not batch and time.monotonic() < deadline:
+                    drain.pace()
+                    batch = _take_one(queue, works, cx)
+            if time.monotonic() >= deadline:
+                with cx.db.transaction() as tx:
+                    jobs.hint_due(tx, queue, 1)
+        except (DatabaseAway, LeaseLost) as away:
+            # Nothing was settled: the lease runs out, and the sweep makes the job due again.
             log.warning("job.left_to_the_sweep", error=str(away))
+        finally:
+            drain.end()
+    return done
 
 
-def _claim(job_id: UUID, queue: Queue, works: Works, cx: Context) -> tuple[Job, Any] | None:
-    """The job and its order, or its outcome in the order's place; None: not to be had."""
-    try:
-        with cx.db.transaction() as tx:
-            job = jobs.claim(tx, job_id, queue, cx.worker, cx.settings.lease_seconds)
-            if job is None:
-                return None
-            order = _begin(tx, job, works[job.kind], cx)
-            if isinstance(order, Outcome):
-                jobs.settle(tx, job, order, cx.worker)
-            return job, order
-    except (DatabaseAway, LeaseLost):
-        raise
-    except Exception as error:  # noqa: BLE001 (a surprise ends as an outcome, never in the void)
-        # `begin` failed and took the claim with it. Claim again, so that the attempt is counted
-        # and a job that can never begin ends parked and not in a loop.
-        with cx.db.transaction() as tx:
-            job = jobs.claim(tx, job_id, queue, cx.worker, cx.settings.lease_seconds)
-            if job is None:
-                return None
-            outcome = _outcome_of(error, job)
-            jobs.settle(tx, job, outcome, cx.worker)
-            return job, outcome
+def _take_one(queue: Queue, works: Works, cx: Context) -> list[_Taken]:
+    """The next due job, if there is one, in a transaction of its own."""
+    with cx.db.transaction() as tx:
+        claimed = jobs.claim(tx, queue, cx.worker, cx.settings.lease_seconds)
+        taken = []
+        for job in claimed:
+            try:
+                with tx.savepoint():
+                    taken.append(_begun(tx, job, works, cx))
+            except (DatabaseAway, LeaseLost):
+                raise
+            except Exception as error:  # noqa: BLE001 (a surprise ends as an outcome, never in the void)
+                outcome = _outcome_of(error, job)
+                jobs.settle(tx, job, outcome, cx.worker)
+                taken.append(_Taken(job, None, outcome=outcome))
+        return taken
+
+
+def _begun(tx: Tx, job: Job, works: Works, cx: Context) -> _Taken:
+    order = _begin(tx, job, works[job.kind], cx)
+    if not isinstance(order, Outcome):
+        return _Taken(job, order)
+    jobs.settle(tx, job, order, cx.worker)
+    return _Taken(job, None, outcome=order)
 
 
 def _begin(tx: Tx, job: Job, work: Work, cx: Context) -> Any:
@@ -111,29 +141,112 @@ def _begin(tx: Tx, job: Job, work: Work, cx: Context) -> Any:
     return work.begin(tx, job, cx)
 
 
-def _carry_out(job: Job, order: Any, work: Work, cx: Context) -> Outcome:
-    if isinstance(order, Outcome):
-        return order
+def _turn(
+    batch: list[_Taken], queue: Queue, works: Works, cx: Context, deadline: float
+) -> list[_Taken]:
+    """Carry out a batch and write what came of it; the next batch, or nothing."""
+    started = time.monotonic()
+    open = [taken for taken in batch if taken.outcome is None]
+    unwritten: list[_Taken] = []
+    quick = True
+    with cx.heartbeat.hold([taken.job for taken in open]) as pulses:
+        for taken, pulse in zip(open, pulses, strict=True):
+            _do(taken, works[taken.job.kind], cx, pulse)
+            unwritten.append(taken)
+            late = time.monotonic() - started > PACE
+            # What was paid for is on record before anything else is begun.
+            quick = quick and not late and not POLICIES[taken.job.kind].paid
+            if not quick and taken is not open[-1]:
+                _write(unwritten, works, cx)
+                unwritten = []
+        if quick and len(batch) < MOST:
+            cx.drains[queue].pace()
+        limit = 0
+        if time.monotonic() < deadline and cx.drains[queue].proceed(quick=quick):
+            limit = min(MOST, 2 * len(batch)) if quick else 1
+        following = _write_and_take(unwritten, queue, works, cx, limit)
+    for taken in batch:
+        _canonical_line(taken)
+    return following
+
+
+def _do(taken: _Taken, work: Work, cx: Context, pulse: Pulse) -> None:
+    """The stage, with no transaction open."""
+    started = time.monotonic()
+    job = taken.job
+    with logging.bound(job_id=str(job.id), kind=str(job.kind), target_id=str(job.target_id or "")):
+        try:
+            taken.result = work.do(taken.order, cx, pulse)
+        except Exception as error:  # noqa: BLE001 (as above)
+            taken.error = error
+    taken.seconds = time.monotonic() - started
+
+
+def _write_and_take(
+    done: list[_Taken], queue: Queue, works: Works, cx: Context, limit: int
+) -> list[_Taken]:
+    """Write what came of a batch and take the next one, in one transaction.
+
+    Where it cannot be done so, the batch is written job by job, and nothing is taken.
+    """
+    if any(taken.error for taken in done):
+        _write(done, works, cx)
+        return []
     try:
-        with cx.heartbeat.hold(job) as pulse:
-            result = work.do(order, cx, pulse)
         with cx.db.transaction() as tx:
-            jobs.hold(tx, job)
-            outcome = work.settle(tx, job, order, result, cx)
-            jobs.settle(tx, job, outcome, cx.worker)
-    except CancelAsked:
-        outcome = Canceled()
-        with cx.db.transaction() as tx:
-            jobs.hold(tx, job)
-            work.cancel(tx, job, cx)
-            jobs.settle(tx, job, outcome, cx.worker)
-    except (LeaseLost, DatabaseAway):
-        raise
-    except Exception as error:  # noqa: BLE001 (as above)
-        outcome = _outcome_of(error, job)
-        with cx.db.transaction() as tx:
-            jobs.settle(tx, job, outcome, cx.worker)
-    return outcome
+            _settle_all(tx, done, works, cx)
+            if not limit:
+                return []
+            claimed = jobs.claim(tx, queue, cx.worker, cx.settings.lease_seconds, limit=limit)
+            return [_begun(tx, job, works, cx) for job in claimed]
+    except Exception as error:  # noqa: BLE001 (told apart one by one, below)
+        # All of it was undone, or, if the connection broke at the commit, done: the fence tells.
+        log.info("job.written_singly", jobs=len(done), error=f"{type(error).__name__}: {error}")
+        _write(done, works, cx)
+        return []
+
+
+def _write(done: list[_Taken], works: Works, cx: Context) -> None:
+    """Write what came of each job in a transaction of its own, so that none spoils another's."""
+    for taken in done:
+        try:
+            try:
+                with cx.db.transaction() as tx:
+                    _settle_all(tx, [taken], works, cx)
+            except (LeaseLost, DatabaseAway):
+                raise
+            except Exception as error:  # noqa: BLE001 (as above)
+                taken.error = error
+                with cx.db.transaction() as tx:
+                    _settle_all(tx, [taken], works, cx)
+        except LeaseLost as lost:
+            taken.outcome = None
+            log.warning("job.lease_lost", job_id=str(taken.job.id), error=str(lost))
+        except DatabaseAway as away:
+            taken.outcome = None
+            log.warning("job.left_to_the_sweep", job_id=str(taken.job.id), error=str(away))
+
+
+def _settle_all(tx: Tx, done: list[_Taken], works: Works, cx: Context) -> None:
+    if not done:
+        return
+    jobs.hold(tx, [taken.job for taken in done])
+    for taken in done:
+        taken.outcome = _settled(tx, taken, works[taken.job.kind], cx)
+        jobs.settle(tx, taken.job, taken.outcome, cx.worker)
+
+
+def _settled(tx: Tx, taken: _Taken, work: Work, cx: Context) -> Outcome:
+    match taken.error:
+        case None:
+            return work.settle(tx, taken.job, taken.order, taken.result, cx)
+        case LeaseLost() | DatabaseAway():
+            raise taken.error
+        case CancelAsked():
+            work.cancel(tx, taken.job, cx)
+            return Canceled()
+        case error:
+            return _outcome_of(error, taken.job)
 
 
 def _outcome_of(error: Exception, job: Job) -> Outcome:
@@ -152,15 +265,21 @@ def _outcome_of(error: Exception, job: Job) -> Outcome:
     return Wait(pause, reason="failed, will be tried again", fresh=False, error=text)
 
 
-def _canonical_line(job: Job, outcome: Outcome, seconds: float) -> None:
+def _canonical_line(taken: _Taken) -> None:
     """The one line that says what became of a job's turn."""
+    job, outcome = taken.job, taken.outcome
+    if outcome is None:  # said already: the lease was lost, or the database
+        return
     say = log.info if isinstance(outcome, Done | Wait | Canceled) else log.warning
     if isinstance(outcome, Wait) and outcome.error:
         say = log.warning
     told = {
+        "job_id": str(job.id),
+        "kind": str(job.kind),
+        "target_id": str(job.target_id) if job.target_id else None,
         "attempt": job.attempts,
         "fence": job.fence,
-        "seconds": round(seconds, 3),
+        "seconds": round(taken.seconds, 3),
         "reason": outcome.reason,
         "error": getattr(outcome, "error", None),
         "again_in": round(outcome.seconds, 1) if isinstance(outcome, Wait) else None,

@@ -12,40 +12,45 @@ from safelight.flow.retention import PERIODIC
 
 log = logging.get(__name__)
 
-BATCH = 500
-"""Hints a queue may hold before the sweep adds no more: a backlog waits in Postgres, where it is
-ordered and counted, and not in the broker."""
-
+BATCH = 64
+"""Hints a queue may hold: a backlog waits in Postgres, where it is ordered and counted, and not in the
+broker. A hint says that something is due; whoever takes it works until nothing is."""
+BLIND = 16
+"""Hints a tick where the broker does not say how many it holds."""
+EXPIRED = 1_000
+"""Leases released a tick."""
 
 Depths = Callable[[], Mapping[Queue, int]]
 
 
-def sweep(db: Database, depths: Depths, *, grace: float) -> int:
-    """Hint at every due job, and at every job whose lease ran out, that has no fresh hint.
+def sweep(db: Database, depths: Depths) -> int:
+    """Release every lease that ran out, and see that the broker holds a hint for all that is due.
 
-    *depths* tells how many hints each queue holds; where it cannot (the broker is away), a batch is
-    tried all the same. Returns how many hints were sent.
+    *depths* tells how many hints each queue holds; what is missing is sent, up to `BATCH` in all.
+    Where it cannot tell (the broker is away), `BLIND` hints are tried. Returns how many were sent.
     """
+    with db.transaction() as tx:
+        released = jobs.release_expired(tx, EXPIRED)
+    if released:
+        log.warning("sweep.leases_ran_out", jobs=released)
     held = _held(depths)
     sent = 0
     for queue in Queue:
-        room = BATCH - held.get(queue, 0)
-        if room > 0:
-            with db.transaction() as tx:
-                sent += jobs.sweep(tx, queue, grace=grace, limit=room)
-    with db.transaction() as tx:
-        expired = jobs.sweep_expired(tx, grace=grace, limit=BATCH)
-    if expired:
-        log.warning("sweep.leases_ran_out", jobs=expired)
-    return sent + expired
+        room = BLIND if held is None else BATCH - held.get(queue, 0)
+        with db.transaction() as tx:
+            due = jobs.hint_due(tx, queue, BATCH)
+            missing = min(room, due - (0 if held is None else held.get(queue, 0)))
+            tx.hints = tx.hints[: max(0, missing)]
+            sent += len(tx.hints)
+    return sent
 
 
-def _held(depths: Depths) -> Mapping[Queue, int]:
+def _held(depths: Depths) -> Mapping[Queue, int] | None:
     try:
         return depths()
     except Exception as error:  # noqa: BLE001 (whatever the broker's library raises: it is away)
         log.debug("sweep.depths_unknown", error=str(error))
-        return {}
+        return None
 
 
 def periodic(db: Database, *, every: float) -> list[Kind]:

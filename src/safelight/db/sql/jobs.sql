@@ -1,14 +1,19 @@
 -- name: insert_job
 -- A new job; with a unique_key that is open already, the open one is made due (or to run once more).
 WITH made AS (
-    INSERT INTO jobs (id, queue, kind, owner_id, subject_id, target_id, due_at, hinted_at,
+    INSERT INTO jobs (id, queue, kind, owner_id, subject_id, target_id, due_at, turn,
                       max_attempts, lease_seconds, unique_key)
     VALUES (%(id)s, %(queue)s, %(kind)s, %(owner_id)s, %(subject_id)s, %(target_id)s,
             now() + make_interval(secs => %(delay)s),
-            CASE WHEN %(delay)s <= 0 THEN now() END,
+            -- Fair turns: behind the owner's last job that is due, by as much as others may go between.
+            greatest(now() + make_interval(secs => %(delay)s),
+                     (SELECT max(last.turn) + make_interval(secs => %(quantum)s) FROM jobs last
+                      WHERE last.queue = %(queue)s AND last.owner_id = %(owner_id)s
+                        AND last.state = 'ready' AND last.due_at <= now())),
             %(max_attempts)s, %(lease_seconds)s, %(unique_key)s)
     ON CONFLICT (unique_key) WHERE state IN ('ready', 'leased', 'parked') DO UPDATE SET
         due_at = CASE WHEN jobs.state = 'ready' THEN least(jobs.due_at, excluded.due_at) ELSE jobs.due_at END,
+        turn = CASE WHEN jobs.state = 'ready' THEN least(jobs.turn, excluded.turn) ELSE jobs.turn END,
         rerun = jobs.state = 'leased'
     RETURNING id, queue, due_at <= now() AND state = 'ready' AS due, xmax = 0 AS inserted
 ), event AS (
@@ -18,13 +23,14 @@ WITH made AS (
 )
 SELECT id, queue, due FROM made;
 
--- name: claim_job
--- Take a due job, or one whose lease ran out: the next fence, one more attempt, a lease by our clock.
+-- name: claim_jobs
+-- Take the next due jobs of a queue in fair turns: the next fence, one more attempt, a lease by our clock.
 WITH target AS (
-    SELECT id, state AS before FROM jobs
-    WHERE id = %(id)s AND queue = %(queue)s
-      AND (state = 'ready' AND due_at <= now() OR state = 'leased' AND lease_until < now())
+    SELECT id FROM jobs
+    WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
       AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
+    ORDER BY turn
+    LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE jobs SET
@@ -32,18 +38,20 @@ WITH target AS (
         lease_owner = %(worker)s,
         lease_until = now() + make_interval(secs => coalesce(%(lease)s, lease_seconds))
     FROM target WHERE jobs.id = target.id
-    RETURNING jobs.*, target.before
+    RETURNING jobs.*
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
-    SELECT 'job', id, before::text, 'leased', %(worker)s,
+    SELECT 'job', id, 'ready', 'leased', %(worker)s,
            jsonb_build_object('attempt', attempts, 'fence', fence)
     FROM claimed
 )
-SELECT * FROM claimed;
+SELECT * FROM claimed ORDER BY turn;
 
--- name: hold_job
--- The job's row, locked, if its lease is still ours. Rows are locked job first, everywhere.
-SELECT id FROM jobs WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased' FOR UPDATE;
+-- name: hold_jobs
+-- The rows of jobs, locked, whose leases are still ours. Rows are locked job first, everywhere.
+SELECT jobs.id FROM jobs
+JOIN unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS held (id, fence) ON jobs.id = held.id AND jobs.fence = held.fence
+WHERE jobs.state = 'leased' ORDER BY jobs.id FOR UPDATE OF jobs;
 
 -- name: renew_leases
 -- The heartbeat: the jobs still ours get a new lease; those not returned have passed to another.
@@ -59,8 +67,8 @@ WITH settled AS (
         state = CASE WHEN rerun THEN 'ready'::job_state ELSE 'done' END,
         finished_at = CASE WHEN rerun THEN NULL ELSE now() END,
         due_at = CASE WHEN rerun THEN now() ELSE due_at END,
+        turn = CASE WHEN rerun THEN now() ELSE turn END,
         attempts = CASE WHEN rerun THEN 0 ELSE attempts END,
-        hinted_at = CASE WHEN rerun THEN now() END,
         rerun = false, lease_owner = NULL, lease_until = NULL, error = NULL, reason = %(reason)s
     WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
     RETURNING id, queue, state
@@ -75,8 +83,9 @@ SELECT id, queue, state = 'ready' AS due FROM settled;
 -- Not done yet: due again after a pause. `fresh` gives the attempts back (waiting is no failure).
 WITH settled AS (
     UPDATE jobs SET
-        state = 'ready', due_at = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
-        hinted_at = CASE WHEN rerun OR %(seconds)s <= 0 THEN now() END,
+        state = 'ready',
+        due_at = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
+        turn = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
         attempts = CASE WHEN %(fresh)s THEN 0 ELSE attempts END,
         rerun = false, lease_owner = NULL, lease_until = NULL, reason = %(reason)s, error = %(error)s
     WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
@@ -145,7 +154,7 @@ RETURNING id;
 -- name: retry_job
 -- A person retries a parked job: due now, attempts counted anew.
 WITH settled AS (
-    UPDATE jobs SET state = 'ready', due_at = now(), hinted_at = now(), attempts = 0,
+    UPDATE jobs SET state = 'ready', due_at = now(), turn = now(), attempts = 0,
                     reason = %(reason)s, cancel_requested_at = NULL
     WHERE id = %(id)s AND state = 'parked'
     RETURNING id, queue
@@ -160,41 +169,37 @@ SELECT id, queue, true AS due FROM settled;
 -- An open job with this key, if any, is due now (a webhook came); leased, it runs once more.
 UPDATE jobs SET
     due_at = CASE WHEN state = 'ready' THEN least(due_at, now()) ELSE due_at END,
-    hinted_at = CASE WHEN state = 'ready' THEN now() ELSE hinted_at END,
+    turn = CASE WHEN state = 'ready' THEN least(turn, now()) ELSE turn END,
     rerun = state = 'leased'
 WHERE unique_key = %(unique_key)s AND state IN ('ready', 'leased')
 RETURNING id, queue, state = 'ready' AS due;
 
--- name: unhint
--- No hint of these goes out with the commit: the next sweep sends it, without the grace.
-UPDATE jobs SET hinted_at = NULL WHERE id = ANY(%(ids)s::uuid[]) AND state = 'ready';
+-- name: next_due
+-- What is due next in a queue: the sweep sends the hints that the broker does not hold.
+SELECT id FROM jobs
+WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
+  AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
+ORDER BY turn
+LIMIT %(limit)s;
 
--- name: sweep_due
--- What is due and was not hinted at lately: marked and returned, oldest first, to be hinted again.
+-- name: release_expired
+-- Leases that ran out: their worker died or hangs. The jobs are due again, with their old turn.
 WITH target AS (
-    SELECT id FROM jobs
-    WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
-      AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => %(grace)s))
-      AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
-    ORDER BY due_at
-    LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE jobs SET hinted_at = now() FROM target WHERE jobs.id = target.id
-RETURNING jobs.id, jobs.queue, true AS due;
-
--- name: sweep_expired
--- Leases that ran out: their worker died or hangs. Hinted so that another one claims them.
-WITH target AS (
-    SELECT id FROM jobs
-    WHERE state = 'leased' AND lease_until < now()
-      AND (hinted_at IS NULL OR hinted_at < now() - make_interval(secs => %(grace)s))
+    SELECT id FROM jobs WHERE state = 'leased' AND lease_until < now()
     ORDER BY lease_until
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
+), released AS (
+    UPDATE jobs SET state = 'ready', lease_owner = NULL, lease_until = NULL
+    FROM target WHERE jobs.id = target.id
+    RETURNING jobs.id, jobs.fence
+), event AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, 'leased', 'ready', 'clock',
+           jsonb_build_object('reason', 'the lease ran out', 'fence', fence)
+    FROM released
 )
-UPDATE jobs SET hinted_at = now() FROM target WHERE jobs.id = target.id
-RETURNING jobs.id, jobs.queue, true AS due;
+SELECT id FROM released;
 
 -- name: get_job
 -- One job; an owner, where given, sees only its own.

@@ -1,0 +1,100 @@
+"""What the benchmark asks of an engine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.support.servers import Stores
+
+TIMEOUT = 180.0
+PRODUCERS = 4
+"""Threads that enqueue, as an API's would."""
+
+
+class Engine:
+    """Worker processes, a way to enqueue one training, and a way to count those that are done."""
+
+    def __init__(self, stores: Stores, folder: Path) -> None:
+        self.url = stores.database_url
+        self.broker = stores.broker_url
+        self._folder = folder
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Schema and client."""
+
+    def commands(self) -> list[tuple[list[str], dict[str, str]]]:
+        """The worker processes: (arguments after `python`, environment)."""
+        raise NotImplementedError
+
+    def enqueue(self) -> None:
+        """Ask for one training."""
+        raise NotImplementedError
+
+    def done(self) -> int:
+        """How many have gone through all five stages, ever."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """With its workers up and warm."""
+        try:
+            for index, (arguments, env) in enumerate(self.commands()):
+                log = (self._folder / f"{type(self).__name__}-{index}.log").open("ab")
+                self._processes.append(
+                    subprocess.Popen(
+                        [sys.executable, *arguments],
+                        env={**os.environ, **env},
+                        stdout=log,
+                        stderr=log,
+                    )
+                )
+            self.take(20)
+            yield
+        finally:
+            for process in self._processes:
+                process.terminate()
+            for process in self._processes:
+                try:
+                    process.wait(15)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            self._processes.clear()
+
+    def take(self, trainings: int) -> float:
+        """Seconds from the first enqueue until *trainings* more are done."""
+        goal = self.done() + trainings
+        started = time.perf_counter()
+        with ThreadPoolExecutor(PRODUCERS) as producers:
+            for asked in [producers.submit(self.enqueue) for _ in range(trainings)]:
+                asked.result()
+        while self.done() < goal:
+            if time.perf_counter() - started > TIMEOUT:
+                raise SystemExit(
+                    f"{type(self).__name__}: {goal - self.done()} of {trainings} not done in {TIMEOUT:g} s; "
+                    f"see {self._folder}"
+                )
+            time.sleep(0.02)
+        return time.perf_counter() - started
+
+    def latencies(self, times: int) -> list[float]:
+        """Seconds from enqueue to done, one at a time, on an idle system."""
+        found = []
+        for _ in range(times):
+            goal = self.done() + 1
+            started = time.perf_counter()
+            self.enqueue()
+            while self.done() < goal:
+                time.sleep(0.001)
+            found.append(time.perf_counter() - started)
+            time.sleep(0.05)
+        return found

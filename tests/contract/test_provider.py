@@ -353,6 +353,23 @@ def test_a_deleted_version_is_listed_for_a_while_and_then_gone(
     provider.delete_version(model, version)  # gone already: no error
 
 
+@pytest.mark.parametrize(("status", "code"), [(409, "conflict"), (403, "provider-refused")])
+def test_a_deletion_that_is_refused_says_whether_it_may_pass(
+    provider: ReplicateProvider,
+    emulator: Emulator,
+    zip_url: Callable[..., str],
+    status: int,
+    code: str,
+) -> None:
+    run = wait(provider.get_training, ask(provider, zip_url(), steps=3).run.id)
+    model, _, version = run.output["version"].partition(":")
+    emulator.settings(faults=[{"on": "delete_version", "do": "refuse", "status": status}])
+    with pytest.raises(ProviderRefused) as caught:
+        provider.delete_version(model, version)
+    assert caught.value.code == code
+    assert provider.version_exists(model, version)
+
+
 def test_webhooks_are_signed_so_that_the_official_client_believes_them_and_forged_ones_not(
     provider: ReplicateProvider, zip_url: Callable[..., str]
 ) -> None:

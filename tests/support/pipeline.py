@@ -134,6 +134,7 @@ class ScriptedProvider:
     schemas_read: list[str] = field(default_factory=list)
     read_fault: Exception | None = None
     schema: Mapping[str, Any] | Exception | None = field(default_factory=trainer_schema)
+    delete_fault: Exception | None = None
 
     def account(self) -> str:
         return "emulated"
@@ -209,6 +210,8 @@ class ScriptedProvider:
         return version in self.versions
 
     def delete_version(self, model: str, version: str) -> None:
+        if self.delete_fault is not None:
+            raise self.delete_fault
         self.deleted.append(version)
 
     def delete_model(self, model: str) -> None:

@@ -163,28 +163,26 @@ class S3Store:
     def move_to_class(self, key: str, storage_class: str) -> str | None:
         """Move the object to *storage_class*, in place; the class it is in afterwards, as far as the
         store tells. A store that has no such class leaves it where it is."""
-        current = self._class_of(key)
-        if current == storage_class:
-            return current
         with _told_apart(key):
-            try:
-                self._s3.copy_object(
-                    Bucket=self.bucket,
-                    Key=key,
-                    CopySource={"Bucket": self.bucket, "Key": key},
-                    StorageClass=storage_class,
-                    MetadataDirective="COPY",
-                )
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") not in _NO_SUCH_CLASS:
-                    raise
-                return current
-        return self._class_of(key)
-
-    def _class_of(self, key: str) -> str | None:
-        with _told_apart(key):
-            found = self._s3.head_object(Bucket=self.bucket, Key=key).get("StorageClass")
-        return str(found) if found else None
+            head = self._s3.head_object(Bucket=self.bucket, Key=key)
+            if head.get("StorageClass") != storage_class:
+                try:
+                    # Named anew, since SeaweedFS refuses a copy onto itself that changes no metadata.
+                    self._s3.copy_object(
+                        Bucket=self.bucket,
+                        Key=key,
+                        CopySource={"Bucket": self.bucket, "Key": key},
+                        StorageClass=storage_class,
+                        MetadataDirective="REPLACE",
+                        Metadata=head["Metadata"],
+                        ContentType=head["ContentType"],
+                    )
+                except ClientError as error:
+                    if error.response.get("Error", {}).get("Code") not in _NO_SUCH_CLASS:
+                        raise
+                head = self._s3.head_object(Bucket=self.bucket, Key=key)
+        told = head.get("StorageClass")
+        return str(told) if told else None
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete; a key that is not there is no error. A thousand a request, as S3 allows."""

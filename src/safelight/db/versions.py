@@ -182,9 +182,9 @@ def ask_provider_delete(tx: Tx, id: UUID, *, again: float) -> Row | None:
     return tx.row(sql.ask_provider_delete, {"id": id, "again": again})
 
 
-def provider_refused(tx: Tx, id: UUID, error: str | None, *, over: bool) -> None:
+def provider_refused(tx: Tx, id: UUID, error: str, *, refused: bool, over: bool) -> None:
     """The provider's copy is still there, and why; *over*: it is left to a person."""
-    tx.run(sql.provider_refused, {"id": id, "error": error, "over": over})
+    tx.run(sql.provider_refused, {"id": id, "error": error, "refused": refused, "over": over})
 
 
 def provider_deleted(tx: Tx, id: UUID) -> None:

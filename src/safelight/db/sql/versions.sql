@@ -163,10 +163,11 @@ RETURNING v.provider_model, v.provider_version, target.ask,
           extract(epoch FROM now() - v.provider_delete_asked_at)::float8 AS seconds;
 
 -- name: provider_refused
--- It does not delete it, or not yet. `over`: it is left to a person, and the clock starts anew with a retry.
+-- It does not delete it, or not yet. What was refused is asked for again at the next look. `over`: it
+-- is left to a person, and the clock starts anew with a retry.
 UPDATE versions SET provider_delete_error = %(error)s,
     provider_delete_asked_at = CASE WHEN %(over)s THEN NULL ELSE provider_delete_asked_at END,
-    provider_delete_sent_at = CASE WHEN %(over)s THEN NULL ELSE provider_delete_sent_at END
+    provider_delete_sent_at = CASE WHEN %(over)s OR %(refused)s THEN NULL ELSE provider_delete_sent_at END
 WHERE id = %(id)s;
 
 -- name: provider_deleted

@@ -132,7 +132,9 @@ def _settle_delete(
             reason, error = "the provider refuses to delete it", detail
     patience = policy_of(cx.settings).patience
     over = not passing or order.seconds > patience
-    versions.provider_refused(tx, target(job), error or reason, over=over)
+    versions.provider_refused(
+        tx, target(job), error or reason, refused=error is not None, over=over
+    )
     if not over:
         pause = min(max(LOOK_FIRST_SECONDS, order.seconds / 4), LOOK_LAST_SECONDS)
         return Wait(pause, reason=reason, error=error)

@@ -99,7 +99,9 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
         return JSONResponse(version_body(find_version(request, f"{owner}/{name}", id)))
 
     @app.delete("/v1/models/{owner}/{name}/versions/{id}")
-    def delete_version(request: Request, owner: str, name: str, id: str) -> Response:
+    async def delete_version(request: Request, owner: str, name: str, id: str) -> Response:
+        # What a refusal looks like is not documented; 403 and 409 are likely (replicate.md 2.5).
+        await emulator.faults.before(emulator.faults.take("delete_version"))
         if owner != emulator.account(request):
             raise Problem(403, "You do not have permission to delete this version.")
         found = find_version(request, f"{owner}/{name}", id)

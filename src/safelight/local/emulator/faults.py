@@ -15,9 +15,9 @@ from safelight.local.emulator.problems import Problem, throttled
 class Faults:
     """A list of ``{"on": route, "do": what, "times": n, ...}``; each is used up from the front.
 
-    `on`: create_training, create_prediction, get, list. `do`: `throttle` (`retry_after` seconds),
-    `refuse` (`status`), before anything is accepted; `drop` (the connection is cut) and `error`
-    (500), after it is; `hang` (`seconds`) before it is looked at.
+    `on`: create_training, create_prediction, get, list, delete_version. `do`: `throttle`
+    (`retry_after` seconds), `refuse` (`status`), before anything is accepted; `drop` (the
+    connection is cut) and `error` (500), after it is; `hang` (`seconds`) before it is looked at.
     """
 
     def __init__(self) -> None:

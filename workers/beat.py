@@ -13,6 +13,7 @@ import threading
 from safelight import config, deps, logging
 from safelight.db.migrate import require_current
 from safelight.domain.errors import SafelightError
+from safelight.flow.retention import policy_of
 from safelight.flow.sweep import periodic, sweep
 
 log = logging.get(__name__)
@@ -38,7 +39,8 @@ def main() -> None:
     while not stop.wait(settings.sweep_seconds):
         try:
             sweep(db, broker.depths)
-            periodic(db, every=settings.cleanup_seconds)
+            walk = policy_of(settings).pace.walk
+            periodic(db, every=settings.cleanup_seconds, walk=walk)
         except SafelightError as error:
             log.warning("clock.tick_missed", error=str(error))
         except Exception:

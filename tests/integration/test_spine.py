@@ -20,6 +20,7 @@ from safelight.flow import sweep
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
 from safelight.flow.perform import Work, Works, perform
+from safelight.flow.retention import PERIODIC, WALKS
 
 KIND = Kind.PURGE_TEMPORARY
 QUEUE = Queue.CLEANUP
@@ -350,7 +351,7 @@ def test_a_sweep_goes_on_when_the_broker_cannot_say_how_full_it_is(world: World)
 def test_two_clocks_start_the_periodic_work_of_a_slot_once(world: World) -> None:
     first = sweep.periodic(world.db, every=3600)
     second = sweep.periodic(world.db, every=3600)
-    assert set(first) == {Kind.PURGE_TEMPORARY, Kind.ARCHIVE_VERSIONS, Kind.APPLY_RETENTION}
+    assert set(first) == {*PERIODIC, *WALKS}
     assert second == []
 
 

@@ -14,7 +14,14 @@ from uuid import UUID
 from safelight.db import jobs, owners
 from safelight.domain.errors import NotFound
 from safelight.domain.nouns import Job, Subject, Training
-from safelight.domain.provider import Accepted, RemoteRun, RemoteStatus, RunPage, Submission
+from safelight.domain.provider import (
+    Accepted,
+    RemoteRun,
+    RemoteStatus,
+    RunPage,
+    Submission,
+    VersionPage,
+)
 from safelight.domain.stored import StoredObject
 from safelight.domain.trainer_inputs import TRAINER
 from safelight.flow.commands import Actor
@@ -135,6 +142,7 @@ class ScriptedProvider:
     read_fault: Exception | None = None
     schema: Mapping[str, Any] | Exception | None = field(default_factory=trainer_schema)
     delete_fault: Exception | None = None
+    listed: dict[str, list[str]] = field(default_factory=dict)
 
     def account(self) -> str:
         return "emulated"
@@ -205,6 +213,15 @@ class ScriptedProvider:
         self.canceled.append(id)
 
     cancel_prediction = cancel_training
+
+    def list_versions(self, model: str, cursor: str | None = None) -> VersionPage:
+        """Two a page, so that a walk has to go on."""
+        if model not in self.listed:
+            raise NotFound(f"no model {model}")
+        start = int(cursor or 0)
+        found = self.listed[model]
+        more = start + 2 < len(found)
+        return VersionPage(tuple(found[start : start + 2]), str(start + 2) if more else None)
 
     def version_exists(self, model: str, version: str) -> bool:
         return version in self.versions

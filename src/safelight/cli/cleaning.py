@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     )
     cleanup.command("plan")(show_plan)
     cleanup.command("run")(start)
+    cleanup.command("strays")(show_strays)
     app.add_typer(cleanup, name="cleanup", rich_help_panel="Operate")
 
 
@@ -55,11 +56,54 @@ def show_plan(as_json: Json = False) -> None:
         )
 
 
-def start() -> None:
+def start(
+    walk: Annotated[
+        bool, typer.Option("--walk", help="Compare store and provider with the rows too.")
+    ] = False,
+) -> None:
     """Have the plan carried out now and not at the clock's next turn. Safe to run again."""
     from safelight.flow.commands.cleaning import run_cleanup
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            run_cleanup(tx, actor)
+            run_cleanup(tx, actor, walk=walk)
         out.print("Cleanup is due now. Follow it with `safelight jobs --queue cleanup`.")
+
+
+def show_strays(as_json: Json = False) -> None:
+    """List what the last walks found: unknown here, or gone there.
+
+    An object in a folder of ours that no row knows is deleted after its time ([orphans] in the
+    rules); one elsewhere in the bucket, and a version at the provider, is only shown. A row whose
+    object is missing needs a person: restore it from a backup, or remove the thing.
+    """
+    from safelight.db import walks
+
+    with system() as (cx, _actor), cx.db.transaction() as tx:
+        last, found = walks.last(tx), walks.strays(tx, limit=500)
+        if as_json:
+            say_json({"walks": last, "strays": list(found)})
+            return
+        table(
+            "Walks",
+            ("place", "begun", "ended", "seen", "unknown", "missing"),
+            (
+                (
+                    walk["place"],
+                    ago(walk["started_at"]),
+                    ago(walk["finished_at"]) or "on its way",
+                    f"{walk['seen']:,}",
+                    f"{walk['unknown']:,}",
+                    f"{walk['missing']:,}",
+                )
+                for walk in last
+            ),
+        )
+        table(
+            "Strays",
+            ("place", "what", "name", "of", "why"),
+            (
+                (stray["place"], stray["what"], stray["name"], stray["noun"], stray["detail"])
+                for stray in found
+            ),
+        )

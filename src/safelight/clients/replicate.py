@@ -18,9 +18,15 @@ from replicate.exceptions import ReplicateError
 from replicate.webhook import InvalidTimestampError, Webhooks, WebhookSigningSecret
 from replicate.webhook import WebhookValidationError as _Invalid
 
-from safelight.clients.replicate_http import CONNECT_SECONDS, Http, page_of, run_of, told_apart
+from safelight.clients.replicate_http import (
+    CONNECT_SECONDS,
+    Http,
+    page_of,
+    run_of,
+    told_apart,
+)
 from safelight.domain.errors import Forbidden, NotFound, ProviderRefused, Retryable
-from safelight.domain.provider import RemoteRun, RunPage, Submission
+from safelight.domain.provider import RemoteRun, RunPage, Submission, VersionPage
 from safelight.domain.stored import StoredObject
 
 T = TypeVar("T")
@@ -188,6 +194,10 @@ class ReplicateProvider:
             if not run_of(self._http.read(path)).status.ended:
                 raise
 
+    def list_versions(self, model: str, cursor: str | None = None) -> VersionPage:
+        """A page of the versions of ``owner/name``, newest first. NotFound: there is no such model."""
+        return _versions_of(self._http.read(cursor or f"/v1/models/{model}/versions"))
+
     def version_exists(self, model: str, version: str) -> bool:
         """Whether the model still has this version."""
         try:
@@ -218,6 +228,17 @@ class ReplicateProvider:
         """Close the connections; the official client has no close of its own."""
         self._http.close()
         self._transport.close()
+
+
+def _versions_of(body: Any) -> VersionPage:
+    """A page of a model's versions. Raises Retryable: the body is no page, or not all of it is read;
+    what is not seen here would be taken for gone."""
+    results = body.get("results") if isinstance(body, dict) else None
+    ids = [item.get("id") if isinstance(item, dict) else None for item in results or ()]
+    if not isinstance(results, list) or not all(isinstance(id, str) and id for id in ids):
+        raise Retryable("The provider's answer cannot be read: it is no page of versions.")
+    following = body.get("next")
+    return VersionPage(tuple(map(str, ids)), following if isinstance(following, str) else None)
 
 
 def _webhook(url: str | None) -> dict[str, Any]:

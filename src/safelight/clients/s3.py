@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,16 @@ class S3Store:
                     f"{len(failed)} of {len(batch)} objects were not deleted, "
                     f"the first: {failed[0].get('Key')!r} ({failed[0].get('Code')})."
                 )
+
+    def page(self, after: str, limit: int) -> Sequence[StoredObject]:
+        """The next objects behind the key *after*, in key order: one request, at most 1,000."""
+        with _told_apart(after or self.bucket):
+            behind = {"StartAfter": after} if after else {}
+            reply = self._s3.list_objects_v2(Bucket=self.bucket, MaxKeys=min(limit, 1000), **behind)
+        return [
+            StoredObject(item["Key"], item["Size"], None, item["LastModified"])
+            for item in reply.get("Contents", ())
+        ]
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Every object under *prefix*, in key order, a page at a time."""

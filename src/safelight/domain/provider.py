@@ -60,6 +60,14 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionPage:
+    """One page of a model's versions, newest first: their ids; `next` is None on the last page."""
+
+    versions: tuple[str, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The provider took the request and told us its id; it may cost money from here on."""
 

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     PURGE_TEMPORARY = "purge_temporary"
     APPLY_RETENTION = "apply_retention"
     ERASE = "erase"
+    WALK_STORE = "walk_store"
+    WALK_PROVIDER = "walk_provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +78,6 @@ POLICIES: dict[Kind, Policy] = {
     Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP),
     Kind.APPLY_RETENTION: Policy(Queue.CLEANUP),
     Kind.ERASE: Policy(Queue.CLEANUP, attempts=20),
+    Kind.WALK_STORE: Policy(Queue.CLEANUP),
+    Kind.WALK_PROVIDER: Policy(Queue.CLEANUP),
 }

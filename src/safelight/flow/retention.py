@@ -17,6 +17,8 @@ from safelight.domain.retention import Policy, Rule, parse, spoken
 
 PERIODIC = (Kind.PURGE_TEMPORARY, Kind.ARCHIVE_VERSIONS, Kind.APPLY_RETENTION)
 """The kinds of work that carry out the plan, each slot of the clock."""
+WALKS = (Kind.WALK_STORE, Kind.WALK_PROVIDER)
+"""Those that compare the store and the provider with the rows."""
 
 
 @dataclass(frozen=True, slots=True)

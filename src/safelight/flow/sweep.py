@@ -8,7 +8,7 @@ from safelight import logging
 from safelight.db import jobs, owners
 from safelight.db.transaction import Database, Tx
 from safelight.domain.queues import Kind, Queue
-from safelight.flow.retention import PERIODIC
+from safelight.flow.retention import PERIODIC, WALKS
 
 log = logging.get(__name__)
 
@@ -53,12 +53,14 @@ def _held(depths: Depths) -> Mapping[Queue, int] | None:
         return None
 
 
-def periodic(db: Database, *, every: float) -> list[Kind]:
-    """Start the periodic cleanup of this slot, unless another clock has."""
+def periodic(db: Database, *, every: float, walk: float = 86400.0) -> list[Kind]:
+    """Start the periodic work of this slot, unless another clock has: cleanup *every* so many
+    seconds, a walk over store and provider each *walk*."""
     started: list[Kind] = []
     with db.transaction() as tx:
-        for kind in PERIODIC:
-            if jobs.take_slot(tx, str(kind), every):
+        periods = dict.fromkeys(PERIODIC, every) | dict.fromkeys(WALKS, walk)
+        for kind, period in periods.items():
+            if jobs.take_slot(tx, str(kind), period):
                 jobs.add(tx, kind, actor="clock", unique_key=str(kind))
                 started.append(kind)
         if jobs.take_slot(tx, "forget", 3600):

@@ -5,14 +5,14 @@ The protocols sit here, with their consumer. Stages know nothing of SQL, Celery 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from safelight.domain.crops import Crop
 from safelight.domain.photos import Derived, Inspection
-from safelight.domain.provider import RemoteRun, RunPage, Submission
+from safelight.domain.provider import RemoteRun, RunPage, Submission, VersionPage
 from safelight.domain.stored import StoredObject
 
 
@@ -37,6 +37,10 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str) -> Iterator[StoredObject]: ...
+    def page(self, after: str, limit: int) -> Sequence[StoredObject]:
+        """The next objects behind the key *after*, in byte order, at most 1,000."""
+        ...
+
     def presign_get(self, key: str, seconds: int) -> str: ...
     def presign_put(self, key: str, seconds: int, content_type: str) -> str: ...
     def close(self) -> None: ...
@@ -89,6 +93,10 @@ class Provider(Protocol):
         ...
 
     def cancel_prediction(self, id: str) -> None: ...
+    def list_versions(self, model: str, cursor: str | None = None) -> VersionPage:
+        """A page of the versions of ``owner/name``, newest first. NotFound: there is no such model."""
+        ...
+
     def version_exists(self, model: str, version: str) -> bool: ...
     def delete_version(self, model: str, version: str) -> None:
         """Ask for it to be deleted (202, asynchronous); already gone is no error."""

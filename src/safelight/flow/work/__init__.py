@@ -7,6 +7,7 @@ from safelight.flow.perform import Works
 from safelight.flow.work import (
     cleanup,
     cleanup_versions,
+    cleanup_walks,
     erasure,
     generate,
     poll,
@@ -33,4 +34,6 @@ WORKS: Works = {
     Kind.APPLY_RETENTION: cleanup.RETAIN,
     Kind.PURGE_TEMPORARY: cleanup.PURGE,
     Kind.ERASE: erasure.ERASE,
+    Kind.WALK_STORE: cleanup_walks.STORE,
+    Kind.WALK_PROVIDER: cleanup_walks.PROVIDER,
 }

@@ -1,0 +1,135 @@
+"""What cleanup costs: 20,000 temporary objects through the `cleanup` queue, against a bare loop.
+
+The bare loop knows its keys and sends DeleteObjects, 1,000 keys a request: the least a client can
+do. Cleanup chooses them in Postgres (age, live trainings, jobs, holds), deletes and forgets them, by
+the rules as shipped. Both delete objects of the same kind from the same store, in turns. The last
+line is JSON. `make bench NAME=cleanup`.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from safelight import config, logging
+from safelight.clients.s3 import S3Store
+from safelight.db import jobs
+from safelight.db.migrate import migrate
+from safelight.db.transaction import Database
+from safelight.deps import open_store
+from safelight.domain.queues import Kind, Queue
+from safelight.flow.context import Context
+from safelight.flow.heartbeat import Heartbeat
+from safelight.flow.perform import perform
+from safelight.flow.work import WORKS
+from safelight.stages.tools import Tools
+from tests.support.servers import start_stores
+
+OBJECTS = 20_000
+ROUNDS = 3
+NOTHING: Any = None
+
+
+def fill(store: S3Store, name: str) -> list[str]:
+    """So many small objects; their keys."""
+    keys = [f"temporary/{name}/{number:05d}.zip" for number in range(OBJECTS)]
+
+    def put(some: Iterable[str]) -> None:
+        for key in some:
+            store.put_bytes(key, b"zip", "application/zip")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(put, (keys[start::8] for start in range(8))))
+    return keys
+
+
+def note(url: str, keys: list[str]) -> None:
+    """They are temporary, and past their time."""
+    with psycopg.connect(url) as connection, connection.cursor() as cursor:
+        with cursor.copy("COPY temporary_objects (key, purpose, expires_at) FROM STDIN") as copy:
+            for key in keys:
+                copy.write_row((key, "submission", "2020-01-01"))
+        cursor.execute("ANALYZE temporary_objects")
+
+
+def timed(run: Callable[[], None]) -> float:
+    """Objects a second."""
+    started = time.perf_counter()
+    run()
+    return OBJECTS / (time.perf_counter() - started)
+
+
+def cleanup(cx: Context) -> None:
+    """The job the clock starts, and its next turns as they fall due: waits and all."""
+    with cx.db.transaction() as tx:
+        id = jobs.add(tx, Kind.PURGE_TEMPORARY, actor="bench", unique_key="purge_temporary")
+    while True:
+        perform(id, Queue.CLEANUP, WORKS, cx)
+        with cx.db.transaction() as tx:
+            job = jobs.get(tx, id)
+        if job is None or job.state != "ready":
+            return
+        time.sleep(0.02)
+
+
+def bare(store: S3Store, keys: list[str]) -> None:
+    """DeleteObjects and nothing else."""
+    for start in range(0, len(keys), 1000):
+        store._s3.delete_objects(
+            Bucket=store.bucket,
+            Delete={"Objects": [{"Key": key} for key in keys[start : start + 1000]], "Quiet": True},
+        )
+
+
+def main() -> None:
+    """Rounds in turn, so that a slow minute of the machine hits both."""
+    logging.setup("json", "WARNING")
+    with tempfile.TemporaryDirectory(prefix="safelight-bench-") as folder:
+        stores = start_stores(Path(folder) / "stores")
+        try:
+            migrate(stores.database_url)
+            settings = config.load({**stores.environment, "REPLICATE_API_TOKEN": "r8_none"})
+            store = open_store(settings)
+            db = Database(stores.database_url, lambda _hints: None)
+            tools = Tools(store, NOTHING, NOTHING)
+            cx = Context(settings, db, tools, NOTHING, Heartbeat(db), "bench")
+            pairs = []
+            for number in range(ROUNDS):
+                keys = fill(store, f"bare{number}")
+                plain = timed(lambda keys=keys: bare(store, keys))  # type: ignore[misc]
+                keys = fill(store, f"ours{number}")
+                note(stores.database_url, keys)
+                ours = timed(lambda: cleanup(cx))
+                left = sum(1 for _ in store.list("temporary/"))
+                assert left == 0, f"{left} objects are left"
+                pairs.append((ours, plain))
+                print(
+                    f"cleanup {ours:7.0f} objects/s   bare DeleteObjects {plain:7.0f} /s",
+                    flush=True,
+                )
+            db.close()
+            store.close()
+        finally:
+            stores.stop()
+    print(
+        json.dumps(
+            {
+                "objects_per_second": round(statistics.median(ours for ours, _ in pairs)),
+                "vs_bare_delete_objects": round(statistics.median(o / p for o, p in pairs), 3),
+                "rounds": ROUNDS,
+                "objects": OBJECTS,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

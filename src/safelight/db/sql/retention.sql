@@ -223,7 +223,7 @@ WITH target AS (
 ), gone AS (
     UPDATE versions v SET state = 'deleted', archived_at = coalesce(v.archived_at, now()), deleted_at = now()
     FROM target WHERE v.id = target.id
-    RETURNING v.id, v.owner_id, v.subject_id, v.weights_key, v.weights_bytes, v.provider_deleted_at,
+    RETURNING v.id, v.owner_id, v.subject_id, v.weights_key, v.weights_bytes, v.provider_deleted_at, v.origin,
               target.state AS before
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor)
@@ -233,10 +233,10 @@ WITH target AS (
     ) moves ORDER BY place
 ), object AS (
     INSERT INTO temporary_objects (key, purpose, subject_id, bytes, expires_at)
-    SELECT weights_key, 'weights', subject_id, weights_bytes, now() FROM gone
+    SELECT weights_key, 'weights', subject_id, weights_bytes, now() FROM gone WHERE weights_key IS NOT NULL
     ON CONFLICT (key) DO UPDATE SET expires_at = now(), purpose = excluded.purpose
 )
-SELECT id, owner_id, subject_id FROM gone WHERE provider_deleted_at IS NULL;
+SELECT id, owner_id, subject_id FROM gone WHERE provider_deleted_at IS NULL AND origin = 'trained';
 
 -- name: clear_trackers
 -- The row stays, with what was asked, drawn and paid.

@@ -128,7 +128,7 @@ RETURNING name;
 -- name: next_drawing
 -- The next versions that may still draw, by id.
 SELECT id, provider_model AS model, provider_version AS version FROM versions
-WHERE state IN ('candidate', 'active') AND id > %(after)s ORDER BY id LIMIT %(limit)s;
+WHERE state IN ('candidate', 'active') AND provider_version IS NOT NULL AND id > %(after)s ORDER BY id LIMIT %(limit)s;
 
 -- name: report_lost
 -- Versions that may still draw and that the provider does not have.

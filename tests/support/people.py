@@ -102,7 +102,7 @@ def truth(shot: Shot) -> Truth:
     else:
         framing = "close-up"
     turned = abs(shot.turn)
-    side = "front" if turned < 12 else "three-quarter" if turned < 45 else "side"
+    side = "front" if turned < 15 else "three-quarter" if turned < 42 else "side"
     return Truth(
         framing=framing,
         head_to_toe=whole and not hidden,

@@ -30,15 +30,19 @@ asks for 0.6 of full-body scenes and 0.4 of medium ones; between them lies the b
 _TORSO = 0.75
 """From this share of the way from shoulders to hips on, the photo is a medium one: 'to the waist'."""
 _BODY_SCORE = 0.5
+_FEET_SEEN = 0.3
+"""Visibility from which feet count as seen: where they are out of the photo they are placed out of it, so
+less is asked of them than of other points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """What was seen of the main person. `points` are (x, y, visibility), x and y in shares of the
-    photo; None where the framing follows from the face alone."""
+    photo; None where the framing follows from the face alone. `head_to_toe` is None where feet are in the
+    photo and hardly seen."""
 
     framing: Framing
-    head_to_toe: bool
+    head_to_toe: bool | None
     height: float | None = None
     points: Points | None = None
     hidden: tuple[str, ...] = ()
@@ -68,19 +72,19 @@ def frame(points: Points, *, crown: float, box: float) -> Body:
     """The framing by the points. *crown* is the top of the head and *box* the height of the face, in
     shares of the photo's height."""
 
-    def seen(*which: int) -> bool:
-        return any(points[i, 2] >= SEEN and _inside(points[i]) for i in which)
+    def seen(*which: int, sure: float = SEEN) -> bool:
+        return any(points[i, 2] >= sure and _inside(points[i]) for i in which)
 
     sole = max(float(points[i, 1]) for i in (*ANKLES, *TOES))
-    if seen(*ANKLES) or seen(*TOES):
+    if seen(*ANKLES, *TOES, sure=_FEET_SEEN):
         tall = min(1.0, sole) - max(0.0, crown)
         framing = Framing.FULL_BODY if tall >= TALL else Framing.WIDE
         # The crown is estimated from the face: half a forehead of doubt.
-        whole = (
-            crown > -0.15 * box
-            and sole <= 1.0 + 0.1 * box
-            and all(_inside(points[i]) for i in ANKLES)
-        )
+        within = crown > -0.15 * box and sole <= 1.0 + 0.1 * box
+        whole = within and all(_inside(points[i]) for i in ANKLES)
+        # Feet that are hardly seen may be behind something: then nothing is said.
+        if whole and not seen(*ANKLES, *TOES):
+            return Body(framing, None, tall, points, _hidden(points))
         return Body(framing, whole, tall, points, _hidden(points))
     expected = crown + _STATURE * box
     if expected < 1.0 and _STATURE * box < TALL:

@@ -1,0 +1,133 @@
+"""The eye's judgements on rendered people with a known truth; docs/eye.md has the larger run's numbers."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from safelight.config import models_folder
+from safelight.domain import limits
+from safelight.domain.measured import Framing
+from safelight.domain.profiles import get_profile
+from safelight.vision.inspect import measure
+from safelight.vision.models import check
+from safelight.vision.nets import Nets
+from tests.support import labelled, people
+from tests.support.labelled import DUPLICATES, Score, saved, seen
+
+pytestmark = pytest.mark.skipif(bool(check(models_folder())), reason="no models: make models")
+
+
+@pytest.fixture(scope="module")
+def nets() -> Nets:
+    return Nets(models_folder())
+
+
+@pytest.fixture(scope="module")
+def scores(nets: Nets) -> dict[str, Score]:
+    shots = [*labelled.shots(36, seed=3), *labelled.groups(6), *labelled.covered(4)]
+    return labelled.judge(shots, nets)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("question", "least"),
+    [
+        ("face found", 0.98),
+        ("framing", 0.95),
+        ("head to toe", 0.95),
+        ("people", 0.98),
+        ("background", 0.98),
+        ("light", 0.9),
+        ("angle", 0.75),
+    ],
+)
+def test_a_judgement_is_right_as_often_as_the_docs_say(
+    scores: dict[str, Score], question: str, least: float
+) -> None:
+    """R-35, R-36, R-40, R-46 to R-53."""
+    score = scores[question]
+    assert score.total >= 15
+    assert score.right >= least, score.misses
+
+
+def test_duplicates_are_told_from_distinct_photos_of_one_person(tmp_path: Path) -> None:
+    """R-38: mirrored, resized, recompressed, brightened, cropped a little."""
+    bits = get_profile("likeness@v1").gates.near_duplicate_bits
+    pictures = [people.render(shot) for shot in people.variants(people.person(4), 10, seed=4)]
+    facts = [measure(saved(p, tmp_path / f"{n}.jpg")) for n, p in enumerate(pictures)]
+    right = total = 0
+    for known, picture in zip(facts, pictures, strict=True):
+        for damage in DUPLICATES.values():
+            again = measure(saved(damage(picture), tmp_path / "again.jpg"))
+            near = min(
+                (known.phash ^ again.phash).bit_count(),
+                (known.phash ^ again.mirror_phash).bit_count(),
+            )
+            right, total = right + (near <= bits), total + 1
+    assert right / total >= 0.98
+    for a, b in itertools.combinations(facts, 2):
+        assert (a.phash ^ b.phash).bit_count() > bits
+        assert (a.phash ^ b.mirror_phash).bit_count() > bits
+
+
+def test_a_blurred_face_before_a_sharp_background_is_blurred(nets: Nets) -> None:
+    """R-35, R-45: and a sharp face before a blurred background is not."""
+    low, high = people.SPANS["close-up"]
+    picture = people.render(people.Shot(people.person(8), low, high, busy=True))
+    known = seen(picture, nets)
+    assert known.face is not None
+    assert known.blur is None
+    face = tuple(
+        round(v)
+        for v in (
+            known.face.x - 0.3 * known.face.width,
+            known.face.y - 0.4 * known.face.height,
+            known.face.x + 1.3 * known.face.width,
+            known.face.y + 1.2 * known.face.height,
+        )
+    )
+    soft = labelled.blurred(known.face.width / 50)(picture)
+    portrait, mistake = soft.copy(), picture.copy()
+    portrait.paste(picture.crop(face), face[:2])
+    mistake.paste(soft.crop(face), face[:2])
+    assert seen(portrait, nets).sharpness_face > limits.BLURRED_FACE.value
+    assert seen(mistake, nets).sharpness_face < limits.BLURRED_FACE.value
+    assert seen(mistake, nets).blur == "defocus"
+
+
+def test_the_largest_face_is_the_main_one_and_sizes_are_those_of_the_full_photo(
+    nets: Nets, tmp_path: Path
+) -> None:
+    shot = people.Shot(people.person(5), *people.SPANS["medium"], size=(1536, 2048))
+    measured = measure(saved(people.render(shot), tmp_path / "a.jpg"), nets).measured
+    assert measured is not None
+    assert measured.face is not None
+    assert measured.face.width == pytest.approx(people.truth(shot).face_pixels, rel=0.15)
+    assert measured.framing is Framing.MEDIUM
+    assert measured.jpeg_quality == pytest.approx(92, abs=0.5)
+    assert len(measured.keypoints or ()) == 33
+    assert measured.face.vector() is not None
+
+
+def test_the_same_photo_gives_the_same_measurements(nets: Nets, tmp_path: Path) -> None:
+    """Same input, same findings: also from a process that has just started."""
+    path = saved(people.render(people.Shot(people.person(6))), tmp_path / "a.jpg")
+    once = measure(path, nets)
+    assert measure(path, nets) == once == measure(path, Nets(models_folder()))
+
+
+def test_a_turned_photo_is_measured_upright(nets: Nets, tmp_path: Path) -> None:
+    """An identity that is measured on a face lying on its side is worth nothing."""
+    picture = people.render(people.Shot(people.person(7), *people.SPANS["medium"]))
+    upright = measure(saved(picture, tmp_path / "a.jpg", 98), nets).measured
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    turned = tmp_path / "turned.jpg"
+    picture.transpose(2).save(turned, "JPEG", quality=98, exif=exif)
+    facts = measure(turned, nets)
+    assert facts.orientation == 6
+    assert upright is not None
+    assert facts.measured is not None
+    assert facts.measured.framing is upright.framing
+    assert facts.measured.face.x == pytest.approx(upright.face.x, abs=4)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from safelight.db import versions
+from safelight.db import trainings, versions
 from safelight.domain.errors import Conflict, Invalid, Retryable
 from safelight.domain.nouns import Training, Version
 from safelight.domain.provider import RemoteStatus, Submission, Unknown
@@ -37,6 +37,10 @@ from tests.support.pipeline import (
 from tests.support.weights import FEW, write_archive, write_lora
 
 ARCHIVE = "https://replicate.delivery/x/trained_model.tar"
+BAR = (
+    "flux_train_replicate: 100%|####      | 499/500 [05:00<00:01,  1.39it/s, lr: 4.0e-04 "
+    "loss: 2.5e-01]"
+)
 VERSION = "b" * 64
 
 
@@ -114,6 +118,41 @@ def test_the_version_carries_the_subjects_trigger_and_the_providers_names(
     assert version.trigger_word == subject["trigger_word"]
     assert (version.provider_model, version.provider_version) == ("emulated/x", VERSION)
     assert (version.number, version.state) == (1, "active")
+
+
+def test_a_version_that_is_not_what_was_ordered_is_marked_and_the_columns_are_kept(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    """Asked, sent, effective; 0.6: photos that the loader could not read are dropped in silence."""
+    provider.tell(
+        training_row(here, training.id)["provider_id"],
+        logs=f"-  Found 11 images\n{BAR}",
+        version="c" * 64,
+    )
+    drain(here)
+    found = training_row(here, training.id)
+    differ = {row["name"]: row for row in found["differences"]}
+    assert differ["lora_rank"]["sent"] == 16
+    assert differ["lora_rank"]["effective"] == 4, "out of the archive's config.yaml"
+    assert (differ["images"]["asked"], differ["images"]["effective"]) == (12, 11)
+    assert found["images"] == 11
+    with here.db.transaction() as tx:
+        version = versions.of_training(tx, training.id)
+        course = trainings.course(tx, training.id)
+    assert version is not None
+    assert {mark["name"] for mark in version.marks} == {"lora_rank", "images"}
+    assert course is not None
+    assert (course.step, course.loss) == (500, 0.25), "the whole log is read once more at the end"
+
+
+def test_what_each_layer_learnt_is_kept_with_the_version(
+    here: Context, training: Training, version: Version
+) -> None:
+    assert version.weights is not None
+    assert (version.weights["naming"], version.weights["dtypes"]) == ("peft", ["F16"])
+    learnt = version.weights["learnt"]["single_transformer_blocks"]["proj_out"]
+    assert [n for n, value in enumerate(learnt) if value is not None] == [7, 12]
+    assert learnt[7] == pytest.approx(1.0, abs=0.02), "the file's values are normal ones"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ COMMANDS = (
         "events",
         "profiles",
         "course",
+        "parameters",
         "weights",
         "pause",
         "resume",

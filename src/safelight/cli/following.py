@@ -226,6 +226,9 @@ def summary(sight: Sight) -> Table:
         shown.add_row("sha256", version.weights_sha256)
         shown.add_row("rank", str(version.rank))
         shown.add_row("trigger word", version.trigger_word)
+        for mark in version.marks:
+            said = f"sent {mark['sent']}, the trainer used {mark['effective']}"
+            shown.add_row("[red]not as ordered[/]", f"{mark['name']}: {said}")
     shown.add_row("profile", training.profile)
     shown.add_row("steps", f"{training.step or 0} of {training.steps or 0}")
     if training.loss is not None:

@@ -197,9 +197,12 @@ def observe(tx: Tx, observations: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
-def set_effective(tx: Tx, id: UUID, effective: Json | None) -> None:
-    """Keep what the trainer really used."""
-    tx.run(sql.set_effective, {"id": id, "effective": jsonb(effective)})
+def set_effective(
+    tx: Tx, id: UUID, effective: Json | None, *, differences: list[Json], images: int | None
+) -> None:
+    """Keep what the trainer really used, where that differs, and how many photos it found."""
+    values = {"effective": jsonb(effective), "differences": jsonb(differences), "images": images}
+    tx.run(sql.set_effective, {"id": id, **values})
 
 
 def ask_cancel(tx: Tx, id: UUID) -> None:

@@ -190,3 +190,10 @@ def provider_refused(tx: Tx, id: UUID, error: str, *, refused: bool, over: bool)
 def provider_deleted(tx: Tx, id: UUID) -> None:
     """The provider's copy is gone."""
     tx.run(sql.provider_deleted, {"id": id})
+
+
+def set_weights(tx: Tx, id: UUID, *, weights: Json, marks: list[Json]) -> Version:
+    """Keep what the weights hold, and what the trainer did otherwise where that matters."""
+    row = tx.row(sql.set_weights, {"id": id, "weights": jsonb(weights), "marks": jsonb(marks)})
+    assert row is not None  # made in this transaction
+    return into(Version, row)

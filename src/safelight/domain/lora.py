@@ -138,6 +138,30 @@ def main_rank(layers: Iterable[Layer]) -> int:
     return ranks.most_common(1)[0][0] if ranks else 0
 
 
+def by_block(layers: Iterable[Layer]) -> dict[str, dict[str, list[float | None]]]:
+    """What each layer learnt (`Layer.learnt`, four digits): kind of block → part → block by block.
+
+    None: the file has no such layer. Small enough to keep with every version.
+    """
+    there = _grouped(layers)
+    found: dict[str, dict[str, list[float | None]]] = {}
+    for (kind, part), row in sorted(there.items()):
+        values = (row.get(number) for number in range(max(row) + 1))
+        found.setdefault(kind, {})[part] = [
+            None if value is None or not math.isfinite(value) else float(f"{value:.3e}")
+            for value in values
+        ]
+    return found
+
+
+def _grouped(layers: Iterable[Layer]) -> dict[tuple[str, str], dict[int, float]]:
+    there: dict[tuple[str, str], dict[int, float]] = {}
+    for layer in layers:
+        kind, number, part = block_of(layer.module)
+        there.setdefault((kind, part), {})[number] = layer.learnt
+    return there
+
+
 _SHADES = "▁▂▃▄▅▆▇█"
 
 
@@ -147,10 +171,7 @@ def picture(layers: Iterable[Layer]) -> list[tuple[str, str, str]]:
     ▁ to █: what `learnt` is against the largest in the file; ``0`` dead, ``!`` not a number, a dot
     where the file has no such layer.
     """
-    there: dict[tuple[str, str], dict[int, float]] = {}
-    for layer in layers:
-        kind, number, part = block_of(layer.module)
-        there.setdefault((kind, part), {})[number] = layer.learnt
+    there = _grouped(layers)
     finite = [n for row in there.values() for n in row.values() if math.isfinite(n)]
     top = max(finite, default=0.0) or 1.0
     blocks: Counter[str] = Counter()

@@ -165,7 +165,7 @@ class Version:
     archived_at: datetime | None
     deleted_at: datetime | None
     weights: Json | None = None
-    """`stages.weights.kept`: naming, types, and the norms of every layer."""
+    """Naming, types, and what each layer learnt (`lora.by_block`)."""
     marks: list[Json] = field(default_factory=list)
     """What the trainer did otherwise than it was told, where that matters."""
 

@@ -127,6 +127,15 @@ class TrainingDetail(Training):
         description="The trainer's input as sent, but for the URL of the photos."
     )
     effective: dict[str, Any] | None = Field(description="As used, out of the trainer's archive.")
+    differences: list[dict[str, Any]] | None = Field(
+        description="Parameters whose three columns do not agree: `verdict` is `changed` (the trainer "
+        "used something else) or `not taken` (it has no such input). Null until it has succeeded."
+    )
+    inputs_source: str | None = Field(
+        description="What the inputs were checked against: the trainer's version, or `bundled`."
+    )
+    profile_sha256: str | None = Field(description="Of the profile's file, as it was used.")
+    images: int | None = Field(description="Photos that the trainer says it found.")
     provider_id: str | None
     predict_seconds: float | None
     log_tail: str | None
@@ -169,6 +178,10 @@ def _detail(tx: Tx, who: Actor, training: nouns.Training) -> TrainingDetail:
         # Beside the input stands where the photos' zip lies in our store: that is for us.
         sent=training.sent["input"] if training.sent else None,
         effective=training.effective,
+        differences=training.differences,
+        inputs_source=training.inputs_source,
+        profile_sha256=training.profile_sha256,
+        images=training.images,
         provider_id=training.provider_id,
         predict_seconds=training.predict_seconds,
         log_tail=training.log_tail,

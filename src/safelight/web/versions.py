@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -42,6 +43,10 @@ class Version(BaseModel):
     tensors: int | None
     provider_model: str | None
     provider_version: str | None
+    marks: list[dict[str, Any]] = Field(
+        description="What the trainer did otherwise than it was told, where that matters: parameter, "
+        "and what was asked, sent and effective."
+    )
     created_at: datetime
     approved_at: datetime | None = Field(
         description="Null: nobody approved it; it draws no request."

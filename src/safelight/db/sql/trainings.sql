@@ -95,8 +95,10 @@ UPDATE trainings SET
 WHERE id = %(id)s AND state = 'training';
 
 -- name: set_effective
--- What the trainer really used, out of its own archive.
-UPDATE trainings SET effective = %(effective)s WHERE id = %(id)s;
+-- What the trainer really used, out of its own archive, and where that is not what was sent.
+UPDATE trainings SET effective = %(effective)s, differences = %(differences)s,
+                     images = coalesce(%(images)s, images)
+WHERE id = %(id)s;
 
 -- name: ask_cancel
 -- A person asks for it to stop.

@@ -174,3 +174,7 @@ WHERE id = %(id)s;
 -- The provider's copy is gone: seen, not assumed.
 UPDATE versions SET provider_deleted_at = coalesce(provider_deleted_at, now()), provider_delete_error = NULL
 WHERE id = %(id)s;
+
+-- name: set_weights
+-- What the weights hold, layer by layer, and what the trainer did otherwise than it was told.
+UPDATE versions SET weights = %(weights)s, marks = %(marks)s WHERE id = %(id)s RETURNING *;

@@ -16,12 +16,12 @@ from safelight.domain.prompts import CleanedPrompt, fill
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
 from safelight.domain.trainer_inputs import INPUTS
-from safelight.domain.trainlog import parse_log
 from safelight.flow import paid, used
 from safelight.flow.commands.images import ask, preset_input
 from safelight.flow.commands.versions import FIRST_VERSION
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
+from safelight.flow.what_ran import keep_what_ran
 from safelight.flow.work.common import WORKER_DIED, folder, target, training_of, webhook
 from safelight.stages import generate, submit
 from safelight.stages.tools import Pulse
@@ -69,9 +69,7 @@ def _settle_weights(
         )
         return Done("the weights are not what was asked for")
     version = _add_version(tx, training, result, cx)
-    trainings.set_effective(tx, training.id, result.effective)
-    if result.log:
-        trainings.set_course(tx, training.id, parse_log(result.log))
+    keep_what_ran(tx, training, version, result)
     trainings.move(
         tx,
         training.id,

@@ -8,6 +8,7 @@ import typer
 
 from safelight import config
 from safelight.cli import (
+    auditing,
     cleaning,
     course,
     erasing,
@@ -34,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 for module in (
+    auditing,
     running,
     training,
     judging,

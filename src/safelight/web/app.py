@@ -14,6 +14,7 @@ from safelight import deps, logging
 from safelight.config import Settings
 from safelight.flow.context import Context
 from safelight.web import (
+    audits,
     drawing,
     erasures,
     generations,
@@ -96,6 +97,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
     for part in (
         subjects,
         erasures,
+        audits,
         photos,
         trainings,
         versions,

@@ -1,0 +1,135 @@
+"""Auditing a subject: the rows in one transaction, then every object read and hashed, none open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from safelight.db import audit as rows
+from safelight.domain.audit import VersionAudit, audit, keys_of
+from safelight.domain.errors import ObjectMissing
+from safelight.domain.links import Seen, State, worst
+from safelight.domain.nouns import Subject
+from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import get_subject
+from safelight.flow.context import Context
+from safelight.stages.tools import Store
+
+MAX_MEMBER_BYTES = 64 * 1024 * 1024
+"""A member of a dataset's zip is a photo of at most a few megabytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectAudit:
+    """Every version of a subject, audited at one moment."""
+
+    subject: Subject
+    at: datetime
+    read: bool
+    versions: tuple[VersionAudit, ...]
+
+    @property
+    def verdict(self) -> State:
+        """The worst there is."""
+        return worst(version.verdict for version in self.versions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The audit as JSON takes it."""
+        return {
+            "subject": {"id": str(self.subject.id), "name": self.subject.name},
+            "at": self.at.isoformat(),
+            "read": self.read,
+            "verdict": self.verdict.value,
+            "versions": [
+                {
+                    "id": str(one.row["version_id"]),
+                    "number": one.row["number"],
+                    "state": one.row["state"],
+                    "origin": one.row["origin"],
+                    "verdict": one.verdict.value,
+                    "links": [link.to_dict() for link in one.links],
+                    "parameters": {key: one.row[key] for key in ("asked", "sent", "effective")},
+                    "weights_sha256": one.row["weights_sha256"],
+                    "photos": [
+                        {key: photo[key] for key in ("photo_id", "name", "sha256", "file_sha256")}
+                        for photo in one.row["photos"] or ()
+                    ],
+                }
+                for one in self.versions
+            ],
+        }
+
+
+def audit_subject(
+    cx: Context, actor: Actor, subject_id: UUID, *, read: bool = True
+) -> SubjectAudit:
+    """Trace every version of the subject; *read* its objects too, each once, streamed.
+
+    Raises:
+        NotFound: no such subject of this owner.
+    """
+    with cx.db.transaction() as tx:
+        subject = get_subject(tx, actor, subject_id)
+        found = [rows.provenance(tx, id) for id in rows.versions_of(tx, subject_id, actor.owner_id)]
+    objects: dict[str, Seen] | None = None
+    if read:
+        objects = {}
+        with tempfile.TemporaryDirectory(prefix="safelight-audit-") as folder:
+            for key, kind in (pair for row in found for pair in keys_of(row)):
+                if key not in objects:
+                    objects[key] = see(cx.tools.store, key, kind, Path(folder))
+    versions = tuple(audit(row, objects) for row in found)
+    return SubjectAudit(subject, datetime.now(UTC), read, versions)
+
+
+def see(store: Store, key: str, kind: str, folder: Path) -> Seen:
+    """Read one object: its size and hash, the members of a zip, what a JSON file says."""
+    path = folder / "object"
+    try:
+        got = store.get_file(key, path)
+    except ObjectMissing:
+        return Seen(gone=True)
+    try:
+        members = _members(path) if kind == "zip" else None
+        document = _document(path) if kind == "json" else None
+        return Seen(got.bytes, got.sha256, members=members, document=document)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _members(path: Path) -> dict[str, str] | None:
+    found: dict[str, str] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                found[info.filename] = _member(archive, info)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
+        return None
+    return found
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
+    """The sha256 of a member; of one whose checksum does not fit, a word that no hash equals."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with archive.open(info) as file:
+            while (chunk := file.read(1024 * 1024)) and size <= MAX_MEMBER_BYTES:
+                digest.update(chunk)
+                size += len(chunk)
+    except (zipfile.BadZipFile, OSError):
+        return "its checksum does not fit"
+    return digest.hexdigest()
+
+
+def _document(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError:
+        return None

@@ -18,8 +18,9 @@ from safelight.domain.nouns import Subject, Version
 from safelight.domain.provider import RemoteStatus
 from safelight.flow.audit import audit_subject
 from safelight.flow.commands import Actor
+from safelight.flow.commands.images import request_generation
 from safelight.flow.context import Context
-from tests.support.api import Client, door
+from tests.support.api import Client, assert_problem, door
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import ScriptedProvider, actor, drain, subject_with_photos, turn
 from tests.support.versions import trained
@@ -263,3 +264,43 @@ def test_a_name_in_the_page_is_text_and_never_markup(
     _run(here, "UPDATE subjects SET name = '<script>alert(1)</script>'")
     page = audit_page(audit_subject(here, who, subject.id, read=False).to_dict())
     assert "<script" not in page
+
+
+def test_a_symptom_is_traced_to_what_the_records_show(
+    here: Context, who: Actor, client: Client, subject: Subject, version: Version
+) -> None:
+    """R-131: on real rows, by the API."""
+    with here.db.transaction() as tx:
+        request_generation(tx, who, subject_id=subject.id, prompt="smiling", guidance=7.0)
+    drain(here)
+    owner = door(here, client, "acme")
+    answer = owner.get(f"/v1/subjects/{subject.id}/diagnosis?symptom=plastic")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    causes = {cause["name"]: cause for cause in found["diagnosis"]["causes"]}
+    assert causes["guidance-too-high"]["confidence"] == "likely"
+    assert "guidance 7" in causes["guidance-too-high"]["evidence"][0]
+    assert len(found["checklist"]) == 8
+    assert found["checklist"][7]["answer"] == "no", "approved by a rule, and by no person"
+    refused = owner.get(f"/v1/subjects/{subject.id}/diagnosis?symptom=ugly")
+    assert_problem(refused, 422, "invalid")
+
+
+def test_two_runs_of_a_subject_are_compared(
+    here: Context,
+    who: Actor,
+    client: Client,
+    provider: ScriptedProvider,
+    subject: Subject,
+    version: Version,
+    tmp_path: Path,
+) -> None:
+    again = trained(here, who, provider, subject.id, tmp_path, letter="c", overrides={"steps": 900})
+    owner = door(here, client, "acme")
+    found = owner.get(f"/v1/diff?a={version.id}&b={again.training_id}").json()
+    assert found["set"]["in_common"] == 12
+    changed = {(p["column"], p["name"]): (p["a"], p["b"]) for p in found["parameters"]}
+    assert changed[("sent", "steps")][1] == 900
+    assert found["weights"]["same_file"], "the scripted trainer always makes the same"
+    stranger = door(here, client, "other").get(f"/v1/diff?a={version.id}&b={again.id}")
+    assert stranger.status_code == 404

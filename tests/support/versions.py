@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from safelight.db import versions
@@ -22,9 +23,10 @@ def trained(
     folder: Path,
     *,
     letter: str = "b",
+    **more: Any,
 ) -> Version:
     """Train the subject on the photos it has, to the end; *letter* names the provider's version."""
-    training = train(cx, who, subject_id)
+    training = train(cx, who, subject_id, **more)
     drain(cx)
     url = f"https://replicate.delivery/x/{letter}/trained_model.tar"
     lora = write_lora(folder / f"{letter}.safetensors", rank=16)

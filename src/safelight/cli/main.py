@@ -10,6 +10,7 @@ from safelight import config
 from safelight.cli import (
     auditing,
     cleaning,
+    comparing,
     course,
     erasing,
     inspect,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 for module in (
     auditing,
+    comparing,
     running,
     training,
     judging,

@@ -21,3 +21,18 @@ def versions_of(tx: Tx, subject_id: UUID, owner_id: UUID) -> list[UUID]:
     """The ids of a subject's versions, newest first."""
     rows = tx.rows(sql.versions_of, {"subject_id": subject_id, "owner_id": owner_id})
     return [row["id"] for row in rows]
+
+
+def drawn(
+    tx: Tx, subject_id: UUID, owner_id: UUID, *, purpose: str = "request", limit: int = 100
+) -> list[Row]:
+    """What was lately drawn of a subject, newest first."""
+    return tx.rows(
+        sql.drawn,
+        {"subject_id": subject_id, "owner_id": owner_id, "purpose": purpose, "limit": limit},
+    )
+
+
+def run(tx: Tx, id: UUID, owner_id: UUID) -> Row | None:
+    """One training of this owner, by its id or by its version's, with its set and its weights."""
+    return tx.row(sql.run, {"id": id, "owner_id": owner_id})

@@ -110,6 +110,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
         webhooks,
     ):
         app.include_router(part.router)
+    app.include_router(audits.runs)
     _document_problems(app)
     return app
 

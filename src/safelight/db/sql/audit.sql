@@ -37,3 +37,26 @@ WHERE v.id = %(version_id)s;
 -- The versions of a subject of this owner, newest first.
 SELECT v.id FROM versions v
 WHERE v.subject_id = %(subject_id)s AND v.owner_id = %(owner_id)s ORDER BY v.number DESC;
+
+-- name: drawn
+-- What was lately drawn of a subject, newest first: with which version, out of which prompt, for how much.
+SELECT g.id, g.purpose, g.state, g.prompt, g.asked_prompt, g.changes, g.preset, g.input, g.cost_micro_usd,
+       g.created_at, v.number AS version, v.state AS version_state, v.trigger_word,
+       v.approved_at IS NOT NULL AND v.rejected_at IS NULL AS approved
+FROM generations g JOIN versions v ON v.id = g.version_id
+WHERE g.subject_id = %(subject_id)s AND g.owner_id = %(owner_id)s AND g.purpose = %(purpose)s
+ORDER BY g.id DESC LIMIT %(limit)s;
+
+-- name: run
+-- One training with its set and its weights, for comparing two runs; the version is null where none came of it.
+SELECT t.id AS training_id, t.number AS training, t.state, t.profile, t.trainer, t.trainer_version,
+       t.trainer_version_observed, t.overrides, t.asked, t.sent, t.effective, t.course, t.steps, t.step, t.loss,
+       t.predict_seconds, t.cost_micro_usd, t.error, s.name AS subject, v.id AS version_id, v.number AS version,
+       v.state AS version_state, v.rank, v.tensors, v.weights_bytes, v.weights_sha256, v.weights AS layers,
+       v.lora_scale, v.guidance, v.approved_by, v.rejected_by, d.number AS dataset, d.sha256 AS dataset_sha256,
+       (SELECT jsonb_agg(jsonb_build_object('name', p.name, 'sha256', p.sha256, 'file_sha256', dp.sha256,
+                                            'caption', dp.caption) ORDER BY dp.file)
+        FROM dataset_photos dp JOIN photos p ON p.id = dp.photo_id WHERE dp.dataset_id = d.id) AS photos
+FROM trainings t JOIN subjects s ON s.id = t.subject_id
+LEFT JOIN versions v ON v.training_id = t.id LEFT JOIN datasets d ON d.id = t.dataset_id
+WHERE t.owner_id = %(owner_id)s AND (t.id = %(id)s OR v.id = %(id)s);

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from safelight.local.emulator.faults import before
 from safelight.local.emulator.models import model_body, version_body, versions_of
 from safelight.local.emulator.problems import NOT_FOUND, Problem, invalid
 from safelight.local.emulator.server import Emulator
@@ -101,7 +102,7 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
     @app.delete("/v1/models/{owner}/{name}/versions/{id}")
     async def delete_version(request: Request, owner: str, name: str, id: str) -> Response:
         # What a refusal looks like is not documented; 403 and 409 are likely (replicate.md 2.5).
-        await emulator.faults.before(emulator.faults.take("delete_version"))
+        await before(emulator.faults.take("delete_version"))
         if owner != emulator.account(request):
             raise Problem(403, "You do not have permission to delete this version.")
         found = find_version(request, f"{owner}/{name}", id)

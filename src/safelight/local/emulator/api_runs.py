@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from safelight.local.emulator.api_files import signed_url
+from safelight.local.emulator.faults import after, before
 from safelight.local.emulator.problems import (
     INVALID_VERSION,
     NO_DESTINATION,
@@ -35,15 +36,20 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
         id = new_id()
         state.run(
             "INSERT INTO runs (id, kind, account, model, version, destination, input, webhook, "
-            "filter, created, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'starting')",
+            "filter, created, status, fate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'starting', ?)",
             *(id, run["kind"], account, run["model"], run["version"], run.get("destination")),
             *(dumps(run["input"]), run["webhook"], run["filter"], time.time()),
+            emulator.faults.take("run").get("do"),
         )
-        return emulator.runs.shown(find(id, run["kind"]), emulator.base(request))
+        emulator.webhooks.accepted(id)
+        made = state.rows("SELECT * FROM runs WHERE id = ?", id)[0]
+        return emulator.runs.shown(made, emulator.base(request), created=True)
 
     def find(id: str, kind: str | None = None) -> dict[str, Any]:
         found = state.row("SELECT * FROM runs WHERE id = ?", id)
         if found is None or (kind == "training" and found["kind"] != kind):
+            raise Problem(404, NOT_FOUND)
+        if found["fate"] == "vanish":
             raise Problem(404, NOT_FOUND)
         return found
 
@@ -52,7 +58,7 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
         account = emulator.paid(request)
         headers = emulator.limits.take(account, "other")
         fault = emulator.faults.take("create_training")
-        await emulator.faults.before(fault)
+        await before(fault)
         body = await request.json()
         trainer = f"{owner}/{name}"
         if not state.row("SELECT 1 FROM versions WHERE id = ? AND model = ?", version, trainer):
@@ -76,14 +82,14 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
             input=input,
             **webhook,
         )
-        return emulator.faults.after(fault, JSONResponse(shown, 201, headers))
+        return await after(fault, JSONResponse(shown, 201, headers))
 
     @app.post("/v1/predictions")
     async def create_prediction(request: Request) -> Response:
         account = emulator.paid(request)
         headers = emulator.limits.take(account, "prediction")
         fault = emulator.faults.take("create_prediction")
-        await emulator.faults.before(fault)
+        await before(fault)
         body = await request.json()
         version = str(body.get("version") or "").rpartition(":")[2]
         if not version:
@@ -107,30 +113,35 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
             input=input,
             **webhook,
         )
-        return emulator.faults.after(fault, JSONResponse(shown, 201, headers))
+        return await after(fault, JSONResponse(shown, 201, headers))
 
-    async def get(request: Request, id: str, kind: str) -> JSONResponse:
+    async def get(request: Request, id: str, kind: str) -> Response:
         account = emulator.account(request)
         headers = emulator.limits.take(account, "other")
-        await emulator.faults.before(emulator.faults.take("get"))
-        shown = emulator.runs.shown(find(id, kind), emulator.base(request))
-        return JSONResponse(shown, headers=headers)
+        fault = emulator.faults.take("get")
+        await before(fault)
+        run = find(id, kind)
+        if fault.get("do") == "backwards" and run["ended"] is None:
+            run |= {"status": "starting", "started": None}
+        shown = emulator.runs.shown(run, emulator.base(request))
+        return await after(fault, JSONResponse(shown, headers=headers))
 
-    async def listed(request: Request, kind: str) -> JSONResponse:
+    async def listed(request: Request, kind: str) -> Response:
         account = emulator.account(request)
         headers = emulator.limits.take(account, "other")
-        await emulator.faults.before(emulator.faults.take("list"))
-        before = _from_cursor(request.query_params.get("cursor"))
+        fault = emulator.faults.take("list")
+        await before(fault)
+        top = _from_cursor(request.query_params.get("cursor"))
         rows = state.rows(
-            "SELECT * FROM runs WHERE kind = ? AND account = ? AND number < ? "
-            "ORDER BY number DESC LIMIT ?",
-            *(kind, account, before, PAGE + 1),
+            "SELECT * FROM runs WHERE kind = ? AND account = ? AND number < ? AND created <= ? "
+            "AND fate IS NOT 'vanish' ORDER BY number DESC LIMIT ?",
+            *(kind, account, top, time.time() - emulator.list_delay_seconds, PAGE + 1),
         )
         base = emulator.base(request)
         more = len(rows) > PAGE
         rows = rows[:PAGE]
         path = request.url.path
-        return JSONResponse(
+        answer = JSONResponse(
             {
                 "next": f"{base}{path}?cursor={_cursor(rows[-1]['number'])}" if more else None,
                 "previous": None,
@@ -138,14 +149,18 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
             },
             headers=headers,
         )
+        return await after(fault, answer)
 
-    async def cancel(request: Request, id: str, kind: str) -> JSONResponse:
+    async def cancel(request: Request, id: str, kind: str) -> Response:
         emulator.account(request)
+        fault = emulator.faults.take("cancel")
+        await before(fault)
         run = find(id, kind)
         if run["ended"] is None:
             state.run("UPDATE runs SET cancel_at = ? WHERE id = ?", time.time(), id)
             emulator.runs.end(run, "canceled")
-        return JSONResponse(emulator.runs.shown(find(id, kind), emulator.base(request)))
+        shown = emulator.runs.shown(find(id, kind), emulator.base(request))
+        return await after(fault, JSONResponse(shown))
 
     for kind in ("training", "prediction"):
         _add(app, kind, get, listed, cancel)
@@ -153,18 +168,18 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
 
 def _add(app: FastAPI, kind: str, get: Any, listed: Any, cancel: Any) -> None:
     @app.get(f"/v1/{kind}s/{{id}}")
-    async def one(request: Request, id: str) -> JSONResponse:
-        answer: JSONResponse = await get(request, id, kind)
+    async def one(request: Request, id: str) -> Response:
+        answer: Response = await get(request, id, kind)
         return answer
 
     @app.get(f"/v1/{kind}s")
-    async def many(request: Request) -> JSONResponse:
-        answer: JSONResponse = await listed(request, kind)
+    async def many(request: Request) -> Response:
+        answer: Response = await listed(request, kind)
         return answer
 
     @app.post(f"/v1/{kind}s/{{id}}/cancel")
-    async def stop(request: Request, id: str) -> JSONResponse:
-        answer: JSONResponse = await cancel(request, id, kind)
+    async def stop(request: Request, id: str) -> Response:
+        answer: Response = await cancel(request, id, kind)
         return answer
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from safelight.local.emulator import api_files, api_models, api_runs
+from safelight.local.emulator.faults import before
 from safelight.local.emulator.models import ensure_trainer
 from safelight.local.emulator.problems import NOT_FOUND, Problem
 from safelight.local.emulator.server import Emulator, Settings
@@ -81,26 +82,41 @@ def _own_routes(app: FastAPI, emulator: Emulator) -> None:
 
     @app.post("/_emulator/settings")
     async def change(request: Request) -> JSONResponse:
-        """time_scale, credit, version_delete_seconds, training_record_seconds, faults: what is given
-        is changed."""
+        """time_scale, credit, version_delete_seconds, training_record_seconds, list_delay_seconds,
+        limits (kind → requests a minute), faults and their seed: what is given is changed."""
         body = await request.json()
         if "time_scale" in body:
-            emulator.runs.time_scale = float(body["time_scale"])
+            emulator.runs.rescale(float(body["time_scale"]))
         if "credit" in body:
             emulator.credit = bool(body["credit"])
         if "version_delete_seconds" in body:
             emulator.version_delete_seconds = float(body["version_delete_seconds"])
         if "training_record_seconds" in body:
             emulator.runs.training_record_seconds = body["training_record_seconds"]
+        if "list_delay_seconds" in body:
+            emulator.list_delay_seconds = float(body["list_delay_seconds"])
+        if "limits" in body:
+            emulator.limits.a_minute |= body["limits"]
         if "faults" in body:
-            emulator.faults.set(body["faults"])
+            emulator.faults.set(body["faults"], body.get("seed"))
         return JSONResponse({"ok": True})
 
+    @app.get("/_emulator/faults")
+    def struck() -> dict[str, Any]:
+        """How often each fault struck, and how many requests came in of each kind."""
+        return {"struck": dict(emulator.faults.struck), "requests": dict(emulator.limits.taken)}
+
     @app.get("/delivery/{bucket}/{token}/{name}")
-    def deliver(bucket: str, token: str, name: str) -> FileResponse:  # noqa: ARG001
+    async def deliver(bucket: str, token: str, name: str) -> Response:  # noqa: ARG001
+        fault = emulator.faults.take("delivery")
+        await before(fault)
         path = emulator.settings.data / "delivery" / token / Path(name).name
         if not _DELIVERY.match(token) or not path.is_file():
             raise Problem(404, NOT_FOUND)
+        if fault.get("do") == "partial":
+            cut = path.read_bytes()[: path.stat().st_size // 2]
+            headers = {"content-length": str(path.stat().st_size)}
+            return StreamingResponse(iter([cut]), headers=headers)
         return FileResponse(path)
 
 

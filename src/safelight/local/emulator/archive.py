@@ -74,12 +74,15 @@ def write_tar(
     lora = path.with_suffix(".lora")
     _write_lora(lora, names, rank, input, seed)
     config = yaml.safe_dump(_config(input, names if restricted else None), sort_keys=False)
-    with tarfile.open(path, "w") as tar:
+    # A second try after a kill must not rewrite what is being downloaded.
+    part = path.with_suffix(".part")
+    with tarfile.open(part, "w") as tar:
         _add(tar, f"{FOLDER}/config.yaml", config.encode())
         tar.add(lora, f"{FOLDER}/lora.safetensors")
         for name, text in sorted(captions.items()):
             _add(tar, f"{FOLDER}/captions/{name}", text.encode())
     lora.unlink()
+    part.replace(path)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -29,7 +29,15 @@ def token(run_id: str) -> str:
 def forget(state: State, folder: Path, training_record_seconds: float | None) -> None:
     """Remove what has outlived its time. Cheap where there is nothing to do."""
     now = time.time()
-    for run in state.rows("SELECT * FROM runs WHERE ended IS NOT NULL AND forgotten < 2"):
+    candidates = state.rows(
+        "SELECT runs.* FROM runs LEFT JOIN versions made ON made.run = runs.id "
+        "LEFT JOIN versions used ON used.id = runs.version "
+        "WHERE runs.ended IS NOT NULL AND runs.forgotten < 2 AND ("
+        "  runs.kind = 'prediction' AND (used.gone_at IS NOT NULL OR runs.ended < ?)"
+        "  OR runs.kind = 'training' AND (made.id IS NULL OR made.gone_at IS NOT NULL))",
+        now - OUTPUT_SECONDS,
+    )
+    for run in candidates:
         due = _due(state, run, now, training_record_seconds)
         if due > run["forgotten"]:
             _forget(state, folder, run, due)

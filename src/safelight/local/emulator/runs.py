@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from safelight.domain.errors import Invalid
-from safelight.local.emulator import archive, drawing
-from safelight.local.emulator.course import PRICE_A_SECOND, Course, log_at, log_end
-from safelight.local.emulator.retention import OUTPUT_SECONDS, forget, token
+from safelight.local.emulator import archive, drawing, looks
+from safelight.local.emulator.course import PRICE_A_SECOND, Course
+from safelight.local.emulator.retention import forget, token
 from safelight.local.emulator.schemas import training_fault
-from safelight.local.emulator.state import State, dumps, stamp
+from safelight.local.emulator.state import State, dumps
 from safelight.local.emulator.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ MAX_ZIP_BYTES = 1024**3
 PREDICTION_SECONDS = 9.0
 """Provider seconds for one image at 28 to 35 steps."""
 TICK_SECONDS = 0.1
+FORGET_SECONDS = 0.5
 
 
 class Runs:
@@ -58,111 +59,93 @@ class Runs:
         self._stop.set()
         self._work.shutdown(wait=False, cancel_futures=True)
 
-    # Where a run stands.
-
-    def elapsed(self, run: dict[str, Any]) -> float:
-        """Provider seconds since it was created."""
-        return float((time.time() - run["created"]) * self.time_scale)
-
-    def shown(self, run: dict[str, Any], base: str, *, logs: bool = True) -> dict[str, Any]:
-        """The run as the API shows it; keys are absent before they are known."""
-        kind = "trainings" if run["kind"] == "training" else "predictions"
-        removed = self._removed(run)
-        body: dict[str, Any] = {
-            "id": run["id"],
-            "model": run["model"],
-            "version": run["version"],
-            "input": {} if removed else json.loads(run["input"]),
-            "output": json.loads(run["output"]) if run["output"] and not removed else None,
-            "data_removed": removed,
-            "error": run["error"],
-            "source": "api",
-            "status": run["status"],
-            "created_at": stamp(run["created"], 3),
-            "urls": {
-                "get": f"{base}/v1/{kind}/{run['id']}",
-                "cancel": f"{base}/v1/{kind}/{run['id']}/cancel",
-            },
-        }
-        if body["output"] is not None:
-            body["output"] = _with_base(body["output"], base)
-        if logs:
-            body["logs"] = "" if removed else self._logs(run)
-        if run["started"] is not None:
-            body["started_at"] = stamp(run["started"], 9)
-        if run["ended"] is not None:
-            body["completed_at"] = stamp(run["ended"], 9)
-            body["metrics"] = {
-                "predict_time": run["predict_time"] or 0.0,
-                "total_time": (run["ended"] - run["created"]) * self.time_scale,
-            }
-        return body
-
-    def _removed(self, run: dict[str, Any]) -> bool:
-        ended = run["ended"]
-        if run["forgotten"] > 1:
-            return True
-        return bool(run["kind"] == "prediction" and ended and time.time() - ended > OUTPUT_SECONDS)
-
-    def _logs(self, run: dict[str, Any]) -> str:
-        input = json.loads(run["input"])
-        if run["kind"] == "prediction":
-            if run["status"] == "starting":
-                return ""
-            return (
-                f"Using seed: {input.get('seed')}\nPrompt: {input.get('prompt')}\n[!] txt2img mode"
-            )
-        if run["started"] is None or not run["ready"]:
-            return ""
-        course = Course(int(input.get("steps", 1000)))
-        at = (
-            (run["ended"] - run["created"]) * self.time_scale if run["ended"] else self.elapsed(run)
-        )
-        done = course.step_at(at)
-        text = log_at(run["id"], input, run["images"] * 2, run["images"], done)
-        return f"{text}\n{log_end()}" if run["status"] == "succeeded" else text
+    def shown(
+        self, run: dict[str, Any], base: str, *, logs: bool = True, created: bool = False
+    ) -> dict[str, Any]:
+        """The run as the API shows it."""
+        return looks.shown(run, base, self.time_scale, logs=logs, created=created)
 
     # Moving on.
 
     def _tick_for_ever(self) -> None:
+        forgot = 0.0
         while not self._stop.wait(TICK_SECONDS):
             try:
-                for run in self.state.rows("SELECT * FROM runs WHERE ended IS NULL"):
-                    self._tick(run)
-                if not self._busy:
+                self._tick_due()
+                if not self._busy and time.monotonic() - forgot > FORGET_SECONDS:
+                    forgot = time.monotonic()
                     forget(self.state, self.folder, self.training_record_seconds)
             except Exception:
                 log.exception("a tick failed")
 
-    def _tick(self, run: dict[str, Any]) -> None:
-        if run["cancel_at"] is not None:
-            self.end(run, "canceled")
-        elif run["kind"] == "training":
-            self._tick_training(run)
-        elif run["id"] not in self._busy:
-            self._submit(run, self._draw)
+    def _tick_due(self) -> None:
+        """Move on what has reached its next moment."""
+        now = time.time()
+        due = self.state.rows(
+            "SELECT * FROM runs WHERE ended IS NULL AND next_at <= ? ORDER BY next_at LIMIT 500",
+            now,
+        )
+        for run in due:
+            if run["cancel_at"] is not None:
+                self.end(run, "canceled")
+            elif run["id"] not in self._busy:
+                self._tick_training(run) if run["kind"] == "training" else self._tick_drawing(run)
+
+    def rescale(self, time_scale: float) -> None:
+        """Time runs faster or slower from now on: every next moment is another."""
+        self.time_scale = time_scale
+        self.state.run("UPDATE runs SET next_at = 0 WHERE ended IS NULL")
+
+    def _wait(self, run: dict[str, Any], seconds: float) -> None:
+        """Look at it again *seconds* (of the provider's) after it was created."""
+        self.state.run(
+            "UPDATE runs SET next_at = ? WHERE id = ? AND ended IS NULL",
+            *(run["created"] + seconds / self.time_scale, run["id"]),
+        )
 
     def _tick_training(self, run: dict[str, Any]) -> None:
         input = json.loads(run["input"])
         fault = training_fault(input)
+        if run["fate"] == "abort":
+            self.end(run, "aborted", free=True)
+            return
         if fault is not None:
-            self.state.run("UPDATE runs SET started = created WHERE id = ?", run["id"])
             self.end({**run, "started": run["created"]}, "failed", error=fault, free=True)
             return
         course = Course(int(input.get("steps", 1000)))
-        at = self.elapsed(run)
+        at = looks.elapsed(run, self.time_scale)
         if at >= course.started and run["started"] is None:
-            started = run["created"] + course.started / self.time_scale
-            self.state.run(
-                "UPDATE runs SET started = ?, status = 'processing' WHERE id = ?",
-                started,
-                run["id"],
-            )
-            self.webhooks.send(run["id"], "start")
-        if not run["ready"] and run["id"] not in self._busy:
+            self._begin(run, run["created"] + course.started / self.time_scale)
+        if not run["ready"]:
             self._submit(run, self._take_in)
-        elif run["ready"] and run["started"] is not None and at >= course.ended:
-            self._finish_training(run)
+        elif at < course.started:
+            self._wait(run, course.started)
+        elif run["fate"] == "fail":
+            self.end(
+                self._again(run), "failed", error="CUDA out of memory. Tried to allocate 2.00 GiB"
+            )
+        elif at < course.ended:
+            self._wait(run, course.ended)
+        else:
+            self._finish_training(self._again(run))
+
+    def _begin(self, run: dict[str, Any], started: float) -> None:
+        if self.state.run(
+            "UPDATE runs SET started = ?, status = 'processing' WHERE id = ? AND ended IS NULL",
+            *(started, run["id"]),
+        ):
+            self.webhooks.send(run["id"], "start")
+
+    def _tick_drawing(self, run: dict[str, Any]) -> None:
+        if run["fate"] == "abort":
+            self.end(run, "aborted", free=True)
+        elif run["drawn"] is None:
+            self._submit(run, self._draw)
+        elif run["fate"] == "fail":
+            self.end(run, "failed", error="E8765 (emulated): the machine went away")
+        else:
+            output = json.loads(run["drawn"])
+            self.end(run, "succeeded", output=output, predict=PREDICTION_SECONDS * len(output))
 
     def _submit(self, run: dict[str, Any], work: Any) -> None:
         self._busy.add(run["id"])
@@ -222,11 +205,7 @@ class Runs:
 
     def _draw(self, run: dict[str, Any]) -> None:
         input = json.loads(run["input"])
-        now = time.time()
-        self.state.run(
-            "UPDATE runs SET started = ?, status = 'processing', ready = 1 WHERE id = ?",
-            *(now, run["id"]),
-        )
+        self._begin(run, time.time())
         version = self.state.row("SELECT * FROM versions WHERE id = ?", run["version"])
         training = version and self.state.row("SELECT * FROM runs WHERE id = ?", version["run"])
         photos = sorted(self._photos(training["id"]).iterdir()) if training else []
@@ -237,12 +216,10 @@ class Runs:
         names = [f"out-{n}.{format}" for n in range(int(input.get("num_outputs", 1)))]
         for number, name in enumerate(names):
             drawing.draw(folder / name, photos, trigger, input, number)
-        left = PREDICTION_SECONDS / self.time_scale - (time.time() - now)
-        if left > 0:
-            time.sleep(left)
         output = [f"{{base}}/delivery/xezq/{token(run['id'])}/{name}" for name in names]
-        self.end(
-            self._again(run), "succeeded", output=output, predict=PREDICTION_SECONDS * len(names)
+        self.state.run(
+            "UPDATE runs SET drawn = ?, ready = 1, next_at = ? WHERE id = ? AND ended IS NULL",
+            *(dumps(output), run["created"] + PREDICTION_SECONDS / self.time_scale, run["id"]),
         )
 
     def end(
@@ -268,14 +245,6 @@ class Runs:
         )
         if changed:
             self.webhooks.send(run["id"], "completed")
-
-
-def _with_base(output: Any, base: str) -> Any:
-    if isinstance(output, dict):
-        return {key: _with_base(value, base) for key, value in output.items()}
-    if isinstance(output, list):
-        return [_with_base(value, base) for value in output]
-    return output.replace("{base}", base) if isinstance(output, str) else output
 
 
 def _fetch(url: str) -> bytes:

@@ -33,14 +33,15 @@ class Emulator:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.state = State(settings.data)
-        self.webhooks = Webhooks(self.state)
+        self.faults = Faults()
+        self.webhooks = Webhooks(self.state, self.faults)
         self.runs = Runs(
             self.state, settings.data, settings.time_scale, settings.layers, self.webhooks
         )
         self.limits = Limits()
-        self.faults = Faults()
         self.credit = True
         self.version_delete_seconds = 2.0
+        self.list_delay_seconds = 0.0
         self._base = settings.public_url or "http://127.0.0.1"
         self.webhooks.show = lambda run: self.runs.shown(run, self._base)
 

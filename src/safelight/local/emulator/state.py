@@ -24,10 +24,17 @@ CREATE TABLE IF NOT EXISTS runs (
     input TEXT NOT NULL, webhook TEXT, filter TEXT, created REAL NOT NULL, started REAL,
     ended REAL, status TEXT, ready INTEGER DEFAULT 0, cancel_at REAL, error TEXT, output TEXT,
     images INTEGER DEFAULT 0, predict_time REAL, price REAL, forgotten INTEGER DEFAULT 0);
-CREATE INDEX IF NOT EXISTS runs_open ON runs (ended) WHERE ended IS NULL;
 CREATE TABLE IF NOT EXISTS files (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL, expires REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS secrets (account TEXT PRIMARY KEY, key TEXT NOT NULL);
+"""
+_LATER = {"next_at": "REAL DEFAULT 0", "fate": "TEXT", "drawn": "TEXT"}
+"""Columns of `runs` that came later: when to look at it next, what is to become of it, and the images
+that are drawn already and not shown yet."""
+_INDEXES = """
+DROP INDEX IF EXISTS runs_open;
+CREATE INDEX IF NOT EXISTS runs_next ON runs (next_at) WHERE ended IS NULL;
+CREATE INDEX IF NOT EXISTS runs_of_kind ON runs (kind, account, number);
 """
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -58,6 +65,11 @@ class State:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_SCHEMA)
+        known = {row["name"] for row in self._connection.execute("PRAGMA table_info(runs)")}
+        for name, kind in _LATER.items():
+            if name not in known:
+                self._connection.execute(f"ALTER TABLE runs ADD COLUMN {name} {kind}")
+        self._connection.executescript(_INDEXES)
         columns = {row[1] for row in self._connection.execute("PRAGMA table_info(runs)")}
         if "forgotten" not in columns:  # a file of an older emulator
             self._connection.execute("ALTER TABLE runs ADD COLUMN forgotten INTEGER DEFAULT 0")

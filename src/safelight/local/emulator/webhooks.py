@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+from safelight.local.emulator.faults import Fault, Faults
 from safelight.local.emulator.state import State, dumps
 
 log = logging.getLogger(__name__)
@@ -32,29 +33,56 @@ def sign(secret: str, id: str, timestamp: str, body: bytes) -> str:
 class Webhooks:
     """Sends them from threads of their own, so that a slow receiver stops nothing."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, faults: Faults) -> None:
         self._state = state
+        self._faults = faults
         self.show: Callable[[dict[str, Any]], dict[str, Any]] = lambda run: run
         """How a run looks from outside; set by the app, which knows its own address."""
 
+    def accepted(self, run_id: str) -> None:
+        """A run was accepted and its request is not answered yet: a webhook may be early."""
+        run = self._find(run_id)
+        if run is not None and run["webhook"]:
+            fault = self._faults.take("webhook")
+            if fault.get("do") == "early":
+                self._deliver(run, again=False, fault={})
+
     def send(self, run_id: str, event: str) -> None:
         """Tell the run's webhook of *event*, if it has one and wants to know."""
-        run = self._state.row("SELECT * FROM runs WHERE id = ?", run_id)
-        if run is None or not run["webhook"]:
+        run = self._find(run_id)
+        if run is None or not self._wants(run, event):
             return
-        wanted = json.loads(run["filter"]) if run["filter"] else ["output", "completed"]
-        if event in wanted:
+        fault = self._faults.take("webhook")
+        if fault.get("do") == "lose":
+            return
+        for _ in range(3 if fault.get("do") == "double" else 1):
             threading.Thread(
-                target=self._deliver, args=(run, event == "completed"), daemon=True
+                target=self._deliver, args=(run, event == "completed", fault), daemon=True
             ).start()
 
-    def _deliver(self, run: dict[str, Any], again: bool) -> None:
+    def _find(self, run_id: str) -> dict[str, Any] | None:
+        return self._state.row("SELECT * FROM runs WHERE id = ?", run_id)
+
+    @staticmethod
+    def _wants(run: dict[str, Any], event: str) -> bool:
+        wanted = json.loads(run["filter"]) if run["filter"] else ["output", "completed"]
+        return bool(run["webhook"]) and event in wanted
+
+    def _deliver(self, run: dict[str, Any], again: bool, fault: Fault) -> None:
         body = dumps(self.show(run)).encode()
         id = f"msg_{secrets.token_urlsafe(20)}"
         secret = self._state.secret(run["account"])
+        age = 0.0
+        match fault.get("do"):
+            case "forge":
+                secret = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
+            case "stale":
+                age = float(fault.get("seconds", 3600))
+            case "late":
+                time.sleep(float(fault.get("seconds", 5)))
         for pause in (0, *(RETRIES if again else ())):
             time.sleep(pause)
-            timestamp = str(int(time.time()))
+            timestamp = str(int(time.time() - age))
             request = urllib.request.Request(  # noqa: S310 (checked when it was accepted)
                 run["webhook"],
                 data=body,

@@ -18,7 +18,8 @@ from safelight.clients.replicate import ReplicateProvider
 from safelight.db import erasures, jobs
 from safelight.domain.erasure import is_signed
 from safelight.domain.errors import Conflict, Invalid, NotFound, ProviderRefused
-from safelight.domain.nouns import Erasure, Job, Subject
+from safelight.domain.nouns import Job, Subject
+from safelight.domain.operations import Erasure
 from safelight.domain.provider import Unknown
 from safelight.domain.queues import Kind, Queue
 from safelight.flow.commands import Actor

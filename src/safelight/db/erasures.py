@@ -9,7 +9,8 @@ from uuid import UUID
 from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.ids import new_id
-from safelight.domain.nouns import Erasure, Json
+from safelight.domain.nouns import Json
+from safelight.domain.operations import Erasure
 
 sql = statements("erasures")
 

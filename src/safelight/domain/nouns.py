@@ -253,26 +253,6 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
-    """The erasure of a subject (or, without one, of an owner), and the statement that proves it."""
-
-    id: UUID
-    owner_id: UUID
-    subject_id: UUID | None
-    parent_id: UUID | None
-    state: str
-    reason: str
-    asked_by: str
-    plan: Json | None
-    statement: Json | None
-    signature: str | None
-    public_key: str | None
-    asked_at: datetime
-    finished_at: datetime | None
-    looked_again_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """One transition, as it was written with it."""
 

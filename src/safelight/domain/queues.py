@@ -42,6 +42,8 @@ class Kind(StrEnum):
     ERASE = "erase"
     WALK_STORE = "walk_store"
     WALK_PROVIDER = "walk_provider"
+    RUN_CAMPAIGN = "run_campaign"
+    REINSPECT = "reinspect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +82,6 @@ POLICIES: dict[Kind, Policy] = {
     Kind.ERASE: Policy(Queue.CLEANUP, attempts=20),
     Kind.WALK_STORE: Policy(Queue.CLEANUP),
     Kind.WALK_PROVIDER: Policy(Queue.CLEANUP),
+    Kind.RUN_CAMPAIGN: Policy(Queue.CLEANUP, attempts=20),
+    Kind.REINSPECT: Policy(Queue.PREPROCESS),
 }

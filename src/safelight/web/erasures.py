@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from safelight.db import erasures as rows
-from safelight.domain import nouns
+from safelight.domain import operations
 from safelight.domain.states import ErasureState
 from safelight.flow.commands import erasing as commands
 from safelight.web.access import Cx, Who, v1
@@ -51,12 +51,12 @@ class Erasure(BaseModel):
     public_key: str | None = Field(description="The key it verifies with, base64.")
 
     @classmethod
-    def of(cls, erasure: nouns.Erasure) -> Erasure:
+    def of(cls, erasure: operations.Erasure) -> Erasure:
         """As the door shows it."""
         return cls.model_validate(erasure, from_attributes=True)
 
 
-def _asked(erasure: nouns.Erasure, response: Response) -> Erasure:
+def _asked(erasure: operations.Erasure, response: Response) -> Erasure:
     response.headers["Location"] = v1("erasures", erasure.id)
     return Erasure.of(erasure)
 

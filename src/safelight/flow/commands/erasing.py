@@ -7,7 +7,7 @@ from uuid import UUID
 from safelight.db import erasures, jobs, subjects
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound
-from safelight.domain.nouns import Erasure
+from safelight.domain.operations import Erasure
 from safelight.domain.queues import Kind
 from safelight.flow.commands import Actor
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from safelight.domain.queues import Kind
 from safelight.flow.perform import Works
 from safelight.flow.work import (
+    campaign,
     cleanup,
     cleanup_versions,
     cleanup_walks,
@@ -12,6 +13,7 @@ from safelight.flow.work import (
     generate,
     poll,
     preprocess,
+    reinspect,
     submit,
 )
 
@@ -36,4 +38,6 @@ WORKS: Works = {
     Kind.ERASE: erasure.ERASE,
     Kind.WALK_STORE: cleanup_walks.STORE,
     Kind.WALK_PROVIDER: cleanup_walks.PROVIDER,
+    Kind.RUN_CAMPAIGN: campaign.RUN,
+    Kind.REINSPECT: reinspect.REINSPECT,
 }

@@ -15,7 +15,8 @@ from safelight.db.transaction import Tx
 from safelight.domain import erasure as proof
 from safelight.domain.erasure import Checks, Plan
 from safelight.domain.errors import NotFound
-from safelight.domain.nouns import Erasure, Job
+from safelight.domain.nouns import Job
+from safelight.domain.operations import Erasure
 from safelight.domain.outcome import Done, Outcome, Wait
 from safelight.domain.states import ErasureState
 from safelight.flow.context import Context

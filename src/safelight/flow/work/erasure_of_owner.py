@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from safelight.db import erasures
 from safelight.db.transaction import Tx
 from safelight.domain.erasure import Plan
-from safelight.domain.nouns import Erasure
+from safelight.domain.operations import Erasure
 from safelight.domain.outcome import Outcome, Wait
 from safelight.domain.states import ErasureState
 from safelight.flow.commands import Actor

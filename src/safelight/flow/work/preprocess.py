@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.findings import Finding
 from safelight.domain.gates import Gates
-from safelight.domain.nouns import Job, Photo, Subject, Training
+from safelight.domain.nouns import Job, Photo, Subject
 from safelight.domain.outcome import Done, Outcome, Park
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.plans import training_input
@@ -27,7 +28,8 @@ from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Pulse
 
 
-def _ref(photo: Photo) -> PhotoRef:
+def ref(photo: Photo) -> PhotoRef:
+    """The photo as the stage takes it."""
     return PhotoRef(
         id=str(photo.id),
         name=photo.name,
@@ -57,7 +59,7 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
     gates = used.profile_of(tx, training.profile).gates
     subject = subjects.get(tx, training.subject_id, training.owner_id)
     kind = subject.kind if subject else "person"
-    return _Inspect(tuple(_ref(photo) for photo in photos), gates, kind)
+    return _Inspect(tuple(ref(photo) for photo in photos), gates, kind)
 
 
 def _do_inspect(
@@ -77,7 +79,21 @@ def _settle_inspect(
     cx: Context,
 ) -> Outcome:
     training = training_of(tx, job)
-    keeps = _keeps_identity(tx, training)
+    record(tx, training.subject_id, training.owner_id, result, cx.worker)
+    paid.follow(tx, training, Kind.BUILD_DATASET, cx.worker)
+    accepted = sum(photo.accepted for photo in result)
+    return Done(f"{accepted} of {len(result)} photos can be used")
+
+
+def record(
+    tx: Tx,
+    subject_id: UUID,
+    owner_id: UUID,
+    result: Sequence[preprocess.InspectedPhoto],
+    actor: str,
+) -> None:
+    """Write what was found of each photo."""
+    keeps = _keeps_identity(tx, subject_id, owner_id)
     for photo in result:
         facts = photo.facts
         if facts is not None and facts.measured is not None and not keeps:
@@ -89,16 +105,13 @@ def _settle_inspect(
             facts=facts.to_dict() if facts else None,
             findings=[finding.to_dict() for finding in photo.findings],
             sha256=facts.sha256 if facts else None,
-            actor=cx.worker,
+            actor=actor,
         )
-    paid.follow(tx, training, Kind.BUILD_DATASET, cx.worker)
-    accepted = sum(photo.accepted for photo in result)
-    return Done(f"{accepted} of {len(result)} photos can be used")
 
 
-def _keeps_identity(tx: Tx, training: Training) -> bool:
+def _keeps_identity(tx: Tx, subject_id: UUID, owner_id: UUID) -> bool:
     """Identity vectors are biometric data: kept with consent on record, or of a made-up character."""
-    subject = subjects.get(tx, training.subject_id, training.owner_id)
+    subject = subjects.get(tx, subject_id, owner_id)
     return subject is not None and (subject.kind == "character" or subject.consented_at is not None)
 
 
@@ -133,7 +146,7 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
         prefix=f"datasets/{subject.id}/{training.id}",
         trigger=subject.trigger_word,
         kind=subject.kind,
-        photos=tuple(_ref(photo) for photo in photos),
+        photos=tuple(ref(photo) for photo in photos),
         overrides=training.overrides,
     )
     return _Build(order, profile, subject, training.overrides)

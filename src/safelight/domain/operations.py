@@ -1,0 +1,70 @@
+"""The nouns of what is done to subjects as a whole: an erasure, a campaign and its items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from safelight.domain.nouns import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """The erasure of a subject (or, without one, of an owner), and the statement that proves it."""
+
+    id: UUID
+    owner_id: UUID
+    subject_id: UUID | None
+    parent_id: UUID | None
+    state: str
+    reason: str
+    asked_by: str
+    plan: Json | None
+    statement: Json | None
+    signature: str | None
+    public_key: str | None
+    asked_at: datetime
+    finished_at: datetime | None
+    looked_again_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """An operation over many subjects, as data."""
+
+    id: UUID
+    owner_id: UUID
+    name: str
+    kind: str
+    state: str
+    selection: Json
+    profile: str | None
+    first_batch: int
+    at_once: int
+    budget_micro_usd: int | None
+    asked_by: str
+    reason: str | None
+    created_at: datetime
+    started_at: datetime | None
+    resumed_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignItem:
+    """One subject's turn in a campaign; the subject is None once it is erased."""
+
+    campaign_id: UUID
+    position: int
+    subject_id: UUID | None
+    state: str
+    step: str | None
+    training_id: UUID | None
+    planned: Json
+    result: Json
+    estimate_micro_usd: int
+    cost_micro_usd: int
+    reason: str | None
+    started_at: datetime | None
+    finished_at: datetime | None

@@ -72,7 +72,7 @@ def cleanup(cx: Context) -> None:
     with cx.db.transaction() as tx:
         id = jobs.add(tx, Kind.PURGE_TEMPORARY, actor="bench", unique_key="purge_temporary")
     while True:
-        perform(id, Queue.CLEANUP, WORKS, cx)
+        perform(Queue.CLEANUP, WORKS, cx)
         with cx.db.transaction() as tx:
             job = jobs.get(tx, id)
         if job is None or job.state != "ready":

@@ -26,7 +26,7 @@ INSERT INTO versions (id, owner_id, subject_id, training_id, number, state, trig
                       weights_bytes, weights_sha256, rank, tensors, provider_model, provider_version,
                       created_at, activated_at)
 SELECT %(version)s, owner_id, id, %(training)s, %(number)s, %(state)s::version_state, trigger_word,
-       %(weights)s, %(bytes)s, %(sha256)s, 16, 4, 'emulated/x', %(remote)s,
+       %(weights)s, %(bytes)s, %(sha256)s, 16, 4, %(model)s, %(remote)s,
        now() - make_interval(days => %(days)s),
        CASE WHEN %(state)s::version_state = 'active' THEN now() END
 FROM subjects WHERE id = %(subject)s
@@ -76,6 +76,7 @@ def add_version(
         bytes=put.bytes,
         sha256=put.sha256,
         remote=version.hex * 2,
+        model="emulated/x",
     )
     id: UUID = made["id"]
     return id

@@ -9,5 +9,6 @@ ON CONFLICT (key) DO UPDATE SET expires_at = greatest(temporary_objects.expires_
 DELETE FROM temporary_objects WHERE key = %(key)s;
 
 -- name: forget
--- They are deleted from the store.
-DELETE FROM temporary_objects WHERE key = ANY(%(keys)s::text[]);
+-- They are deleted from the store, and no strays any more.
+WITH gone AS (DELETE FROM temporary_objects WHERE key = ANY(%(keys)s::text[]) RETURNING key, purpose)
+DELETE FROM strays USING gone WHERE gone.purpose = 'orphan' AND strays.place = 'store' AND strays.name = gone.key;

@@ -14,6 +14,7 @@ from safelight.domain.diagnosis import Confidence, Effort, Records, Symptom, dia
 from safelight.domain.diffing import compare
 
 TRIGGER = "slqk24bcdf"
+MARK = {"name": "steps", "asked": 800, "sent": 800, "effective": 500, "verdict": "changed"}
 GATES = {"warn": 12, "ideal_min": 15, "ideal_max": 25, "soft_max": 30}
 
 
@@ -114,7 +115,7 @@ FAR = [photo(n, f"{TRIGGER}, teenage boy" if n % 2 else f"{TRIGGER}, adult man")
 CASES: list[tuple[str, Callable[[], Records]]] = [
     ("trigger-missing", lambda: records(drawn=(drawn(prompt="slqk24 person at sea"),))),
     ("another-version-drew", lambda: records(drawn=(drawn(version=1),))),
-    ("trained-otherwise-than-told", lambda: records(row=row(marks=[{"message": "rank 16"}]))),
+    ("trained-otherwise-than-told", lambda: records(row=row(marks=[MARK]))),
     ("several-people-in-the-set", lambda: records(findings=(finding("unsure-person"),))),
     ("fewer-photos-than-before", lambda: records(row=row(5))),
     ("few-photos", lambda: records(row=row(9))),
@@ -218,7 +219,7 @@ def test_the_checklist_before_a_retrain_is_answered_from_the_data() -> None:
     """R-108: eight steps."""
     assert [answer.answer for answer in checklist(records())] == ["yes"] * 8
     poor = records(
-        row=row(5, marks=[{"message": "steps 500, not 800"}], step=3, approved_why="rule: first"),
+        row=row(5, marks=[MARK], step=3, approved_why="rule: first"),
         findings=tuple(
             finding(kind) for kind in ("smoothed", "face-cut", "smaller-than-good", "unsure-person")
         ),

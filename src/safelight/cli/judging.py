@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ Reason = Annotated[str, typer.Option(help="What was seen; kept with the version.
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
+    app.command("import", rich_help_panel="Work")(import_)
     for command in (approve, reject, rollback, retrain, tune, policy):
         app.command(rich_help_panel="Judge")(command)
     app.command(rich_help_panel="Look")(presets)
@@ -144,6 +146,52 @@ def policy(
             return
         out.print(f"approval: {owner.approval}")
         out.print(f"unapproved versions draw for users: {'yes' if owner.draw_unapproved else 'no'}")
+
+
+def import_(
+    subject: Annotated[str, typer.Argument(help="The subject's name; made if it is not there.")],
+    *,
+    model: Annotated[
+        str | None, typer.Option(help="At Replicate: owner/name:version (or its newest).")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A LoRA file (.safetensors), or a trainer's .tar.")
+    ] = None,
+    trigger: Annotated[
+        str | None, typer.Option(help="What it was trained with, if nothing else tells.")
+    ] = None,
+    scale: Annotated[float, typer.Option(help="LoRA scale it draws with.")] = 1.0,
+    kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
+    consent: Annotated[
+        str | None, typer.Option(help="For a person: who consented, how and when.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take in a version trained elsewhere: a model at Replicate, a LoRA file, or both as one.
+
+    What the provider's training and the file tell is kept; the rest is marked 'cannot verify'. It
+    comes in as a candidate: look, then `safelight approve`. A file alone cannot draw, but is checked,
+    kept and audited. The same again changes nothing.
+    """
+    from safelight.flow.commands.importing import import_version
+    from safelight.flow.commands.subjects import ensure_subject
+
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            there = ensure_subject(tx, actor, name=subject, kind=kind, consent=consent)
+        version, made = import_version(
+            cx, actor, there.id, model=model, file=weights, trigger=trigger, scale=scale
+        )
+        if as_json:
+            say_json(version)
+            return
+        said = "is imported" if made else "was imported before"
+        out.print(f"Version {version.number} of {there.name} {said}: {version.id}", soft_wrap=True)
+        known = version.known or {}
+        for name, why in (known.get("cannot_verify") or {}).items():
+            out.print(f"  cannot verify {name}: {why}", style="yellow", markup=False)
+        if version.provider_version and not version.approved:
+            out.print(f"Try it, then approve it: `safelight approve {version.id}`", soft_wrap=True)
 
 
 def presets(as_json: Json = False) -> None:

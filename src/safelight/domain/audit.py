@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from safelight.domain.diagnosis import mark_in_words
 from safelight.domain.links import Link, Objects, State, gathered, of_object, worst
 
 Row = Mapping[str, Any]
@@ -158,18 +159,13 @@ def _parameters(row: Row) -> list[Link]:
             Link(
                 "effective",
                 State.DIFFERS,
-                _mark(mark),
+                mark_in_words(mark),
                 _text(mark, "sent"),
                 _text(mark, "effective"),
             )
             for mark in marks
         ),
     ]
-
-
-def _mark(mark: Row) -> str:
-    said = mark.get("message") or mark.get("says")
-    return str(said) if said else f"{mark.get('name', 'a parameter')} is not what was sent."
 
 
 def _text(mark: Row, key: str) -> str | None:

@@ -21,6 +21,7 @@ from safelight.domain.diagnosis import (
     Rule,
     Symptom,
     exposures_of,
+    mark_in_words,
 )
 from safelight.domain.errors import Invalid
 from safelight.domain.prompts import RETOUCHED
@@ -63,7 +64,7 @@ def _other_version(records: Records) -> list[str]:
 
 def _differs(records: Records) -> list[str]:
     marks = records.row["marks"] or ()
-    return [str(mark.get("message") or mark.get("says") or mark) for mark in marks][:5]
+    return [mark_in_words(mark) for mark in marks][:5]
 
 
 def _people(records: Records) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from safelight.domain.diagnosis import Records
+from safelight.domain.diagnosis import Records, mark_in_words
 
 YES, NO, UNKNOWN = "yes", "no", "cannot verify"
 
@@ -83,8 +83,7 @@ def _parameters(records: Records) -> tuple[str, str]:
     if not row["sent"] or not row["effective"]:
         return UNKNOWN, "What the trainer really used is not on record."
     if row["marks"]:
-        first = row["marks"][0]
-        return NO, str(first.get("message") or first.get("says") or first)
+        return NO, mark_in_words(row["marks"][0])
     sent = records.sent
     named = ("steps", "lora_rank", "learning_rate", "resolution")
     return YES, ", ".join(f"{name} {sent[name]}" for name in named if name in sent) + "."

@@ -102,6 +102,14 @@ class Records:
         return found if isinstance(found, Mapping) else None
 
 
+def mark_in_words(mark: Row) -> str:
+    """What the trainer did otherwise than it was told (`domain.differences`), in one line."""
+    name, sent, used = mark.get("name"), mark.get("sent"), mark.get("effective")
+    return (
+        f"{name}: {sent} was sent, and {'it is not known what' if used is None else used} was used."
+    )
+
+
 def exposures_of(row: Row) -> float | None:
     """Steps times batch by photos (K2, finding 4)."""
     photos, sent = len(row["photos"] or ()), (row["sent"] or {}).get("input") or {}

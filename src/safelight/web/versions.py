@@ -14,6 +14,7 @@ from safelight.db import versions as rows
 from safelight.domain import nouns
 from safelight.domain.errors import Conflict
 from safelight.domain.states import VersionState
+from safelight.flow.commands import importing
 from safelight.flow.commands import versions as commands
 from safelight.web.access import Cx, Who
 from safelight.web.pages import Page, Paged
@@ -104,6 +105,32 @@ def get_weights(version_id: UUID, cx: Cx, who: Who) -> RedirectResponse:
         307,
         {"Cache-Control": "no-store"},
     )
+
+
+class Import(BaseModel):
+    """A version trained elsewhere, at the provider. (A file comes in by `safelight import`.)"""
+
+    subject_id: UUID
+    model: Text = Field(
+        description="`owner/name:version`; without a version, the newest.", max_length=300
+    )
+    trigger: Text | None = Field(
+        None, max_length=100, description="What it was trained with, if its training does not tell."
+    )
+    scale: float = 1.0
+
+
+@router.post("/import", status_code=201, responses=documented(404, 409))
+def import_version(asked: Import, cx: Cx, who: Who) -> Version:
+    """Take in a version trained elsewhere, as a candidate: approve it once you have looked.
+
+    What can be known of it comes with it; its audit says of the rest that one cannot verify it. The
+    same again changes nothing.
+    """
+    made, _ = importing.import_version(
+        cx, who, asked.subject_id, model=asked.model, trigger=asked.trigger, scale=asked.scale
+    )
+    return Version.of(made)
 
 
 class Judgement(BaseModel):

@@ -30,6 +30,8 @@ COMMANDS = (
         "events",
         "profiles",
         "course",
+        "costs",
+        "estimate",
         "parameters",
         "weights",
         "pause",

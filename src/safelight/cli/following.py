@@ -157,6 +157,8 @@ def follow_training(
             time.sleep(LOOK_SECONDS)
             sight = look(cx, actor, training_id)
         _say_line(sight, said, quiet=quiet)
+        if sight.training.error and not quiet:
+            err.print(sight.training.error, highlight=False, markup=False)
     else:
         with Live(picture(sight), console=err, refresh_per_second=4) as live:
             while not sight.settled:

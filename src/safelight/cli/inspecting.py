@@ -11,6 +11,7 @@ import typer
 from safelight.cli.console import (
     ago,
     dollars,
+    duration,
     err,
     find_id,
     out,
@@ -53,7 +54,7 @@ def status(
                 return
             table(
                 "Trainings",
-                ("id", "subject", "no.", "state", "step", "loss", "cost", "asked for"),
+                ("id", "subject", "no.", "state", "step", "loss", "time", "cost", "asked for"),
                 (
                     (
                         short(t.id),
@@ -62,6 +63,7 @@ def status(
                         state(t.state),
                         f"{t.step or 0}/{t.steps}" if t.steps else "",
                         f"{t.loss:.3f}" if t.loss is not None else "",
+                        duration(t.predict_seconds),
                         dollars(t.cost_micro_usd),
                         ago(t.created_at),
                     )

@@ -99,6 +99,7 @@ def train(
     ended one is followed by a new one. A caption may lie beside its photo as a .txt file.
     """
     from safelight.cli.following import follow_training, training_json
+    from safelight.flow.commands.estimates import estimate_training
     from safelight.flow.commands.subjects import ensure_subject
 
     paths = photos_in(folder)
@@ -115,6 +116,11 @@ def train(
             err.print(
                 f"{said} {training.number} of {subject.name}: {new} new photos, {training.id}"
             )
+            with cx.db.transaction() as tx:
+                _, found = estimate_training(
+                    tx, training.profile, images=len(paths), overrides=training.overrides
+                )
+            err.print(f"Once it is sent: {found.words}", highlight=False)
         if follow:
             training = follow_training(cx, actor, training.id, quiet=as_json)
         if as_json:

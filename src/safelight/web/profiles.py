@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from safelight.domain import estimates
 from safelight.domain import profiles as domain
-from safelight.web.access import Who
+from safelight.flow.commands.estimates import estimate_training
+from safelight.web.access import Cx, Who
 from safelight.web.problems import documented
 
 router = APIRouter(prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 422))
@@ -39,6 +41,27 @@ class ProfileDetail(ProfileSummary):
     previews: list[dict[str, Any]]
     sources: dict[str, str]
     sha256: str = Field(description="Of the file; kept with every training that uses it.")
+
+
+class Estimate(BaseModel):
+    """What a training would take, for the button that starts it."""
+
+    profile: str
+    images: int
+    steps: int
+    exposures: float = Field(description="How often each image is seen.")
+    seconds_p50: float
+    seconds_p95: float | None = Field(description="Null: nothing was measured here yet.")
+    cost_usd_p50: float
+    cost_usd_p95: float | None
+    basis: estimates.Basis = Field(
+        description="`profile`: measured runs of it; `all profiles`: too few of its own; "
+        "`reference`: none here, one real run on record elsewhere."
+    )
+    runs: int = Field(description="How many runs it rests on.")
+    words: str = Field(
+        examples=["14 min, $1.28; 19 of 20 within 19 min, $1.74 (of 37 runs, profile)"]
+    )
 
 
 class Profiles(BaseModel):
@@ -79,4 +102,30 @@ def get_profile(profile_id: str, who: Who) -> ProfileDetail:  # noqa: ARG001 (as
         previews=[asdict(preview) for preview in profile.previews],
         sources=dict(profile.sources),
         sha256=profile.sha256,
+    )
+
+
+@router.get("/{profile_id}/estimate", responses=documented(404))
+def estimate_profile(
+    profile_id: str,
+    cx: Cx,
+    who: Who,  # noqa: ARG001 (as above)
+    images: Annotated[int, Query(ge=1, le=10_000, description="How many photos.")],
+) -> Estimate:
+    """What a training on so many photos would take: time and money, from the runs measured here."""
+    with cx.db.transaction() as tx:
+        plan, found = estimate_training(tx, profile_id, images=images)
+    p95 = found.micro_usd_p95
+    return Estimate(
+        profile=profile_id,
+        images=images,
+        steps=plan.steps,
+        exposures=round(plan.exposures, 1),
+        seconds_p50=round(found.seconds_p50, 1),
+        seconds_p95=None if found.seconds_p95 is None else round(found.seconds_p95, 1),
+        cost_usd_p50=found.micro_usd_p50 / 1e6,
+        cost_usd_p95=None if p95 is None else p95 / 1e6,
+        basis=found.basis,
+        runs=found.runs,
+        words=found.words,
     )

@@ -96,6 +96,8 @@ def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
         if nets is not None:
             stored = np.asarray(image.convert("L")) if tables else _NOTHING
             file = File(width, tables, reduced)
+            if small is not image:
+                image.close()  # its pixels' memory is what the networks are loaded into
             measured = look(_bgr(upright(small, orientation)), stored, file, nets)
     return replace(
         facts,

@@ -62,14 +62,16 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
     luma, low, high = quality.exposure(grey)
     is_jpeg = file.tables is not None
     blocks = quality.blockiness(stored, 8 // file.reduced) if is_jpeg else None
-    dhash, mirror = scene.difference_hash(grey)
+    small = _at_most(picture, _FIND_SIDE)
+    small_grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+    dhash, mirror = scene.difference_hash(small_grey)
     missed: dict[str, str] = {}
     if is_jpeg and blocks is None:
         missed["recompressed"] = "the photo is read at a fraction of its size"
-    person = nets.person(picture) if min(picture.shape[:2]) >= _SMALLEST else None
-    busy = None if person is None else scene.background(picture, person)
+    person = nets.person(small) if min(small.shape[:2]) >= _SMALLEST else None
+    busy = None if person is None else scene.background(small_grey, person)
     seen = Measured(
-        sharpness=round(quality.whole_sharpness(grey), 1),
+        sharpness=round(quality.whole_sharpness(small_grey), 1),
         luma=round(luma, 4),
         clipped_low=round(low, 4),
         clipped_high=round(high, 4),
@@ -78,12 +80,12 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
         background=None if busy is None else round(busy, 4),
         plain_background=None if busy is None else busy <= scene.PLAIN,
         brightness=scene.brightness(luma),
-        warmth=round(scene.warmth(picture), 3),
+        warmth=round(scene.warmth(small), 3),
         dhash=dhash,
         mirror_dhash=mirror,
-        histogram=scene.colours(picture, person),
+        histogram=scene.colours(small, person),
     )
-    found = _find(picture, nets)
+    found = _find(picture, small, nets)
     if found is None:
         missed["framing"] = "it is told from the face, and no face was looked for"
     elif not found:
@@ -156,21 +158,27 @@ def _with_face(seen: Measured, grey: Picture, main: Found) -> Measured:
     return replace(seen, smoothing=None if smooth is None else round(smooth, 3))
 
 
-def _find(picture: Picture, nets: Nets) -> list[Found] | None:
+def _find(picture: Picture, small: Picture, nets: Nets) -> list[Found] | None:
     """The faces in the picture's own pixels; None where the model is missing."""
-    height, width = picture.shape[:2]
-    if min(height, width) < _SMALLEST:
+    if min(small.shape[:2]) < _SMALLEST:
         return []
-    scale = _FIND_SIDE / max(height, width)
-    if scale < 1:
-        size = (max(_SMALLEST, round(width * scale)), max(_SMALLEST, round(height * scale)))
-        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        found = nets.faces(small)
-        if found is None:
-            return None
-        if found:
-            return [_grown(face, width / size[0], height / size[1]) for face in found]
+    found = nets.faces(small)
+    if found or found is None or small is picture:
+        x, y = picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]
+        return None if found is None else [_grown(face, x, y) for face in found]
     return nets.faces(picture)
+
+
+def _at_most(picture: Picture, side: int) -> Picture:
+    """The picture at a longest side of at most *side*."""
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    # Down to a half nothing aliases by it, and it costs a fraction.
+    how = cv2.INTER_LINEAR if scale > 0.5 else cv2.INTER_AREA
+    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
 
 
 def _grown(face: Found, x: float, y: float) -> Found:

@@ -18,16 +18,16 @@ _SIDE = 256
 _LEVELS = 3
 
 
-def background(picture: Picture, person: NDArray[np.float32]) -> float | None:
+def background(grey: NDArray[np.uint8], person: NDArray[np.float32]) -> float | None:
     """The share of the background's pixels at which there is an edge, on 256 × 256 pixels; None where
     the person leaves less than a twentieth of the photo. *person* is as `Nets.person` gives it."""
-    small = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     # Grown by a little, so that the person's own outline does not count.
     grown = cv2.dilate((person > 0.3).astype(np.uint8), np.ones((11, 11), np.uint8))
     outside = grown == 0
     if float(outside.mean()) < 0.05:
         return None
-    edges = cv2.Canny(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), 60, 140)
+    edges = cv2.Canny(small, 60, 140)
     return float((edges[outside] > 0).mean())
 
 

@@ -64,6 +64,10 @@ bench: $(STAMP) ## Run a benchmark (NAME=spine, engine)
 		--disable-pip-version-check --require-hashes -r benchmarks/$(NAME)-requirements.lock
 	@$(BIN)/python -m benchmarks.$(or $(NAME),spine)
 
+.PHONY: mutants
+mutants: $(STAMP) ## Mutated files through the inspector (COUNT=10000)
+	@$(BIN)/python -m benchmarks.eye_mutants $(or $(COUNT),10000)
+
 .PHONY: lock
 lock: ## Resolve the pins anew into requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --no-header --quiet --output-file requirements.lock pyproject.toml

@@ -68,7 +68,7 @@ class EyePool:
 
     def pids(self) -> list[int]:
         """The process ids of the eyes that are up."""
-        return [eye.pid for eye in self._eyes if eye.pid is not None]
+        return [pid for eye in self._eyes if (pid := eye.pid) is not None]
 
     def close(self) -> None:
         """End the processes."""

@@ -230,6 +230,19 @@ def test_the_checklist_before_a_retrain_is_answered_from_the_data() -> None:
     assert found == ["cannot verify"] * 7 + ["no"]
 
 
+def test_what_was_not_measured_is_neither_evidence_nor_an_acquittal() -> None:
+    """R-132: a set without a face says nothing of who is in it."""
+    not_told = {**finding("same-person"), "trust": "not-measured"}
+    blind = records(findings=(not_told,))
+    assert _causes(blind, Symptom.WRONG_PERSON) == {}
+    assert not_told["message"] in diagnose(Symptom.WRONG_PERSON, blind, load_rules()).unknown
+    answers = {answer.step: answer.answer for answer in checklist(blind)}
+    assert answers[5] == "cannot verify"
+    faceless = tuple({**finding("no-face"), "photo_id": str(n)} for n in range(20))
+    answers = {answer.step: answer.answer for answer in checklist(records(findings=faceless))}
+    assert (answers[2], answers[3], answers[5]) == ("cannot verify", "no", "cannot verify")
+
+
 def run(photos: int, **changes: Any) -> dict[str, Any]:
     found = row(photos)
     names = ("subject", "training_id", "training", "state", "version_id", "version", "trainer")

@@ -44,7 +44,7 @@ def _show_diff(found: dict[str, Any]) -> None:
         one = found[side]
         version = f"version {one['version']}" if one["version"] else "no version"
         says = f"{side.upper()}: {one['subject']}, training {one['training']} ({one['state']}), {version}"
-        out.print(says, markup=False, highlight=False)
+        out.print(says, markup=False, highlight=False, soft_wrap=True)
     sets = found["set"]
     table(
         "Set",
@@ -111,18 +111,31 @@ def _show(found: Examined) -> None:
         for place, cause in enumerate(found.diagnosis.causes, start=1):
             out.print(f"{place}. ", end="")
             out.print(cause.confidence.value, style=SURE[cause.confidence], end="  ")
-            out.print(f"{cause.name}: {cause.says} ({cause.source})", markup=False, highlight=False)
+            out.print(
+                f"{cause.name}: {cause.says} ({cause.source})",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
             for line in cause.evidence:
-                out.print(f"   evidence: {line}", markup=False, highlight=False)
+                out.print(f"   evidence: {line}", markup=False, highlight=False, soft_wrap=True)
             free = cause.cost_micro_usd == 0
             price = "free" if free else dollars(cause.cost_micro_usd) or "cost not known"
-            out.print(f"   remedy: {cause.remedy} ({cause.effort}, {price})", markup=False)
+            out.print(
+                f"   remedy: {cause.remedy} ({cause.effort}, {price})", markup=False, soft_wrap=True
+            )
         for line in found.diagnosis.checks:
-            out.print(f"first: {line}", markup=False, highlight=False)
+            out.print(f"first: {line}", markup=False, highlight=False, soft_wrap=True)
         for line in found.diagnosis.unknown:
-            out.print(f"cannot verify: {line}", style="yellow", markup=False, highlight=False)
+            out.print(
+                f"cannot verify: {line}",
+                style="yellow",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
     out.print("Before a retrain", style="bold")
     for answer in found.checklist:
         out.print(f"{answer.step}. ", end="")
         out.print(f"{answer.answer:<13}", style=ANSWERED[answer.answer], end=" ")
-        out.print(f"{answer.asks} {answer.says}", markup=False, highlight=False)
+        out.print(f"{answer.asks} {answer.says}", markup=False, highlight=False, soft_wrap=True)

@@ -217,15 +217,13 @@ def presets(as_json: Json = False) -> None:
         return
     table(
         "Presets",
-        ("preset", "guidance", "steps", "aspect", "adds", "extra adapter", "what it is"),
+        ("preset", "guidance", "steps", "adds", "what it is"),
         (
             (
                 p.id,
                 p.draw.get("guidance_scale"),
                 p.draw.get("num_inference_steps"),
-                p.draw.get("aspect_ratio"),
                 ", ".join(p.add),
-                p.extra_lora,
                 p.title,
             )
             for p in found

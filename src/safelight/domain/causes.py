@@ -52,7 +52,7 @@ def _trigger(records: Records) -> list[str]:
 
 def _other_version(records: Records) -> list[str]:
     counts = Counter(
-        (row["version"], "approved" if row["approved"] else "not approved")
+        (row["version"], "approved" if row["approved"] else "not approved now")
         for row in records.drawn
         if row["version"] != records.row["number"] or not row["approved"]
     )
@@ -68,7 +68,7 @@ def _differs(records: Records) -> list[str]:
 
 
 def _people(records: Records) -> list[str]:
-    found = records.found("different-person", "unsure-person", "several-people", "same-person")
+    found = records.found("different-person", "unsure-person", "several-people")
     return [str(finding["message"]) for finding in found][:5]
 
 

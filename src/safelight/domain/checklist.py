@@ -37,7 +37,7 @@ def checklist(records: Records) -> tuple[Answer, ...]:
         ("Are the photos large enough?", _resolution(records)),
         (
             "Is it the same person in every photo?",
-            _seen(records, "different-person", "unsure-person", "several-people"),
+            _seen(records, "different-person", "unsure-person", "several-people", "same-person"),
         ),
         ("Were the parameters used as they were sent?", _parameters(records)),
         ("Was the training watched to its end?", _monitored(records)),
@@ -68,7 +68,14 @@ def _seen(records: Records, *kinds: str) -> tuple[str, str]:
     """What only the eye can tell: without it, no answer."""
     if not records.photos or (not records.eye_looked and not records.found(*kinds)):
         return UNKNOWN, "This was not measured of its photos."
-    return _found(records, kinds, f"Nothing was found in its {records.photos} photos.")
+    found = _found(records, kinds, f"Nothing was found in its {records.photos} photos.")
+    if found[0] == NO:
+        return found
+    if not_told := records.unseen(*kinds):
+        return UNKNOWN, not_told[0]
+    if records.faceless >= records.photos:
+        return UNKNOWN, "No face was found in any of its photos, so this was not measured."
+    return found
 
 
 def _resolution(records: Records) -> tuple[str, str]:

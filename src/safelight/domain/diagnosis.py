@@ -14,6 +14,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from safelight.domain.findings import Trust
 from safelight.domain.money import H100_MICRO_USD_PER_SECOND
 
 Row = Mapping[str, Any]
@@ -83,8 +84,25 @@ class Records:
         return [row["input"][name] for row in self.drawn if row["input"].get(name) is not None]
 
     def found(self, *kinds: str) -> list[Row]:
-        """The findings of these kinds."""
-        return [finding for finding in self.findings if finding["kind"] in kinds]
+        """The findings of these kinds. What was not measured is no evidence, and not among them."""
+        return [
+            finding
+            for finding in self.findings
+            if finding["kind"] in kinds and finding.get("trust") != Trust.NOT_MEASURED
+        ]
+
+    def unseen(self, *kinds: str) -> list[str]:
+        """What findings of these kinds say could not be measured."""
+        return [
+            str(finding["message"])
+            for finding in self.findings
+            if finding["kind"] in kinds and finding.get("trust") == Trust.NOT_MEASURED
+        ]
+
+    @property
+    def faceless(self) -> int:
+        """Photos in which no face was found: nothing that needs a face was measured of them."""
+        return len({finding.get("photo_id") for finding in self.found("no-face")})
 
     @property
     def eye_looked(self) -> bool:
@@ -233,6 +251,7 @@ def _unknown(records: Records) -> Iterable[str]:
         yield "It was trained elsewhere: its photos and parameters are not known."
     elif not records.eye_looked:
         yield "Faces, framing and retouching of its photos were not measured."
+    yield from records.unseen("same-person", "not-measured", "composition")
     if not records.row["effective"]:
         yield "What the trainer really used is not on record."
     if not records.drawn:

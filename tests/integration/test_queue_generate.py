@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 
 from safelight.db import trainings, versions
 from safelight.domain.errors import Conflict, Invalid, Retryable
@@ -161,6 +162,9 @@ def test_what_each_layer_learnt_is_kept_with_the_version(
         (lambda p: p.write_bytes(b"<html>expired</html>" * 99), "cannot be read"),
         (lambda p: _archive(p, rank=8), "Rank 16 was asked for and the weights have rank 8"),
         (lambda p: _archive(p, rank=16, only=None), "494 modules should have been trained"),
+        (lambda p: _archive(p, rank=16, cut=1000), "are cut short"),
+        (lambda p: _archive(p, rank=16, b=float("nan")), "are NaN or infinite"),
+        (lambda p: _archive(p, rank=16, b=0.0), "The weights are dead: B is zero in all 2 layers"),
     ],
 )
 def test_weights_that_are_not_what_was_asked_for_fail_the_training_and_make_no_version(
@@ -175,8 +179,20 @@ def test_weights_that_are_not_what_was_asked_for_fail_the_training_and_make_no_v
     assert row(here, "SELECT count(*) AS n FROM versions")["n"] == 0
 
 
-def _archive(path: Path, *, rank: int, only: Any = FEW) -> None:
-    write_archive(path, write_lora(path.with_suffix(".lora"), rank=rank), only=only)
+def _archive(
+    path: Path, *, rank: int, only: Any = FEW, b: float | None = None, cut: int = 0
+) -> None:
+    """*b*: every value of the B halves; *cut*: bytes that are missing at the end of the weights."""
+    lora = write_lora(path.with_suffix(".lora"), rank=rank)
+    if b is not None:
+        tensors = load_file(lora)
+        for name in tensors:
+            if name.endswith("lora_B.weight"):
+                tensors[name].fill(b)
+        save_file(tensors, lora)
+    if cut:
+        lora.write_bytes(lora.read_bytes()[:-cut])
+    write_archive(path, lora, only=only)
 
 
 def test_a_download_that_breaks_is_tried_again(

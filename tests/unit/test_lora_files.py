@@ -65,6 +65,28 @@ def test_kohyas_naming_is_read_and_held_against_the_models_layers(tmp_path: Path
     assert check(facts, 8) == ()
 
 
+def test_a_whole_file_in_kohyas_cut_has_the_size_its_own_layers_ask_for(tmp_path: Path) -> None:
+    """K15: rank x (in + out) x two bytes over 304 modules; another rank is over 2 % off."""
+    sizes = {
+        f"lora_unet_{name}": shape
+        for name, shape in flux_shapes().items()
+        if name.startswith(("double_blocks", "single_blocks"))
+    }
+    random = np.random.default_rng(3)
+    found: Tensors = {}
+    for name, (inside, outside) in sizes.items():
+        found[f"{name}.lora_down.weight"] = random.normal(size=(1, inside)).astype(np.float16)
+        found[f"{name}.lora_up.weight"] = random.normal(size=(outside, 1)).astype(np.float16)
+    save_file(found, tmp_path / "k.safetensors")
+    facts = inspect(tmp_path / "k.safetensors")
+    assert (len(facts.layers), facts.flux) == (304, True)
+    assert check(facts, 1) == ()
+    assert any("over 2 % off" in problem for problem in check(facts, 2))
+    drawn = picture(facts.layers)
+    assert {kind for kind, _, _ in drawn} == {"double_blocks", "single_blocks"}
+    assert {len(signs) for kind, _, signs in drawn if kind == "single_blocks"} == {38}
+
+
 def test_a_rank_that_kohyas_header_claims_and_the_shapes_do_not_show_is_said(
     tmp_path: Path,
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safelight.domain.trainlog import Course, Point, parse_log
+from safelight.local.emulator.course import DIVERGES_AT_STEP, log_at
 
 REAL = (
     "flux_train_replicate:  83%|████████▎ | 2482/3000 [43:27<09:04,  1.05s/it, "
@@ -190,3 +191,12 @@ def test_a_course_of_3000_steps_is_kept_in_under_30_kb() -> None:
     kept = parse_log("\n".join(printed(losses, 3000))).to_dict()
     assert len(json.dumps(kept, separators=(",", ":"))) < 30_000
     assert kept["runs"] == [[1, 3000]]
+
+
+def test_the_emulators_log_is_read_like_the_trainers_and_a_wild_rate_ends_in_nan() -> None:
+    log = log_at("run", {"steps": 300, "learning_rate": 4e-4}, files=40, images=20, done=250)
+    course = parse_log(log)
+    assert (course.step, course.steps, course.images, course.nan) == (250, 300, 20, False)
+    wild = parse_log(log_at("run", {"steps": 300, "learning_rate": 0.1}, 40, 20, done=250))
+    assert wild.nan_steps[0] == DIVERGES_AT_STEP + 1
+    assert len(wild.points) == DIVERGES_AT_STEP

@@ -23,7 +23,8 @@ def test_every_state_can_be_reached_and_every_move_leads_to_a_state(noun: str) -
     assert set(MOVES[noun]) <= names
 
 
-@pytest.mark.parametrize("noun", MOVES)
+# A removed photo has not ended: it can be had back while its recycle window lasts.
+@pytest.mark.parametrize("noun", [noun for noun in MOVES if noun != "photo"])
 def test_what_has_ended_moves_no_more(noun: str) -> None:
     ended = [s.value for s in STATES[noun] if s.value not in MOVES[noun]]
     assert ended

@@ -17,6 +17,7 @@ from safelight.cli import (
     inspect,
     inspecting,
     judging,
+    keeping,
     operating,
     parameters,
     profiles,
@@ -52,6 +53,7 @@ for module in (
     erasing,
     weights,
     cleaning,
+    keeping,
 ):
     module.add_to(app)
 

@@ -168,6 +168,7 @@ class Version:
     """Naming, types, and what each layer learnt (`lora.by_block`)."""
     marks: list[Json] = field(default_factory=list)
     """What the trainer did otherwise than it was told, where that matters."""
+    removed_at: datetime | None = None
 
     @property
     def approved(self) -> bool:
@@ -264,3 +265,27 @@ class Event:
     after: str
     actor: str
     detail: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recycled:
+    """Something a person removed, and can have back until its window is over."""
+
+    noun: str
+    id: UUID
+    subject_id: UUID
+    name: str
+    bytes: int | None
+    removed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something that nothing may delete, until the hold is released."""
+
+    id: UUID
+    noun: str
+    noun_id: UUID
+    reason: str
+    placed_by: str
+    placed_at: datetime

@@ -118,6 +118,7 @@ PHOTO_MOVES: Moves = {
     },
     "accepted": {"rejected": "judged anew", "removed": "a person removes it"},
     "rejected": {"accepted": "judged anew", "removed": "a person removes it"},
+    "removed": {"stored": "a person has it back within its recycle window"},
 }
 
 TRAINING_MOVES: Moves = {

@@ -77,8 +77,8 @@ VALUES (%(id)s, %(generation_id)s, %(number)s, %(key)s, %(bytes)s, %(sha256)s, %
 ON CONFLICT (generation_id, number) DO NOTHING;
 
 -- name: images_of_generations
--- The images of some generations.
-SELECT * FROM images WHERE generation_id = ANY(%(ids)s::uuid[]) ORDER BY generation_id, number;
+-- The images of some generations that were not removed.
+SELECT * FROM images WHERE generation_id = ANY(%(ids)s::uuid[]) AND removed_at IS NULL ORDER BY generation_id, number;
 
 -- name: ask_cancel
 -- A person asks for it to stop.

@@ -32,7 +32,7 @@ SELECT * FROM versions WHERE subject_id = %(subject_id)s AND state = 'active';
 -- name: list_versions
 -- Versions, newest first, a page by keyset.
 SELECT v.*, s.name AS subject_name FROM versions v JOIN subjects s ON s.id = v.subject_id
-WHERE v.owner_id = %(owner_id)s
+WHERE v.owner_id = %(owner_id)s AND v.removed_at IS NULL
   AND (%(subject_id)s::uuid IS NULL OR v.subject_id = %(subject_id)s)
   AND (%(after)s::uuid IS NULL OR v.id < %(after)s)
 ORDER BY v.id DESC LIMIT %(limit)s;
@@ -54,7 +54,7 @@ WITH changed AS (
         approved_at = coalesce(approved_at, now()), approved_by = coalesce(approved_by, %(actor)s),
         approved_why = coalesce(approved_why, %(why)s),
         rejected_at = NULL, rejected_by = NULL, rejected_why = NULL
-    WHERE id = %(id)s AND state = 'candidate' AND provider_version IS NOT NULL RETURNING *
+    WHERE id = %(id)s AND state = 'candidate' AND removed_at IS NULL AND provider_version IS NOT NULL RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'version', id, 'candidate', 'active', %(actor)s, %(detail)s FROM changed

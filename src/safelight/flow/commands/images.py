@@ -194,6 +194,11 @@ def _drawing_version(
         version = get_version(tx, actor, version_id)
         if version.state not in (VersionState.ACTIVE, VersionState.CANDIDATE):
             raise Conflict(f"Version {version.number} is {version.state}: it draws no more.")
+        if version.removed_at is not None:
+            raise Conflict(
+                f"Version {version.number} was removed: it draws no more.",
+                hint=f"Have it back with `safelight restore version {version.id}`.",
+            )
         if not version.approved and not unapproved and not _owner_says_so(tx, actor):
             why = (
                 f"was rejected by {version.rejected_by} ({version.rejected_why})"

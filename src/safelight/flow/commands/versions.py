@@ -41,6 +41,11 @@ def activate_version(
         return version
     if version.state != VersionState.CANDIDATE:
         raise Conflict(f"Version {version.number} is {version.state}: it cannot be made active.")
+    if version.removed_at is not None:
+        raise Conflict(
+            f"Version {version.number} was removed: it cannot be made active.",
+            hint=f"Have it back with `safelight restore version {version.id}`.",
+        )
     if version.provider_version is None:
         raise Conflict(
             f"Version {version.number} is a weights file alone: nothing at the provider draws with it.",

@@ -86,6 +86,7 @@ class Producer:
         *,
         profile: str = DEFAULT,
         overrides: Mapping[str, Any] | None = None,
+        retrain: str | None = None,
     ) -> Training:
         """Train the subject on the photos it has.
 
@@ -94,7 +95,7 @@ class Producer:
         """
         with self._asking() as (tx, actor):
             return training_commands.start_training(
-                tx, actor, subject_id, profile=profile, overrides=overrides
+                tx, actor, subject_id, profile=profile, overrides=overrides, retrain=retrain
             )
 
     def cancel_training(self, training_id: UUID) -> Training:
@@ -102,10 +103,10 @@ class Producer:
         with self._asking() as (tx, actor):
             return training_commands.cancel_training(tx, actor, training_id)
 
-    def retry_training(self, training_id: UUID) -> Training:
-        """Take up a training that stands still."""
+    def retry_training(self, training_id: UUID, *, retrain: str | None = None) -> Training:
+        """Take up a training that stands still; *retrain* answers one that asks."""
         with self._asking() as (tx, actor):
-            return training_commands.retry_training(tx, actor, training_id)
+            return training_commands.retry_training(tx, actor, training_id, retrain=retrain)
 
     def activate_version(self, version_id: UUID) -> Version:
         """Let this version draw from now on."""

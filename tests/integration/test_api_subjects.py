@@ -334,3 +334,16 @@ def test_a_page_deep_in_a_long_list_costs_no_more_than_the_first(cx: Context, ac
         after = f"&after={page['next']}"
     assert len(seen) == 2000
     assert slowest < 1
+
+
+def test_the_report_on_a_subjects_set_is_had_before_anything_is_trained(
+    acme: Door, other: Door
+) -> None:
+    path = f"/v1/subjects/{acme.subject('Rae')['id']}/report"
+    found = acme.get(path, params={"profile": "character@v1"})
+    assert found.status_code == 200
+    report = found.json()
+    assert (report["verdict"], report["photos"], report["retrain"]) == ("block", [], None)
+    assert report["findings"][-1]["kind"] == "too-few-photos"
+    assert_problem(acme.get(path, params={"profile": "nobody@v1"}), 404, "not-found")
+    assert_problem(other.get(path), 404, "not-found")

@@ -24,6 +24,7 @@ COMMANDS = (
     *(
         "status",
         "inspect",
+        "dataset",
         "versions",
         "subjects",
         "jobs",

@@ -90,6 +90,10 @@ def train(
         list[str] | None,
         typer.Option("--set", help="A trainer input, as key=value; may be repeated."),
     ] = None,
+    retrain: Annotated[
+        str | None,
+        typer.Option(help="Where the set is worse than the last good one: smaller or union."),
+    ] = None,
     follow: Annotated[bool, typer.Option(help="Watch it to its end.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -110,7 +114,7 @@ def train(
                 tx, actor, name=name or folder.resolve().name, kind=kind, consent=consent
             )
         new = upload(cx, actor, subject.id, paths, quiet=as_json)
-        training, joined = start_or_join(cx, actor, subject.id, profile, overrides)
+        training, joined = start_or_join(cx, actor, subject.id, profile, overrides, retrain=retrain)
         if not as_json:
             said = "Joined the open training" if joined else "Training"
             err.print(
@@ -130,7 +134,13 @@ def train(
 
 
 def start_or_join(
-    cx: Context, actor: Actor, subject_id: UUID, profile: str, overrides: dict[str, Any]
+    cx: Context,
+    actor: Actor,
+    subject_id: UUID,
+    profile: str,
+    overrides: dict[str, Any],
+    *,
+    retrain: str | None = None,
 ) -> tuple[Training, bool]:
     """A new training, or the one that is open; True: it was open.
 
@@ -142,12 +152,14 @@ def start_or_join(
     with cx.db.transaction() as tx:
         there = trainings.open_of(tx, subject_id)
         if there is not None and there.state == "blocked":
-            there = retry_training(tx, actor, there.id)
+            there = retry_training(tx, actor, there.id, retrain=retrain)
     if there is not None:
         return there, True
     with cx.db.transaction() as tx:
         return (
-            start_training(tx, actor, subject_id, profile=profile, overrides=overrides),
+            start_training(
+                tx, actor, subject_id, profile=profile, overrides=overrides, retrain=retrain
+            ),
             False,
         )
 

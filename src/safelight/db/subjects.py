@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from safelight.db.statements import statements
-from safelight.db.transaction import Tx, into, jsonb
+from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Dataset, Json, Photo, Subject
 
@@ -195,3 +195,15 @@ def datasets(tx: Tx, subject_id: UUID, owner_id: UUID) -> list[Dataset]:
     """The datasets of a subject, newest first."""
     rows = tx.rows(datasets_sql.list_datasets, {"subject_id": subject_id, "owner_id": owner_id})
     return [into(Dataset, row) for row in rows]
+
+
+def last_good(tx: Tx, subject_id: UUID) -> Row | None:
+    """The dataset of the subject's last good version: version, dataset, dataset_id, steps, manifest,
+    report."""
+    return tx.row(datasets_sql.last_good, {"subject_id": subject_id})
+
+
+def photos_of_dataset(tx: Tx, dataset_id: UUID) -> list[Photo]:
+    """The photos a dataset was built of, removed ones among them."""
+    rows = tx.rows(datasets_sql.photos_of_dataset, {"dataset_id": dataset_id})
+    return [into(Photo, row) for row in rows]

@@ -27,6 +27,7 @@ def add(
     overrides: Mapping[str, Any],
     trainer: str,
     actor: str,
+    retrain: str | None = None,
 ) -> Training:
     """A training is asked for; lock the subject first. Violated: one is open already."""
     row = tx.row(
@@ -39,11 +40,17 @@ def add(
             "profile_sha256": profile_sha256,
             "overrides": jsonb(dict(overrides)),
             "trainer": trainer,
+            "retrain": retrain,
             "actor": actor,
         },
     )
     assert row is not None
     return into(Training, row)
+
+
+def set_retrain(tx: Tx, id: UUID, retrain: str) -> None:
+    """What a person answered to the guard of a blocked training."""
+    tx.run(sql.set_retrain, {"id": id, "retrain": retrain})
 
 
 def get(tx: Tx, id: UUID, owner_id: UUID | None = None) -> Training | None:

@@ -118,6 +118,8 @@ class Training:
     differences: list[Json] | None = None
     """`domain.differences`, where asked, sent and effective are not the same."""
     cancel_reason: str | None = None
+    retrain: str | None = None
+    """What a person answered to a set that is worse than the last good one (K21)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,8 +83,9 @@ def judge_retrain(
             f"{before.exposures:.0f} times."
         )
         remedy = "Ask for fewer steps, or add photos."
+        serious = now < was  # more steps on as many photos were asked for by somebody
         found.add(
-            "more-exposures", says, round(exposures, 1), round(before.exposures, 1), remedy, True,
+            "more-exposures", says, round(exposures, 1), round(before.exposures, 1), remedy, serious,
             EXPOSURES_UP.source,
         )  # fmt: skip
     seen = {

@@ -15,6 +15,8 @@ from safelight.db.transaction import Tx
 from safelight.domain import nouns
 from safelight.domain.errors import Invalid
 from safelight.domain.photos import PhotoFacts
+from safelight.domain.profiles import DEFAULT
+from safelight.flow.commands import datasets
 from safelight.flow.commands import subjects as commands
 from safelight.web.access import Cx, Who, v1
 from safelight.web.multipart import SCHEMA, Files
@@ -73,6 +75,29 @@ class Photo(BaseModel):
                 facts = replace(facts, measured=facts.measured.without_identity())
             found = found.model_copy(update={"facts": facts.to_dict()})
         return found
+
+
+class SetReport(BaseModel):
+    """A set, measured and judged."""
+
+    profile: str
+    verdict: Literal["ok", "warn", "block"]
+    counts: dict[str, int]
+    limits: dict[str, Any] = Field(description="The profile's counts.")
+    composition: dict[str, Any] = Field(
+        description="Framing (a partition) and tags beside the profile's target, of what was given "
+        "(`before`) and of what is used (`after`)."
+    )
+    to_add: list[str] = Field(description="What would complete the set, in words.")
+    exposures: float | None = Field(description="How often the trainer would see each image.")
+    retrain: dict[str, Any] | None = Field(
+        description="Against the last good version's set, with the union of both; null: there is none."
+    )
+    crops: list[str] = Field(description="Photos of which a medium shot is cut out as well.")
+    judge: str
+    analyser: list[str]
+    photos: list[dict[str, Any]]
+    findings: list[Finding]
 
 
 class SentPhoto(Photo):
@@ -199,6 +224,22 @@ def list_photos(subject_id: UUID, cx: Cx, who: Who, page: Paged) -> object:
         commands.get_subject(tx, who, subject_id)
         found = rows.photos(tx, subject_id, who.owner_id, after=page.after, limit=page.one_more)
     return page.of(found, Photo.of, lambda photo: photo.id)
+
+
+@router.get("/subjects/{subject_id}/report")
+def get_report(
+    subject_id: UUID,
+    cx: Cx,
+    who: Who,
+    profile: Text = DEFAULT,
+    retrain: Literal["smaller", "union"] | None = None,
+) -> SetReport:
+    """The subject's set as it would be trained now, by what is on record of its photos: what is used
+    and what is not, who it shows, what it is made of, what to add, and how it compares with the last
+    good version's set. *retrain*: as if it were answered so."""
+    with cx.db.transaction() as tx:
+        found, _ = datasets.report(tx, who, subject_id, profile=profile, retrain=retrain)
+    return SetReport.model_validate(found)
 
 
 @router.get("/photos/{photo_id}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -46,6 +46,11 @@ class NewTraining(BaseModel):
         description="Inputs of the trainer to set by hand. One that it does not take is refused "
         "with the reason: it would be dropped without a word.",
         examples=[{"lora_rank": 32}],
+    )
+    retrain: Literal["smaller", "union"] | None = Field(
+        None,
+        description="Where the set is worse than the last good version's: `smaller` takes it as it "
+        "is, `union` adds that version's photos; null asks (the training is `blocked`).",
     )
 
 
@@ -103,6 +108,11 @@ class Report(BaseModel):
     kept: list[str] = Field(description="Ids of the photos that are trained on.")
     dropped: dict[str, str] = Field(description="Id of a photo that is not: why.")
     counts: dict[str, int]
+    details: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Composition against the profile's target, what to add, exposures an image, and "
+        "what the retrain guard saw, with the union it offers.",
+    )
 
 
 class Parked(BaseModel):
@@ -201,7 +211,12 @@ def start_training(asked: NewTraining, who: Who, once: Creates) -> Response:
 
     def make(tx: Tx) -> tuple[BaseModel, str]:
         made = commands.start_training(
-            tx, who, asked.subject_id, profile=asked.profile, overrides=asked.overrides
+            tx,
+            who,
+            asked.subject_id,
+            profile=asked.profile,
+            overrides=asked.overrides,
+            retrain=asked.retrain,
         )
         return Training.of(made), v1("trainings", made.id)
 
@@ -244,10 +259,14 @@ def cancel_training(training_id: UUID, cx: Cx, who: Who) -> TrainingDetail:
 
 
 @router.post("/{training_id}/retry", status_code=202, responses=documented(404, 409))
-def retry_training(training_id: UUID, cx: Cx, who: Who) -> TrainingDetail:
-    """Take up a training that stands still. A blocked one judges its photos anew."""
+def retry_training(
+    training_id: UUID, cx: Cx, who: Who, retrain: Literal["smaller", "union"] | None = None
+) -> TrainingDetail:
+    """Take up a training that stands still. A blocked one judges its photos anew; *retrain* answers
+    where it asks whether the set may be worse than the last good version's."""
     with cx.db.transaction() as tx:
-        return _detail(tx, who, commands.retry_training(tx, who, training_id))
+        again = commands.retry_training(tx, who, training_id, retrain=retrain)
+        return _detail(tx, who, again)
 
 
 @router.get("/{training_id}/events", responses=documented(404))

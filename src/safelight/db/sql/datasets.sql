@@ -29,3 +29,15 @@ WHERE d.id = %(id)s AND s.owner_id = %(owner_id)s;
 -- The datasets of a subject, newest first.
 SELECT d.* FROM datasets d JOIN subjects s ON s.id = d.subject_id
 WHERE d.subject_id = %(subject_id)s AND s.owner_id = %(owner_id)s ORDER BY d.number DESC;
+
+-- name: last_good
+-- The dataset of the subject's last good version: the active one, else the newest that was not rejected.
+SELECT v.number AS version, d.number AS dataset, d.id AS dataset_id, t.steps, d.manifest, d.report
+FROM versions v JOIN trainings t ON t.id = v.training_id JOIN datasets d ON d.id = t.dataset_id
+WHERE v.subject_id = %(subject_id)s AND v.rejected_at IS NULL
+ORDER BY v.state = 'active' DESC, v.number DESC LIMIT 1;
+
+-- name: photos_of_dataset
+-- The photos a dataset was built of, removed ones among them.
+SELECT p.* FROM dataset_photos dp JOIN photos p ON p.id = dp.photo_id
+WHERE dp.dataset_id = %(dataset_id)s ORDER BY p.id;

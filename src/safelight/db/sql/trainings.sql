@@ -1,9 +1,9 @@
 -- name: insert_training
 -- A training is asked for. Call it with the subject locked; one may be open a subject.
 WITH made AS (
-    INSERT INTO trainings (id, owner_id, subject_id, number, profile, profile_sha256, overrides, trainer)
+    INSERT INTO trainings (id, owner_id, subject_id, number, profile, profile_sha256, overrides, trainer, retrain)
     SELECT %(id)s, %(owner_id)s, %(subject_id)s,
-           coalesce(max(number), 0) + 1, %(profile)s, %(profile_sha256)s, %(overrides)s, %(trainer)s
+           coalesce(max(number), 0) + 1, %(profile)s, %(profile_sha256)s, %(overrides)s, %(trainer)s, %(retrain)s
     FROM trainings WHERE subject_id = %(subject_id)s
     RETURNING *
 ), event AS (
@@ -119,3 +119,7 @@ SELECT course FROM trainings WHERE id = %(id)s;
 UPDATE trainings SET course = %(course)s, images = coalesce(%(images)s, images),
                      step = coalesce(%(step)s, step), loss = coalesce(%(loss)s, loss)
 WHERE id = %(id)s;
+
+-- name: set_retrain
+-- What a person answered to the guard. The job's retry is the event, and says so.
+UPDATE trainings SET retrain = %(retrain)s WHERE id = %(id)s AND state = 'blocked';

@@ -9,6 +9,7 @@ from uuid import UUID
 from safelight.db import jobs, subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
+from safelight.domain.gates import ANSWERS
 from safelight.domain.nouns import Subject, Training
 from safelight.domain.plans import training_input
 from safelight.domain.profiles import DEFAULT, get_profile
@@ -27,8 +28,12 @@ def start_training(
     *,
     profile: str = DEFAULT_PROFILE,
     overrides: Mapping[str, Any] | None = None,
+    retrain: str | None = None,
 ) -> Training:
     """Train the subject on the photos it has.
+
+    *retrain*: what follows where the set is worse than the last good version's (K21): `smaller`
+    takes it as it is, `union` adds that version's photos, None asks.
 
     Everything that can be refused before any work is: an unknown profile or trainer input, consent
     that is not on record, no photos at all, a training that is open already.
@@ -36,6 +41,7 @@ def start_training(
     Raises:
         NotFound, Invalid, ConsentMissing, Conflict: as said.
     """
+    check_answer(retrain)
     subject = _locked(tx, actor, subject_id)
     chosen = get_profile(profile)
     photos = subjects.photos_to_train_on(tx, subject_id)
@@ -73,10 +79,20 @@ def start_training(
         profile_sha256=chosen.sha256,
         overrides=overrides or {},
         trainer=chosen.trainer,
+        retrain=retrain,
         actor=actor.name,
     )
     paid.follow(tx, training, Kind.INSPECT_PHOTOS, actor.name)
     return training
+
+
+def check_answer(retrain: str | None) -> None:
+    """Refuse an answer to the retrain guard that is none."""
+    if retrain is not None and retrain not in ANSWERS:
+        raise Invalid(
+            f"A retrain is answered with {' or '.join(ANSWERS)}; not {retrain!r}.",
+            hint="`smaller`: the set is meant as it is; `union`: the last good set's photos are added.",
+        )
 
 
 def get_training(tx: Tx, actor: Actor, training_id: UUID) -> Training:
@@ -128,12 +144,24 @@ def cancel_training(
     return get_training(tx, actor, training_id)
 
 
-def retry_training(tx: Tx, actor: Actor, training_id: UUID, *, reason: str = "retried") -> Training:
+def retry_training(
+    tx: Tx,
+    actor: Actor,
+    training_id: UUID,
+    *,
+    reason: str = "retried",
+    retrain: str | None = None,
+) -> Training:
     """Take up a training that stands still: its parked jobs are due again.
 
-    A blocked one has its photos inspected and judged anew, so add or remove photos first.
+    A blocked one has its photos inspected and judged anew, so add or remove photos first, or answer
+    with *retrain* (as for `start_training`) where it asks.
     """
+    check_answer(retrain)
     training = get_training(tx, actor, training_id)
+    if retrain is not None:
+        trainings.set_retrain(tx, training_id, retrain)
+        reason = f"{reason}: retrain with {retrain}"
     parked = [job for job in jobs.open_of(tx, training_id) if job.state == "parked"]
     for job in parked:
         jobs.retry(tx, job.id, actor=actor.name, reason=reason)

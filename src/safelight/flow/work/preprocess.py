@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from safelight.db import subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
-from safelight.domain.findings import Finding
 from safelight.domain.gates import Gates
-from safelight.domain.nouns import Job, Photo, Subject
+from safelight.domain.nouns import Job, Subject
 from safelight.domain.outcome import Done, Outcome, Park
-from safelight.domain.photos import PhotoFacts
 from safelight.domain.plans import training_input
 from safelight.domain.profiles import Profile
 from safelight.domain.queues import Kind
-from safelight.domain.states import PhotoState, TrainingState
-from safelight.flow import paid, used
+from safelight.domain.states import TrainingState
+from safelight.flow import paid, sets, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import cancel_open_training, folder, training_of
 from safelight.stages import building, preprocess
 from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Pulse
-
-
-def ref(photo: Photo) -> PhotoRef:
-    """The photo as the stage takes it."""
-    return PhotoRef(
-        id=str(photo.id),
-        name=photo.name,
-        key=photo.key,
-        bytes=photo.bytes,
-        facts=PhotoFacts.from_dict(photo.facts) if photo.facts else None,
-        findings=tuple(Finding.from_dict(f) for f in photo.findings),
-        caption=photo.caption,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +38,11 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
         trainings.move(tx, training.id, state, TrainingState.PREPARING, actor=cx.worker)
     elif state is not TrainingState.PREPARING:
         return Done(f"the training is {state}")
-    photos = subjects.photos_to_train_on(tx, training.subject_id)
+    photos = sets.photos_for(tx, training.subject_id, training.retrain)
     gates = used.profile_of(tx, training.profile).gates
     subject = subjects.get(tx, training.subject_id, training.owner_id)
     kind = subject.kind if subject else "person"
-    return _Inspect(tuple(ref(photo) for photo in photos), gates, kind)
+    return _Inspect(tuple(sets.ref_of(photo) for photo in photos), gates, kind)
 
 
 def _do_inspect(
@@ -79,40 +62,11 @@ def _settle_inspect(
     cx: Context,
 ) -> Outcome:
     training = training_of(tx, job)
-    record(tx, training.subject_id, training.owner_id, result, cx.worker)
+    subject = subjects.get(tx, training.subject_id, training.owner_id)
+    sets.record(tx, subject, result, actor=cx.worker)
     paid.follow(tx, training, Kind.BUILD_DATASET, cx.worker)
     accepted = sum(photo.accepted for photo in result)
     return Done(f"{accepted} of {len(result)} photos can be used")
-
-
-def record(
-    tx: Tx,
-    subject_id: UUID,
-    owner_id: UUID,
-    result: Sequence[preprocess.InspectedPhoto],
-    actor: str,
-) -> None:
-    """Write what was found of each photo."""
-    keeps = _keeps_identity(tx, subject_id, owner_id)
-    for photo in result:
-        facts = photo.facts
-        if facts is not None and facts.measured is not None and not keeps:
-            facts = replace(facts, measured=facts.measured.without_identity())
-        subjects.record_inspection(
-            tx,
-            UUID(photo.id),
-            state=PhotoState.ACCEPTED if photo.accepted else PhotoState.REJECTED,
-            facts=facts.to_dict() if facts else None,
-            findings=[finding.to_dict() for finding in photo.findings],
-            sha256=facts.sha256 if facts else None,
-            actor=actor,
-        )
-
-
-def _keeps_identity(tx: Tx, subject_id: UUID, owner_id: UUID) -> bool:
-    """Identity vectors are biometric data: kept with consent on record, or of a made-up character."""
-    subject = subjects.get(tx, subject_id, owner_id)
-    return subject is not None and (subject.kind == "character" or subject.consented_at is not None)
 
 
 INSPECT = Work(_begin_inspect, _do_inspect, _settle_inspect, cancel_open_training)
@@ -139,15 +93,17 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
     if subject is None:
         raise NotFound(f"There is no subject {training.subject_id}.")
     profile = used.profile_of(tx, training.profile)
-    photos = subjects.photos_to_train_on(tx, subject.id)
+    photos = sets.photos_for(tx, subject.id, training.retrain)
     order = building.BuildOrder(
         number=subjects.next_dataset_number(tx, subject.id),
         profile=profile,
         prefix=f"datasets/{subject.id}/{training.id}",
         trigger=subject.trigger_word,
         kind=subject.kind,
-        photos=tuple(ref(photo) for photo in photos),
+        photos=tuple(sets.ref_of(photo) for photo in photos),
         overrides=training.overrides,
+        before=sets.last_good_of(tx, subject.id),
+        answer=training.retrain,
     )
     return _Build(order, profile, subject, training.overrides)
 

@@ -15,11 +15,10 @@ from safelight.domain.nouns import Job
 from safelight.domain.operations import CampaignItem
 from safelight.domain.outcome import Done, Outcome, Wait
 from safelight.domain.states import PhotoState
-from safelight.flow import used
+from safelight.flow import sets, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import folder, target
-from safelight.flow.work.preprocess import record, ref
 from safelight.stages import preprocess
 from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Pulse
@@ -43,7 +42,7 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
     subject = subjects.get(tx, target(job), job.owner_id) if job.owner_id else None
     return _Anew(
         item,
-        tuple(ref(photo) for photo in photos),
+        tuple(sets.ref_of(photo) for photo in photos),
         {photo.id: photo.state for photo in photos},
         used.profile_of(tx, profile).gates,
         subject.kind if subject else "person",
@@ -65,7 +64,8 @@ def _settle(
     cx: Context,
 ) -> Outcome:
     assert job.owner_id is not None  # the campaign's
-    record(tx, target(job), job.owner_id, result, cx.worker)
+    subject = subjects.get(tx, target(job), job.owner_id)
+    sets.record(tx, subject, result, actor=cx.worker)
     accepted = sum(photo.accepted for photo in result)
     other = sum(
         order.before[UUID(photo.id)]

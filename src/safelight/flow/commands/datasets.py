@@ -1,0 +1,90 @@
+"""A subject's set: looked at again, and reported on as it would be trained now."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from safelight.db import subjects
+from safelight.db.transaction import Database, Tx
+from safelight.domain.nouns import Photo
+from safelight.domain.profiles import DEFAULT, get_profile
+from safelight.flow import sets
+from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import get_subject
+from safelight.flow.commands.trainings import check_answer
+from safelight.stages.preprocess import inspect_photos
+from safelight.stages.tools import Eye, Pulse, Store
+
+
+def report(
+    tx: Tx,
+    actor: Actor,
+    subject_id: UUID,
+    *,
+    profile: str = DEFAULT,
+    retrain: str | None = None,
+) -> tuple[dict[str, Any], list[Photo]]:
+    """The report on the subject's set under *profile*, by what is on record of its photos, and them.
+
+    Photos that were never inspected are told as such; `reinspect` looks at them.
+
+    Raises:
+        NotFound, Invalid: no such subject, profile or answer.
+    """
+    check_answer(retrain)
+    subject = get_subject(tx, actor, subject_id)
+    found, photos = sets.report_on(tx, subject, get_profile(profile), answer=retrain)
+    return found, list(photos)
+
+
+def reinspect(
+    db: Database,
+    store: Store,
+    eye: Eye,
+    actor: Actor,
+    subject_id: UUID,
+    *,
+    profile: str = DEFAULT,
+    pulse: Pulse | None = None,
+) -> dict[str, int]:
+    """Judge every photo of the subject anew under *profile*, and look again at those that need it:
+    never inspected, never measured, or measured by another version of the eye.
+
+    How many photos there are, were looked at, and changed between usable and not.
+    """
+    gates = get_profile(profile).gates
+    with db.transaction() as tx:
+        subject = get_subject(tx, actor, subject_id)
+        photos = subjects.photos_to_train_on(tx, subject_id)
+    refs = [sets.ref_of(photo) for photo in photos]
+    blind = [
+        ref.facts is None or (ref.facts.decodable and ref.facts.measured is None) for ref in refs
+    ]
+    refs = [
+        replace(ref, facts=None) if again else ref for ref, again in zip(refs, blind, strict=True)
+    ]
+    with tempfile.TemporaryDirectory() as work:
+        found = inspect_photos(
+            refs, gates, store, eye, pulse or _NoPulse(), Path(work), kind=subject.kind
+        )
+    with db.transaction() as tx:
+        sets.record(tx, subject, found, actor=actor.name)
+    before = {ref.id: ref.facts for ref in refs}
+    states = {str(photo.id): photo.state for photo in photos}
+    turned = {("accepted", False), ("rejected", True)}
+    return {
+        "photos": len(found),
+        "looked_at": sum(item.facts is not before[item.id] for item in found),
+        "changed": sum((states[item.id], item.accepted) in turned for item in found),
+    }
+
+
+class _NoPulse:
+    """A person waits for it: nobody else has a claim on the work."""
+
+    def check(self) -> None:
+        return None

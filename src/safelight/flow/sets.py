@@ -1,0 +1,127 @@
+"""A subject's set as the rows tell it: its photos, the last good version's set, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from safelight.db import subjects
+from safelight.db.transaction import Tx
+from safelight.domain.captions import caption_for
+from safelight.domain.findings import Finding
+from safelight.domain.members import PhotoForSet
+from safelight.domain.nouns import Photo, Subject
+from safelight.domain.photos import PhotoFacts
+from safelight.domain.profiles import Profile
+from safelight.domain.report import exposures_of, report_of
+from safelight.domain.retrain import LastGood
+from safelight.domain.sets import judge_set
+from safelight.domain.states import PhotoState
+from safelight.stages.preprocess import InspectedPhoto
+from safelight.stages.refs import PhotoRef
+
+
+def member_of(photo: Photo) -> PhotoForSet:
+    """A photo's row as a member of a set. What its facts tell is judged anew."""
+    facts = PhotoFacts.from_dict(photo.facts) if photo.facts else None
+    told = () if facts else tuple(Finding.from_dict(item) for item in photo.findings)
+    return PhotoForSet(str(photo.id), photo.name, facts, told, photo.caption)
+
+
+def ref_of(photo: Photo) -> PhotoRef:
+    """A photo's row as the stages are told of it."""
+    return PhotoRef(
+        id=str(photo.id),
+        name=photo.name,
+        key=photo.key,
+        bytes=photo.bytes,
+        facts=PhotoFacts.from_dict(photo.facts) if photo.facts else None,
+        findings=tuple(Finding.from_dict(item) for item in photo.findings),
+        caption=photo.caption,
+    )
+
+
+def record(
+    tx: Tx, subject: Subject | None, inspected: Iterable[InspectedPhoto], *, actor: str
+) -> None:
+    """Put on record what was found of each photo.
+
+    Identity vectors are biometric data: kept with consent on record, or of a made-up character.
+    """
+    keeps = subject is not None and (
+        subject.kind == "character" or subject.consented_at is not None
+    )
+    for photo in inspected:
+        facts = photo.facts
+        if facts is not None and facts.measured is not None and not keeps:
+            facts = replace(facts, measured=facts.measured.without_identity())
+        subjects.record_inspection(
+            tx,
+            UUID(photo.id),
+            state=PhotoState.ACCEPTED if photo.accepted else PhotoState.REJECTED,
+            facts=facts.to_dict() if facts else None,
+            findings=[finding.to_dict() for finding in photo.findings],
+            sha256=facts.sha256 if facts else None,
+            actor=actor,
+        )
+
+
+def last_good_of(tx: Tx, subject_id: UUID) -> LastGood | None:
+    """The set of the subject's last good version; None without one, or where its facts are gone."""
+    row = subjects.last_good(tx, subject_id)
+    if row is None:
+        return None
+    photos = subjects.photos_of_dataset(tx, row["dataset_id"])
+    files = len(row["manifest"].get("photos", ()))
+    return LastGood(
+        version=row["version"],
+        dataset=row["dataset"],
+        photos=tuple(member_of(photo) for photo in photos if photo.facts),
+        exposures=round(row["steps"] / files, 1) if row["steps"] and files else None,
+    )
+
+
+def photos_for(tx: Tx, subject_id: UUID, answer: str | None) -> list[Photo]:
+    """The photos to train on; with the answer `union` those of the last good set as well."""
+    photos = subjects.photos_to_train_on(tx, subject_id)
+    row = subjects.last_good(tx, subject_id) if answer == "union" else None
+    if row is None:
+        return photos
+    there = {photo.id for photo in photos}
+    old = [p for p in subjects.photos_of_dataset(tx, row["dataset_id"]) if p.id not in there]
+    return sorted([*photos, *old], key=lambda photo: photo.id)
+
+
+def report_on(
+    tx: Tx,
+    subject: Subject,
+    profile: Profile,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    answer: str | None = None,
+) -> tuple[dict[str, Any], Sequence[Photo]]:
+    """The report on the subject's set as it would be trained now, by what is on record of its photos.
+
+    Nothing is fetched and nothing is changed.
+    """
+    photos = photos_for(tx, subject.id, answer)
+    members = [member_of(photo) for photo in photos]
+    judged = judge_set(
+        members,
+        profile.gates,
+        kind=subject.kind,
+        exposures=exposures_of(profile, overrides),
+        before=last_good_of(tx, subject.id),
+        answer=answer,
+        trigger=subject.trigger_word,
+    )
+    captions = {
+        member.id: caption_for(
+            subject.trigger_word, subject.kind, member.caption, member.facts.measured
+        )
+        for member in members
+        if member.facts
+    }
+    return report_of(judged, members, profile, captions=captions), photos

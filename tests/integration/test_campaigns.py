@@ -43,8 +43,8 @@ from tests.support.pipeline import (
     ScriptedProvider,
     actor,
     drain,
-    due,
     hurry,
+    only,
     row,
     subject_with_photos,
 )
@@ -115,13 +115,7 @@ def now(cx: Context, who: Actor, campaign: Campaign) -> Report:
 def turns(cx: Context) -> None:
     """What the campaign does until it waits: its own job, and nothing of the trainings'."""
     hurry(cx, kinds=["run_campaign"])
-    for _ in range(100):
-        todo = [job for job in due(cx) if job.kind in (Kind.RUN_CAMPAIGN, Kind.REINSPECT)]
-        if not todo:
-            return
-        for job in todo:
-            perform(job.id, job.queue, WORKS, cx)
-    raise AssertionError("it goes round")
+    only(cx, Kind.RUN_CAMPAIGN, Kind.REINSPECT)
 
 
 def end_trainings(cx: Context, *, cost: int, state: str = "succeeded") -> int:
@@ -283,35 +277,37 @@ def add_up(end: Report, cx: Context, each: int) -> None:
 def _purge(cx: Context) -> None:
     for _ in range(60):
         hurry(cx, kinds=["purge_temporary"])
-        todo = [job for job in due(cx) if job.kind == Kind.PURGE_TEMPORARY]
-        if not todo:
-            return
-        perform(todo[0].id, Queue.CLEANUP, WORKS, cx)
+        only(cx, Kind.PURGE_TEMPORARY)
+
+
+def _next(cx: Context, campaign: Campaign) -> bool:
+    """The campaign's job is the next one its queue takes; False: there is none."""
+    with cx.db.transaction() as tx:
+        found = tx.rows(
+            "UPDATE jobs SET turn = 'epoch', due_at = now() WHERE state = 'ready' AND target_id = %(id)s "
+            "RETURNING id",
+            {"id": campaign.id},
+        )
+    return bool(found)
 
 
 def _die_in_a_turn(cx: Context, campaign: Campaign) -> None:
     """A worker claims the job, does its turn, and dies before the commit."""
-    hurry(cx, kinds=["run_campaign"])
-    with cx.db.transaction() as tx:
-        (job,) = jobs.find(tx, target_id=campaign.id, state="ready", limit=1) or [None]
-    if job is None:
+    if not _next(cx, campaign):
         return
     with pytest.raises(KeyboardInterrupt), cx.db.transaction() as tx:
-        claimed = jobs.claim(tx, job.id, Queue.CLEANUP, "doomed")
-        assert claimed is not None
+        (claimed,) = jobs.claim(tx, Queue.CLEANUP, "doomed")
+        assert claimed.target_id == campaign.id
         WORKS[Kind.RUN_CAMPAIGN].begin(tx, claimed, cx)
         raise KeyboardInterrupt
 
 
 def _four_at_once(cx: Context, campaign: Campaign) -> None:
-    """The same hint, four times, to four workers."""
-    hurry(cx, kinds=["run_campaign"])
-    with cx.db.transaction() as tx:
-        found = jobs.find(tx, target_id=campaign.id, state="ready", limit=1)
-    if not found:
+    """Four workers look into the queue at once."""
+    if not _next(cx, campaign):
         return
     threads = [
-        threading.Thread(target=perform, args=(found[0].id, Queue.CLEANUP, WORKS, cx))
+        threading.Thread(target=perform, args=(Queue.CLEANUP, WORKS, cx), kwargs={"seconds": 0})
         for _ in range(4)
     ]
     for thread in threads:

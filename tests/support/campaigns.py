@@ -15,7 +15,7 @@ WITH subject AS (
     INSERT INTO datasets (id, subject_id, number, profile, key, bytes, sha256, manifest_key,
                           manifest, report, photos)
     SELECT gen_random_uuid(), %(id)s, n, 'p', 'datasets/' || %(id)s || '/' || n || '.zip', 1,
-           repeat('c', 64),
+           encode(sha256((%(id)s || n::text)::bytea), 'hex'),
            'datasets/' || %(id)s || '/' || n || '.json', '{}', '{}', 15
     FROM generate_series(1, %(versions)s) n RETURNING id, number
 ), training AS (
@@ -31,8 +31,9 @@ WITH subject AS (
                           activated_at, approved_at, approved_by, approved_why)
     SELECT gen_random_uuid(), %(owner)s, %(id)s, t.id, t.number,
            CASE WHEN t.number = %(versions)s THEN 'active' ELSE 'candidate' END::version_state, 'tok',
-           'weights/' || %(id)s || '/' || t.number, 10, repeat('a', 64), 16, 4, 'emulated/x',
-           repeat('b', 60) || lpad(t.number::text, 4, '0'), now(), now(), 'x', 'x'
+           'weights/' || %(id)s || '/' || t.number, 10,
+           encode(sha256(t.id::text::bytea), 'hex'), 16, 4, 'emulated/x',
+           encode(sha256(('v' || t.id)::bytea), 'hex'), now(), now(), 'x', 'x'
     FROM training t RETURNING id, number
 ), drawing AS (
     INSERT INTO generations (id, owner_id, subject_id, version_id, purpose, state, prompt, input,
@@ -52,7 +53,8 @@ WITH job AS (
 ), dataset AS (
     INSERT INTO datasets (id, subject_id, number, profile, key, bytes, sha256, manifest_key,
                           manifest, report, photos)
-    SELECT gen_random_uuid(), subject_id, 100 + number, profile, 'new/' || id, 1, repeat('c', 64),
+    SELECT gen_random_uuid(), subject_id, 100 + number, profile, 'new/' || id, 1,
+           encode(sha256(id::text::bytea), 'hex'),
            'new/m' || id, '{}', '{}', 15 FROM trainings WHERE state = 'queued' AND number < 99
     RETURNING id, subject_id
 )

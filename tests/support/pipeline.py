@@ -22,6 +22,7 @@ from safelight.domain.provider import (
     Submission,
     VersionPage,
 )
+from safelight.domain.queues import Queue
 from safelight.domain.stored import StoredObject
 from safelight.domain.trainer_inputs import TRAINER
 from safelight.flow.commands import Actor
@@ -86,6 +87,22 @@ def turn(cx: Context, kind: str) -> None:
     for job in due(cx):
         if job.kind == kind:
             perform(job.queue, WORKS, cx, seconds=0)
+
+
+def only(cx: Context, *kinds: str, rounds: int = 100) -> None:
+    """Perform what is due of these kinds, and what of these kinds follows, and nothing else."""
+    for _ in range(rounds):
+        with cx.db.transaction() as tx:
+            todo = tx.rows(
+                "UPDATE jobs SET turn = 'epoch' WHERE state = 'ready' AND due_at <= now() "
+                "AND kind = ANY(%(kinds)s) RETURNING queue",
+                {"kinds": [str(kind) for kind in kinds]},
+            )
+        if not todo:
+            return
+        for row in todo:
+            perform(Queue(row["queue"]), WORKS, cx, seconds=0)
+    raise AssertionError(f"{kinds} still due after {rounds} rounds")
 
 
 def subject_with_photos(

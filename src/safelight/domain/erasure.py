@@ -23,8 +23,8 @@ Json = dict[str, Any]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOT_OBJECTS = frozenset({"unique_key", "public_key"})
-_OF_THEIR_OWN = {"versions": "weights_sha256", "datasets": "sha256", "images": "sha256"}
-"""Hashes of what no other subject can have: two subjects may well share a photo's bytes, never these."""
+_OF_THEIR_OWN = {"versions": "weights_sha256", "datasets": "sha256"}
+"""Hashes of what no other subject can have: photos, and images that came out black, may be shared."""
 _ROOTS = ("photos", "datasets", "weights")
 """Where objects lie under the subject's id."""
 

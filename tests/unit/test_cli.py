@@ -66,6 +66,12 @@ def test_every_command_explains_itself(command: str) -> None:
     assert len(shown.output) > 300
 
 
+@pytest.mark.parametrize("verb", ["plan", "start", "show", "pause", "resume", "stop", "list"])
+def test_every_verb_of_a_campaign_explains_itself(verb: str) -> None:
+    shown = runner.invoke(app, ["campaign", verb, "--help"])
+    assert (shown.exit_code, len(shown.output) > 300) == (0, True)
+
+
 def test_where_nothing_runs_a_command_says_how_to_start_it(tmp_path: Path) -> None:
     done = run("status", home=tmp_path)
     assert done.returncode == 1

@@ -57,6 +57,15 @@ def test_a_model_goes_only_if_it_bears_the_name_of_who_is_erased() -> None:
     assert (found.trainings, found.spent_micro_usd) == (("r1",), 7)
 
 
+def test_a_version_that_was_imported_is_not_ours_to_delete_at_the_provider() -> None:
+    row = {"provider_model": "them/x", "provider_version": "e" * 64, "origin": "imported"}
+    found = plan(("versions", row))
+    assert (found.versions, found.models_kept, found.elsewhere) == ((), (), 1)
+    checks = Checks(store={"found": 0}, provider={"versions_found": 0}, tables={})
+    said = statement_of({}, found, checks, finished_at="")
+    assert "trained elsewhere" in said["beyond_reach"][-1]
+
+
 def test_a_plan_is_kept_as_json_and_comes_back_the_same() -> None:
     found = plan(("trainings", {"output": {"version": "a/b:cd"}, "id": str(uuid4())}))
     assert Plan.from_dict(found.to_dict()) == found

@@ -9,6 +9,7 @@ import typer
 from safelight import config
 from safelight.cli import (
     auditing,
+    campaigns,
     cleaning,
     comparing,
     costs,
@@ -53,6 +54,7 @@ for module in (
     profiles,
     operating,
     erasing,
+    campaigns,
     weights,
     cleaning,
     keeping,

@@ -39,6 +39,10 @@ BEYOND_REACH = (
         "weights and predictions, but no training's record."
     ),
 )
+NOT_OURS = (
+    "{n} version(s) that were trained elsewhere and imported: their copies at the provider belong to "
+    "whoever trained them."
+)
 NOT_FOUND_THERE = (
     "{n} paid request(s) whose reply was lost and which the provider's list did not show: if one was "
     "accepted all the same, its run is known to nobody here."
@@ -65,6 +69,8 @@ class Plan:
     words: tuple[str, ...] = ()
     """Looked for as whole words: ids, hashes."""
     spent_micro_usd: int = 0
+    elsewhere: int = 0
+    """Versions that were imported: their copies at the provider are not ours to delete."""
     stopped: Json = field(default_factory=dict)
     rows: Json = field(default_factory=dict)
     """How many were deleted, by table."""
@@ -115,6 +121,7 @@ def plan_of(
         words=tuple(sorted(found.words - {own})),
         spent_micro_usd=found.spent,
         stopped=stopped,
+        elsewhere=found.elsewhere,
     )
 
 
@@ -132,6 +139,7 @@ class _Found:
         self.words: set[str] = set()
         self.generations: set[str] = set()
         self.spent = 0
+        self.elsewhere = 0
 
     def take(self, relation: str, content: Json) -> None:
         """One row."""
@@ -149,9 +157,12 @@ class _Found:
         if relation in ("trainings", "generations"):
             self.run(relation, content)
         if content.get("provider_version") and content.get("provider_model"):
-            self.versions.add((content["provider_model"], content["provider_version"]))
-            self.models.add(content["provider_model"])
             self.words.add(content["provider_version"])
+            if content.get("origin") == "imported":
+                self.elsewhere += 1
+            else:
+                self.versions.add((content["provider_model"], content["provider_version"]))
+                self.models.add(content["provider_model"])
 
     def run(self, relation: str, content: Json) -> None:
         """A paid run: what it cost, what it made, and where."""
@@ -217,6 +228,8 @@ def statement_of(about: Json, plan: Plan, checks: Checks, *, finished_at: str) -
     beyond = list(BEYOND_REACH)
     if lost := plan.stopped.get("not_found", 0):
         beyond.append(NOT_FOUND_THERE.format(n=lost))
+    if plan.elsewhere:
+        beyond.append(NOT_OURS.format(n=plan.elsewhere))
     rows = dict(plan.rows)
     for table, n in checks.removed.items():
         rows[table] = rows.get(table, 0) + n

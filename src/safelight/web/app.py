@@ -15,6 +15,7 @@ from safelight.config import Settings
 from safelight.flow.context import Context
 from safelight.web import (
     audits,
+    campaigns,
     drawing,
     erasures,
     generations,
@@ -59,6 +60,7 @@ TAGS = [
     {"name": "trainings", "description": "From the photos to a version."},
     {"name": "versions", "description": "Trained, stored and verified LoRAs."},
     {"name": "generations", "description": "Images drawn with a version."},
+    {"name": "campaigns", "description": "One operation over many subjects, counted and bounded."},
     {"name": "erasures", "description": "What is gone for good, and the statement that proves it."},
     {"name": "jobs", "description": "The work behind it, and where it stands still."},
     {"name": "profiles", "description": "How subjects are judged, trained and previewed."},
@@ -97,6 +99,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
     for part in (
         subjects,
         erasures,
+        campaigns,
         audits,
         photos,
         trainings,

@@ -26,6 +26,7 @@ from safelight.domain.profiles import DEFAULT, get_profile
 from safelight.domain.queues import Kind
 from safelight.domain.states import CampaignState
 from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import KINDS
 
 MAX_AT_ONCE = 500
 
@@ -76,6 +77,8 @@ def plan_campaign(
             f"first_batch is 0 or more and at_once 1 to {MAX_AT_ONCE}; "
             f"{first_batch} and {at_once} were given."
         )
+    if selection.kind is not None and selection.kind not in KINDS:
+        raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {selection.kind!r}.")
     of = CampaignKind(kind)
     chosen = None if of is CampaignKind.PURGE else get_profile(profile or DEFAULT)
     if subject_ids is not None:

@@ -113,6 +113,23 @@ class Producer:
         with self._asking() as (tx, actor):
             return version_commands.activate_version(tx, actor, version_id)
 
+    def approve_version(self, version_id: UUID, *, reason: str, activate: bool = True) -> Version:
+        """It may draw for users, and (unless *activate* is false) draws from now on."""
+        with self._asking() as (tx, actor):
+            return version_commands.approve_version(
+                tx, actor, version_id, reason=reason, activate=activate
+            )
+
+    def reject_version(self, version_id: UUID, *, reason: str) -> Version:
+        """It may not draw for users."""
+        with self._asking() as (tx, actor):
+            return version_commands.reject_version(tx, actor, version_id, reason=reason)
+
+    def roll_back(self, subject_id: UUID, *, reason: str) -> Version:
+        """Go back to the version that drew before, which is returned."""
+        with self._asking() as (tx, actor):
+            return version_commands.roll_back(tx, actor, subject_id, reason=reason)[0]
+
     def request_generation(
         self,
         prompt: str,

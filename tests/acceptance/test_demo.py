@@ -35,6 +35,7 @@ def test_the_demo_ends_with_a_version_and_previews_and_runs_again_within_a_minut
     assert first.returncode == 0, first.stderr[-2000:]
     assert "EMULATED" in first.stdout
     assert "version       1 (active)" in first.stdout
+    assert "links verified, photos to approver" in first.stdout, "nothing broken, nothing missing"
     with safe_open(home / "demo" / "lora.safetensors", framework="numpy") as weights:
         names = list(weights.keys())
         assert weights.get_tensor(names[0]).shape[0] == 16

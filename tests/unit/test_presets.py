@@ -113,6 +113,13 @@ def test_what_the_drawing_model_does_not_take_is_an_error_that_names_it(
         draw_inputs.check(input, None)
 
 
+def test_what_only_the_profile_set_is_left_out_where_the_model_has_no_such_input() -> None:
+    known = {"prompt": {"type": "string"}, "guidance_scale": {"type": "number"}}
+    assert draw_inputs.taken({"guidance_scale": 2.5, "model": "dev"}, known) == {
+        "guidance_scale": 2.5
+    }
+
+
 def test_the_versions_own_schema_goes_before_the_bundled_copy() -> None:
     draw_inputs.check({"lora_scale": 2.5}, {"lora_scale": {"type": "number", "maximum": 3}})
     draw_inputs.check({"seed": None}, {})

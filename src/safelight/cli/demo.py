@@ -16,6 +16,7 @@ from safelight.cli.training import photos_in, start_or_join, upload
 from safelight.domain.errors import SafelightError
 
 if TYPE_CHECKING:
+    from safelight.domain.nouns import Version
     from safelight.flow.context import Context
 
 SUBJECT = "Demo"
@@ -53,6 +54,17 @@ def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
     finally:
         with err.status("Stopping ..."):
             running.__exit__(None, None, None)
+
+
+def _audited(cx: Context, version: Version) -> str:
+    """What the audit says of the version: every object it stands on is read and hashed."""
+    from safelight.flow.audit import audit_subject
+    from safelight.flow.commands import Actor
+
+    audit = audit_subject(cx, Actor(version.owner_id, "demo"), version.subject_id)
+    one = next(one for one in audit.versions if one.row["version_id"] == version.id)
+    odd = [f"{link.name} {link.state}: {link.says}" for link in one.links if link.state != "ok"]
+    return f"Audit: {'; '.join(odd) or f'all {len(one.links)} links verified, photos to approver'}"
 
 
 def _parts(env: dict[str, str]) -> list[str]:
@@ -127,6 +139,7 @@ def _show(
     out.print(summary(sight))
     out.print(f"\nWeights open with safetensors: {tensors} tensors in {weights}", soft_wrap=True)
     out.print(f"Previews: {sheet}", soft_wrap=True)
+    out.print(_audited(cx, version), soft_wrap=True, markup=False)
     if emulated(env):
         out.print(
             "[yellow]EMULATED:[/] Replicate was played by an emulator on this machine. No model was "
@@ -138,6 +151,10 @@ def _show(
     for command, why in (
         ("safelight up", "keep everything running (in another terminal)"),
         ("safelight versions", "what there is, and which version draws"),
+        (
+            f"safelight audit {SUBJECT}",
+            "each version back to its photos, and what was changed since",
+        ),
         (f'safelight generate {SUBJECT} "waving from a boat"', "draw with it"),
         ("safelight train FOLDER --name NAME", "your own photos"),
         ("safelight jobs", "every queue and what stands still"),

@@ -85,6 +85,12 @@ CALLED: Mapping[str, str] = MappingProxyType(
 """What those who ask call some of the inputs."""
 
 
+def taken(input: Mapping[str, Any], inputs: Inputs | None) -> dict[str, Any]:
+    """What of *input* the drawing model has a name for: for what a profile sets and nobody asked for."""
+    known = inputs or BUNDLED
+    return {name: value for name, value in input.items() if name in known}
+
+
 def check(
     input: Mapping[str, Any], inputs: Inputs | None, *, called: Mapping[str, str] = CALLED
 ) -> None:

@@ -6,20 +6,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from safelight.db import versions as rows
+from safelight.db.transaction import Tx
 from safelight.domain import nouns
 from safelight.domain.errors import Conflict
 from safelight.domain.states import VersionState
 from safelight.flow.commands import importing
 from safelight.flow.commands import versions as commands
-from safelight.web.access import Cx, Who
+from safelight.web.access import Cx, Who, v1
+from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
-from safelight.web.text import Text
+from safelight.web.text import Object, Text
 
 router = APIRouter(prefix="/v1/versions", tags=["versions"], responses=documented(401, 422, 503))
 
@@ -169,6 +171,41 @@ def reject_version(version_id: UUID, asked: Judgement, cx: Cx, who: Who) -> Vers
     """It may not draw for users. It stays, and may be approved later."""
     with cx.db.transaction() as tx:
         return Version.of(commands.reject_version(tx, who, version_id, reason=asked.reason))
+
+
+class Retrain(Judgement):
+    """A retrain: as the version was trained, but for what is said here."""
+
+    profile: Text | None = None
+    overrides: Object = Field(default_factory=dict, description="Trainer inputs to change.")
+
+
+class Retrained(BaseModel):
+    """The training that was started."""
+
+    training_id: UUID
+    number: int
+    profile: str
+
+
+@router.post(
+    "/{version_id}/retrain",
+    status_code=202,
+    response_model=Retrained,
+    responses=documented(404, 409),
+)
+def retrain(version_id: UUID, asked: Retrain, who: Who, once: Creates) -> Response:
+    """Reject a candidate and train anew, as it was trained but for what you say here.
+
+    Honours `Idempotency-Key`.
+    """
+
+    def make(tx: Tx) -> tuple[BaseModel, str]:
+        made = commands.retrain(tx, who, version_id, **asked.model_dump())
+        shown = Retrained(training_id=made.id, number=made.number, profile=made.profile)
+        return shown, v1("trainings", made.id)
+
+    return once(asked, make, status=202)
 
 
 @router.patch("/{version_id}", responses=documented(404, 409))

@@ -124,7 +124,8 @@ def _drawn(preset: Preset | None, version: Version) -> dict[str, Any]:
 def preset_input(preset: GenerationPreset, version: Version) -> dict[str, Any]:
     """The generator's input as the profile and the version have it, without prompt and seed."""
     guidance = preset.guidance if version.guidance is None else version.guidance
-    return {**preset.as_input(), "lora_scale": version.lora_scale, "guidance_scale": guidance}
+    wanted = {**preset.as_input(), "lora_scale": version.lora_scale, "guidance_scale": guidance}
+    return draw_inputs.taken(wanted, version.draw_inputs)
 
 
 def ask(

@@ -69,7 +69,7 @@ def measured(
         clipped_high=0.01,
         jpeg_quality=92.0,
         recompressed=1.1,
-        smoothing=0.5,
+        smoothing=1.1,
         faces=found,
         people=len(found),
         framing=FRAMINGS[shot % len(FRAMINGS)],

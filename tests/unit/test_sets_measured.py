@@ -284,7 +284,7 @@ def test_plain_backgrounds_throughout_are_a_note_unless_the_profile_wants_a_stud
 
 def test_half_of_the_photos_smoothed_is_mixed_processing() -> None:
     """K8: light may vary, processing may not."""
-    photos = [photo(n, smoothing=0.02 if n % 2 else 0.5) for n in range(16)]
+    photos = [photo(n, smoothing=0.02 if n % 2 else 1.1) for n in range(16)]
     assert one(judge_set(photos, GATES), "mixed-processing").measured == 0.5
 
 

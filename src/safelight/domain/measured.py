@@ -105,8 +105,8 @@ class Measured:
     `motion` or `defocus`, a hint, where the face is blurred. `luma` is the mean brightness, 0 to 1;
     `clipped_low` and `clipped_high` the shares of pixels at either end. `jpeg_quality` 1 to 100 from
     the tables; `recompressed` the steps at the borders of JPEG's blocks against those within (1.0 to
-    1.2 for an original, 1.5 and more where it was saved at 50 before). `smoothing` is the fine detail
-    of the main face's skin against that of its features (low: smoothed), a hint.
+    1.2 for an original, 1.5 and more where it was saved at 50 before). `smoothing` is the finest
+    detail left in the main face's skin against that in its features (about 1; low: smoothed), a hint.
 
     People. `faces` from the largest down, None where no face was looked for; `people` the faces that
     count as persons. `keypoints` are the 33 points of the pose (x, y as shares of the photo, 0 to 1

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(1.0, gt=0, alias="SAFELIGHT_SWEEP_SECONDS")
     lease_seconds: float | None = Field(None, gt=0, alias="SAFELIGHT_LEASE_SECONDS")
     """Overrides the lease of every kind of work; for tests of dead workers."""
+    vanished_seconds: float = Field(1800.0, gt=0, alias="SAFELIGHT_VANISHED_SECONDS")
+    """A run the provider has answered 404 for, so long after it accepted it, is gone
+    (replicate-python #352 saw it after half an hour in the queue)."""
+    provider_timeout_seconds: float = Field(30.0, gt=0, alias="SAFELIGHT_PROVIDER_TIMEOUT_SECONDS")
+    """How long the provider may be silent before an answer is given up."""
     unknown_wait_seconds: float = Field(600.0, gt=0, alias="SAFELIGHT_UNKNOWN_WAIT_SECONDS")
     """How long the provider's list is searched for a request whose reply was lost before the
     training is parked for a person."""

@@ -32,7 +32,9 @@ def open_store(settings: Settings) -> S3Store:
 def open_provider(settings: Settings) -> ReplicateProvider:
     """The trainer and drawer."""
     return ReplicateProvider(
-        settings.replicate_api_token.get_secret_value(), settings.replicate_base_url
+        settings.replicate_api_token.get_secret_value(),
+        settings.replicate_base_url,
+        timeout=settings.provider_timeout_seconds,
     )
 
 

@@ -10,6 +10,7 @@ from safelight import config
 from safelight.cli import (
     auditing,
     campaigns,
+    chaos,
     cleaning,
     comparing,
     costs,
@@ -58,6 +59,7 @@ for module in (
     weights,
     cleaning,
     keeping,
+    chaos,
 ):
     module.add_to(app)
 

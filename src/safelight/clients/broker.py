@@ -109,6 +109,13 @@ class Broker:
         if "socket_timeout" in settings["broker_transport_options"]:
             settings["broker_transport_options"] |= IMPATIENT
         self._app.config_from_object(settings)
+        with self._app.connection_for_write() as connection:
+            # What kombu wraps, and what the transport raises where it does not.
+            self._faults: tuple[type[BaseException], ...] = (
+                *(OperationalError, OSError),
+                *connection.connection_errors,
+                *connection.channel_errors,
+            )
 
     def send(self, hints: Sequence[HintLike]) -> None:
         """Publish hints, as far as their queues do not hold `ENOUGH` that nobody has taken yet.
@@ -130,7 +137,7 @@ class Broker:
                             producer=producer,
                             ignore_result=True,
                         )
-        except (OperationalError, OSError, TimeoutError) as error:
+        except self._faults as error:
             log.warning(
                 "hints.not_sent", count=len(hints), error=f"{type(error).__name__}: {error}"
             )

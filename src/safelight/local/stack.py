@@ -19,11 +19,14 @@ from safelight.local.postgres import Postgres
 from safelight.local.process import LocalError, Service
 from safelight.local.seaweed import REGION, Seaweed, choose_ports
 from safelight.local.state import Held, State, is_held, read_environment
-from safelight.local.supervisor import Supervisor
+from safelight.local.supervisor import Backoff, Supervisor
 from safelight.local.valkey import Valkey
 
 API_PORT = 8700
 """The API's port when it is free and none was asked for."""
+
+BACKOFF = Backoff()
+"""How soon what ended is started again."""
 
 JOIN_SECONDS = 120.0
 """How long to wait for another supervisor on the same folder to become ready."""
@@ -38,6 +41,7 @@ def plan(
     time_scale: float | None = None,
     stream: TextIO | None = None,
     only_servers: bool = False,
+    backoff: Backoff = BACKOFF,
 ) -> Stack:
     """A stack on the state folder `home`, not started yet; nothing is written before it is.
 
@@ -45,7 +49,10 @@ def plan(
     our own processes get (default: `given`), `api_port` the API's port (default: last time's, else
     8700, else a free one), `time_scale` the emulator's, `stream` where the log goes (default:
     standard error). `only_servers` starts stores, broker and emulator and nothing of Safelight's
-    own, for those who run that part by hand. Raises `LocalError` where the variables contradict each other.
+    own, for those who run that part by hand.
+    `backoff`: how soon what ended is started again.
+
+    Raises `LocalError` where the variables contradict each other.
     """
     return Stack(
         State(home),
@@ -55,6 +62,7 @@ def plan(
         time_scale,
         stream or sys.stderr,
         only_servers=only_servers,
+        backoff=backoff,
     )
 
 
@@ -71,6 +79,7 @@ class Stack:
         stream: TextIO,
         *,
         only_servers: bool = False,
+        backoff: Backoff = BACKOFF,
     ) -> None:
         self._state = state
         self._choice = choice
@@ -79,7 +88,14 @@ class Stack:
         self._time_scale = time_scale
         self._stream = stream
         self._only_servers = only_servers
+        self._backoff = backoff
         self._environment: dict[str, str] = {}
+        self._supervisor: Supervisor | None = None
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids of what runs now, by service."""
+        return self._supervisor.pids if self._supervisor else {}
 
     @property
     def embedded(self) -> tuple[Part, ...]:
@@ -126,8 +142,10 @@ class Stack:
             return
         try:
             services, log = self._prepare(quiet=logs == "quiet")
-            supervisor = Supervisor(services, log, hold=[self._state.lock_descriptor])
-            with contextlib.closing(log), supervisor.running(self._publish):
+            self._supervisor = Supervisor(
+                services, log, hold=[self._state.lock_descriptor], backoff=self._backoff
+            )
+            with contextlib.closing(log), self._supervisor.running(self._publish):
                 yield self.environment
         finally:
             self._state.release()

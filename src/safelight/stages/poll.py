@@ -15,9 +15,6 @@ FEW = 8
 """Up to so many in flight are asked for one by one: a get shows the log, a list does not."""
 LOGS_A_TURN = 8
 """Of many in flight, so many a turn are asked for singly, for their logs."""
-VANISHED_SECONDS = 30 * 60
-"""A run the provider has answered 404 for, half an hour after it accepted it, is gone
-(replicate-python #352)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,8 @@ def watch(
     get: Callable[[str], RemoteRun],
     pages: Callable[[str | None], RunPage],
     pulse: Pulse,
+    *,
+    vanished_seconds: float,
 ) -> Watched:
     """Look at all of *in_flight*: singly where they are few, else by pages of a hundred.
 
@@ -61,7 +60,7 @@ def watch(
             _look_through_pages(in_flight, pages, pulse, seen)
         for one in _to_get(in_flight, seen):
             pulse.check()
-            _get_one(one, get, seen)
+            _get_one(one, get, seen, vanished_seconds)
     except Retryable as problem:
         return Watched(tuple(seen.values()), problem)
     return Watched(tuple(seen.values()))
@@ -102,9 +101,14 @@ def _wants_log(run: RemoteRun) -> bool:
     return run.logs is None and run.status is RemoteStatus.PROCESSING
 
 
-def _get_one(one: InFlight, get: Callable[[str], RemoteRun], seen: dict[UUID, Seen]) -> None:
+def _get_one(
+    one: InFlight,
+    get: Callable[[str], RemoteRun],
+    seen: dict[UUID, Seen],
+    vanished_seconds: float,
+) -> None:
     try:
         seen[one.id] = Seen(one.id, get(one.provider_id))
     except NotFound:
-        if one.age_seconds > VANISHED_SECONDS:
+        if one.age_seconds > vanished_seconds:
             seen[one.id] = Seen(one.id, None)

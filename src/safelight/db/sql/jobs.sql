@@ -74,7 +74,8 @@ WITH settled AS (
     RETURNING id, queue, state
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
-    SELECT 'job', id, 'leased', state::text, %(worker)s, jsonb_build_object('reason', %(reason)s::text)
+    SELECT 'job', id, 'leased', state::text, %(worker)s,
+           jsonb_build_object('reason', %(reason)s::text, 'fence', %(fence)s::bigint)
     FROM settled
 )
 SELECT id, queue, state = 'ready' AS due FROM settled;
@@ -94,7 +95,8 @@ WITH settled AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'job', id, 'leased', 'ready', %(worker)s,
            jsonb_strip_nulls(jsonb_build_object(
-               'reason', %(reason)s::text, 'error', %(error)s::text, 'seconds', %(seconds)s::float8))
+               'reason', %(reason)s::text, 'error', %(error)s::text, 'seconds', %(seconds)s::float8,
+               'fence', %(fence)s::bigint))
     FROM settled
 )
 SELECT id, queue, due_at <= now() AS due FROM settled;
@@ -109,7 +111,7 @@ WITH settled AS (
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'job', id, 'leased', 'parked', %(worker)s,
-           jsonb_build_object('reason', %(reason)s::text, 'error', %(error)s::text)
+           jsonb_build_object('reason', %(reason)s::text, 'error', %(error)s::text, 'fence', %(fence)s::bigint)
     FROM settled
 )
 SELECT id FROM settled;
@@ -123,7 +125,8 @@ WITH settled AS (
     RETURNING id
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
-    SELECT 'job', id, 'leased', 'canceled', %(worker)s, jsonb_build_object('reason', %(reason)s::text)
+    SELECT 'job', id, 'leased', 'canceled', %(worker)s,
+           jsonb_build_object('reason', %(reason)s::text, 'fence', %(fence)s::bigint)
     FROM settled
 )
 SELECT id FROM settled;

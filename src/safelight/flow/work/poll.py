@@ -21,7 +21,7 @@ from safelight.stages import poll
 from safelight.stages.tools import Pulse
 
 LOG_TAIL_CHARS = 4_000
-VANISHED = "The provider knows it no more (404, over half an hour after it was accepted)."
+VANISHED = "The provider knows it no more (404, long after it was accepted)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,13 @@ def _begin_trainings(tx: Tx, _job: Job, _cx: Context) -> _Watch | Outcome:
 
 def _do_trainings(watch: _Watch, cx: Context, pulse: Pulse) -> poll.Watched:
     provider = cx.tools.provider
-    return poll.watch(watch.in_flight, provider.get_training, provider.list_trainings, pulse)
+    return poll.watch(
+        watch.in_flight,
+        provider.get_training,
+        provider.list_trainings,
+        pulse,
+        vanished_seconds=cx.settings.vanished_seconds,
+    )
 
 
 def _settle_trainings(
@@ -177,7 +183,13 @@ def _begin_generations(tx: Tx, _job: Job, _cx: Context) -> _Watch | Outcome:
 
 def _do_generations(watch: _Watch, cx: Context, pulse: Pulse) -> poll.Watched:
     provider = cx.tools.provider
-    return poll.watch(watch.in_flight, provider.get_prediction, provider.list_predictions, pulse)
+    return poll.watch(
+        watch.in_flight,
+        provider.get_prediction,
+        provider.list_predictions,
+        pulse,
+        vanished_seconds=cx.settings.vanished_seconds,
+    )
 
 
 def _settle_generations(

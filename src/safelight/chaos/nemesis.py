@@ -1,0 +1,260 @@
+"""Does what the schedule says, and undoes it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import redis
+
+from safelight import logging
+from safelight.chaos.schedule import QUEUES, Fault, Strike
+from safelight.chaos.world import World
+from safelight.db import invariants
+from safelight.domain.errors import SafelightError
+
+log = logging.get(__name__)
+
+PROVIDER: dict[str, list[dict[str, Any]]] = {
+    "create": [
+        {"on": on, "do": do, "chance": chance, **more}
+        for on in ("create_training", "create_prediction")
+        for do, chance, more in (
+            ("drop", 0.15, {}),
+            ("error", 0.1, {}),
+            ("html", 0.1, {}),
+            ("throttle", 0.15, {"retry_after": 2}),
+            ("throttle", 0.1, {"bare": True}),
+            ("slow", 0.05, {"seconds": 7}),
+            ("hang", 0.05, {"seconds": 7}),
+        )
+    ],
+    "read": [
+        {"on": on, "do": do, "chance": chance, **more}
+        for on in ("get", "list")
+        for do, chance, more in (
+            ("refuse", 0.1, {"status": 503}),
+            ("html", 0.1, {}),
+            ("null", 0.1, {}),
+            ("drop", 0.1, {}),
+            ("throttle", 0.1, {"retry_after": 2}),
+            ("hang", 0.03, {"seconds": 7}),
+        )
+    ]
+    + [
+        {"on": "get", "do": "backwards", "chance": 0.2},
+        {"on": "get", "do": "missing", "chance": 0.1},
+        {"on": "cancel", "do": "error", "chance": 0.5},
+    ],
+    "webhook": [
+        {"on": "webhook", "do": "lose", "chance": 0.3},
+        {"on": "webhook", "do": "double", "chance": 0.2},
+        {"on": "webhook", "do": "early", "chance": 0.2},
+        {"on": "webhook", "do": "late", "chance": 0.2, "seconds": 4},
+        {"on": "webhook", "do": "forge", "chance": 0.3},
+        {"on": "webhook", "do": "stale", "chance": 0.5},
+    ],
+    "run": [
+        {"on": "run", "do": "fail", "chance": 0.1},
+        {"on": "run", "do": "abort", "chance": 0.1},
+        {"on": "run", "do": "vanish", "chance": 0.05},
+    ],
+    "delivery": [
+        {"on": "delivery", "do": "partial", "chance": 0.4},
+        {"on": "delivery", "do": "refuse", "status": 503, "chance": 0.2},
+        {"on": "delivery", "do": "hang", "seconds": 7, "chance": 0.1},
+    ],
+    "list delay": [],
+}
+
+
+class Nemesis:
+    """Strikes at a world. `struck` counts what was done, by fault."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world = world
+        self._seed = seed
+        self._chance = random.Random(seed + 2)  # noqa: S311
+        self.struck: Counter[str] = Counter()
+        self.missed: Counter[str] = Counter()
+
+    def run(self, strikes: list[Strike]) -> None:
+        """Each at its time; one that comes late comes at once."""
+        started = time.monotonic()
+        for strike in strikes:
+            wait = started + strike.at - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            self.strike(strike.fault)
+
+    def strike(self, fault: Fault) -> None:
+        """One fault, from its beginning to its end."""
+        log.info("chaos.strike", fault=fault.name, target=fault.target, seconds=fault.seconds)
+        method = fault.name.lower().replace(" ", "_").replace("-", "_")
+        do: Callable[[Fault], bool | None] = getattr(self, f"_{method}")
+        try:
+            done = do(fault)
+        except (OSError, redis.RedisError, SafelightError, psutil.Error) as error:
+            log.warning("chaos.missed", fault=fault.name, error=str(error))
+            done = False
+        (self.missed if done is False else self.struck)[fault.name] += 1
+
+    def quiet(self) -> None:
+        """Undo whatever may still be in force."""
+        for link in self._world.links.values():
+            link.up()
+        self._world.emulator(faults=[], list_delay_seconds=0)
+        with contextlib.suppress(redis.RedisError, OSError):
+            self._world.redis().config_set("maxmemory", 0)
+        for folder in self._world.points.iterdir():
+            for file in folder.iterdir():
+                if file.name != "phantoms":
+                    file.unlink(missing_ok=True)
+        for name in (*QUEUES, "clock", "api"):
+            self._world.signal(name, signal.SIGCONT)
+
+    # Processes.
+
+    def _kill_worker(self, fault: Fault) -> bool:
+        return self._world.signal(fault.target, signal.SIGKILL)
+
+    def _kill_at_point(self, fault: Fault) -> bool:
+        queue, point = fault.target.split()
+        (self._world.points / queue / point).touch()
+        return True
+
+    def _kill_pool_child(self, fault: Fault) -> bool:
+        pid = self._world.ours.pids.get(fault.target)
+        children = psutil.Process(pid).children() if pid else []
+        if not children:
+            return False
+        self._chance.choice(children).kill()
+        return True
+
+    def _stop_past_lease(self, fault: Fault) -> bool:
+        with self._world.another(fault.target):
+            if not self._world.signal(fault.target, signal.SIGSTOP):
+                return False
+            time.sleep(fault.seconds)
+            self._world.signal(fault.target, signal.SIGCONT)
+        return True
+
+    def _rolling_deploy(self, _fault: Fault) -> None:
+        for queue in QUEUES:
+            self._world.signal(queue, signal.SIGTERM, group=False)
+            time.sleep(1.5)
+
+    def _clock_killed(self, fault: Fault) -> bool:
+        return self._world.signal(fault.target, signal.SIGKILL)
+
+    def _clock_stopped(self, fault: Fault) -> None:
+        self._world.signal(fault.target, signal.SIGSTOP)
+        time.sleep(fault.seconds)
+        self._world.signal(fault.target, signal.SIGCONT)
+
+    def _two_clocks(self, fault: Fault) -> None:
+        with self._world.another("clock"):
+            time.sleep(fault.seconds)
+
+    def _api_killed(self, fault: Fault) -> bool:
+        return self._world.signal(fault.target, signal.SIGKILL)
+
+    # The broker.
+
+    def _broker_flushed(self, _fault: Fault) -> None:
+        self._world.redis().flushall()
+
+    def _broker_restarted_empty(self, _fault: Fault) -> bool:
+        self._world.redis().flushall()
+        return self._world.signal_server("valkey", signal.SIGKILL)
+
+    def _broker_full(self, fault: Fault) -> None:
+        broker = self._world.redis()
+        broker.config_set("maxmemory-policy", "noeviction")
+        broker.config_set("maxmemory", 1)
+        time.sleep(fault.seconds)
+        broker.config_set("maxmemory", 0)
+
+    def _messages_dropped(self, _fault: Fault) -> None:
+        broker = self._world.redis()
+        for queue in QUEUES:
+            broker.delete(queue)
+
+    def _messages_doubled(self, _fault: Fault) -> None:
+        broker = self._world.redis()
+        for queue in QUEUES:
+            for message in broker.lrange(queue, 0, -1):
+                for _ in range(5):
+                    broker.lpush(queue, message)
+
+    def _garbage_messages(self, _fault: Fault) -> None:
+        broker = self._world.redis()
+        hint = {
+            "body": "W1siNyJdLCB7fSwge31d", "content-encoding": "utf-8",
+            "content-type": "application/json",
+            "headers": {"lang": "py", "task": "", "id": "0", "argsrepr": "", "retries": 0},
+            "properties": {"delivery_info": {"exchange": "", "routing_key": ""},
+                           "body_encoding": "base64", "delivery_tag": "0"},
+        }  # fmt: skip
+        for queue in QUEUES:
+            hint["headers"] |= {"task": queue}  # type: ignore[operator]
+            hint["properties"]["delivery_info"]["routing_key"] = queue  # type: ignore[index]
+            broker.lpush(queue, json.dumps(hint))  # a hint at a job that nobody knows
+            hint["headers"] |= {"task": "no-such-task"}  # type: ignore[operator]
+            broker.lpush(queue, json.dumps(hint))
+
+    # The database.
+
+    def _database_restarted(self, _fault: Fault) -> bool:
+        return self._world.signal_server("postgres", signal.SIGINT)
+
+    def _database_crashed(self, _fault: Fault) -> bool:
+        return self._world.signal_server("postgres", signal.SIGQUIT)
+
+    def _backends_terminated(self, _fault: Fault) -> None:
+        with self._world.cx.db.transaction() as tx:
+            invariants.terminate_backends(tx)
+
+    # The links.
+
+    def _link_down(self, fault: Fault) -> None:
+        link = self._world.links[fault.target]
+        link.down()
+        time.sleep(fault.seconds)
+        link.up()
+
+    def _link_half_open(self, fault: Fault) -> None:
+        self._world.links[fault.target].half_open()
+
+    def _link_slow(self, fault: Fault) -> None:
+        link = self._world.links[fault.target]
+        link.slow()
+        time.sleep(fault.seconds)
+        link.up()
+
+    def _link_reset(self, fault: Fault) -> None:
+        self._world.links[fault.target].reset()
+
+    def _answers_cut(self, fault: Fault) -> None:
+        link = self._world.links[fault.target]
+        link.cut()
+        time.sleep(fault.seconds)
+        link.up()
+
+    # The provider.
+
+    def _provider_faults(self, fault: Fault) -> None:
+        self._world.emulator(
+            faults=PROVIDER[fault.target],
+            seed=self._seed + sum(self.struck.values()),
+            list_delay_seconds=10 if fault.target == "list delay" else 0,
+        )
+        time.sleep(fault.seconds)
+        self._world.emulator(faults=[], list_delay_seconds=0)

@@ -1,0 +1,131 @@
+"""A chaos run from start to verdict."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safelight.chaos.broken import BREAKS
+from safelight.chaos.checks import Verdict, check
+from safelight.chaos.load import Load
+from safelight.chaos.nemesis import Nemesis
+from safelight.chaos.schedule import draw
+from safelight.chaos.world import World, world
+from safelight.db import invariants
+
+TRAININGS_A_MINUTE = 11.0
+QUIET_SECONDS = 240.0
+"""How long after the last fault everything may take to come to its end."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Report:
+    """What a run did and found."""
+
+    seed: int
+    minutes: float
+    broken: str
+    accepted: int = 0
+    refused: list[str] = field(default_factory=list)
+    ended: dict[str, int] = field(default_factory=dict)
+    parked: dict[str, int] = field(default_factory=dict)
+    struck: dict[str, int] = field(default_factory=dict)
+    provider: dict[str, int] = field(default_factory=dict)
+    quiet_seconds: float = 0.0
+    verdicts: list[Verdict] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Every promise held, and most of what was asked for was accepted: idleness proves nothing."""
+        return self.accepted > 9 * len(self.refused) and all(v.holds for v in self.verdicts)
+
+    @property
+    def as_expected(self) -> bool:
+        """Every promise held; of a broken build, the one it breaks did not."""
+        if self.broken == "-":
+            return self.holds
+        breaks = BREAKS[self.broken][0]
+        return any(v.name == breaks and not v.holds for v in self.verdicts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "seed": self.seed,
+            "minutes": self.minutes,
+            "broken": None if self.broken == "-" else self.broken,
+            "trainings": {"accepted": self.accepted, "refused": self.refused, **self.ended},
+            "parked": self.parked,
+            "faults": self.struck,
+            "provider_faults": self.provider,
+            "quiet_seconds": round(self.quiet_seconds, 1),
+            "promises": {verdict.name: verdict.to_dict() for verdict in self.verdicts},
+            "holds": self.holds,
+        }
+
+
+def run(
+    seed: int,
+    minutes: float,
+    base: Mapping[str, str],
+    *,
+    broken: str = "-",
+    trainings: int | None = None,
+    say: Say = lambda _line: None,
+    home: Path | None = None,
+) -> Report:
+    """Start a world, load it, strike at it for *minutes*, let it come to rest, check the promises."""
+    report = Report(seed, minutes, broken)
+    only = BREAKS[broken][1] if broken != "-" else ()
+    strikes = draw(seed, 60 * minutes, only=only)
+    count = trainings or max(4, round(minutes * TRAININGS_A_MINUTE))
+    with tempfile.TemporaryDirectory(prefix="safelight-chaos-") as folder:
+        place = home or Path(folder)
+        say(f"seed {seed}: {len(strikes)} faults and {count} trainings in {minutes:g} minutes")
+        with world(place, base, broken=broken) as found:
+            say("the world is up")
+            load = Load(found, count, 60 * minutes, seed)
+            nemesis = Nemesis(found, seed)
+            load.start()
+            nemesis.run(strikes)
+            load.finish()
+            say("quiet")
+            nemesis.quiet()
+            started = time.monotonic()
+            _rest(found, QUIET_SECONDS if broken == "-" else 60.0, say)
+            report.quiet_seconds = time.monotonic() - started
+            report.accepted, report.refused = len(load.accepted), load.refused
+            report.struck = dict(nemesis.struck)
+            report.provider = found.ask_emulator("faults")["struck"]
+            report.verdicts = check(found, load.accepted)
+            _count(found, report)
+    return report
+
+
+def _rest(found: World, seconds: float, say: Say) -> None:
+    """Until nothing is open, or it has been quiet for *seconds*."""
+    deadline = time.monotonic() + seconds
+    told = 0.0
+    while time.monotonic() < deadline:
+        with found.cx.db.transaction() as tx:
+            open = invariants.open_jobs(tx)
+        if not open:
+            return
+        if time.monotonic() - told > 10:
+            told = time.monotonic()
+            kinds = Counter(f"{j['kind']} {j['state']}" for j in open)
+            say(f"{len(open)} jobs open: {dict(kinds.most_common(4))}")
+        time.sleep(0.5)
+
+
+def _count(found: World, report: Report) -> None:
+    with found.cx.db.transaction() as tx:
+        trainings, parked = invariants.trainings(tx), invariants.parked_jobs(tx)
+    report.ended = dict(Counter(row["state"] for row in trainings))
+    report.parked = dict(Counter(f"{row['kind']}: {row['reason']}" for row in parked))

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from safelight.db import versions
+from safelight.db import subjects, versions
+from safelight.db.audit import provenance
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.nouns import Subject, Version
 from safelight.domain.profiles import DEFAULT
 from safelight.domain.states import may_move
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import request_generation
+from safelight.flow.commands.subjects import remove_photo
+from safelight.flow.commands.trainings import retry_training
 from safelight.flow.commands.versions import (
     activate_version,
     approve_version,
@@ -25,8 +28,16 @@ from safelight.flow.commands.versions import (
 )
 from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
-from tests.support.pipeline import ScriptedProvider, actor, drain, row, subject_with_photos
-from tests.support.versions import trained
+from tests.support.pipeline import (
+    ScriptedProvider,
+    actor,
+    drain,
+    row,
+    subject_with_photos,
+    train,
+    training_row,
+)
+from tests.support.versions import finish, trained
 
 
 @pytest.fixture
@@ -237,3 +248,36 @@ def test_every_history_of_a_version_is_a_path_in_its_diagram(
     assert len(found) >= 9
     for event in found:
         assert may_move("version", event["before"], event["after"]), event
+
+
+def test_a_retrain_with_five_photos_is_stopped_the_union_works_and_a_worse_one_is_rolled_back(
+    here: Context,
+    who: Actor,
+    provider: ScriptedProvider,
+    subject: Subject,
+    first: Version,
+    tmp_path: Path,
+) -> None:
+    """R-142, K21, R-12: the whole story, from the smaller set to the old version drawing again."""
+    with here.db.transaction() as tx:
+        for photo in subjects.photos_to_train_on(tx, subject.id)[5:]:
+            remove_photo(tx, who, photo.id)
+    paid = len(provider.creates)
+    stopped = train(here, who, subject.id)
+    drain(here)
+    found = training_row(here, stopped.id)
+    assert found["state"] == "blocked"
+    said = {f["kind"]: f["message"] for f in found["report"]["findings"] if f["level"] == "block"}
+    assert "5 photos, where version 1 was made of 12." in said["fewer-than-before"]
+    assert len(provider.creates) == paid, "before a cent is spent"
+    with here.db.transaction() as tx:
+        retry_training(tx, who, stopped.id, retrain="union")
+    worse = finish(here, provider, stopped.id, tmp_path, letter="c")
+    with here.db.transaction() as tx:
+        row = provenance(tx, worse.id)
+        approve_version(tx, who, worse.id, reason="approved anyway")
+    assert len(row["photos"]) == 12
+    assert _draws(here, who, subject) == "c" * 64
+    with here.db.transaction() as tx:
+        roll_back(tx, who, subject.id, reason="worse")
+    assert _draws(here, who, subject) == "b" * 64

@@ -27,12 +27,19 @@ def trained(
 ) -> Version:
     """Train the subject on the photos it has, to the end; *letter* names the provider's version."""
     training = train(cx, who, subject_id, **more)
+    return finish(cx, provider, training.id, folder, letter=letter)
+
+
+def finish(
+    cx: Context, provider: ScriptedProvider, training_id: UUID, folder: Path, *, letter: str
+) -> Version:
+    """Let a training that is due or under way come to its version."""
     drain(cx)
     url = f"https://replicate.delivery/x/{letter}/trained_model.tar"
     lora = write_lora(folder / f"{letter}.safetensors", rank=16)
     provider.files[url] = write_archive(folder / f"{letter}.tar", lora)
     provider.tell(
-        training_row(cx, training.id)["provider_id"],
+        training_row(cx, training_id)["provider_id"],
         status=RemoteStatus.SUCCEEDED,
         output={"version": f"emulated/x:{letter * 64}", "weights": url},
         predict_seconds=900.0,
@@ -40,6 +47,6 @@ def trained(
     turn(cx, "watch_trainings")
     drain(cx)
     with cx.db.transaction() as tx:
-        found = versions.of_training(tx, training.id)
+        found = versions.of_training(tx, training_id)
     assert found is not None
     return found

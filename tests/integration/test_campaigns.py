@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from uuid import UUID
 
 import pytest
 
+from safelight.clients.replicate import ReplicateProvider
 from safelight.db import jobs
 from safelight.domain.campaigns import FIRST_BATCH, Selection
 from safelight.domain.errors import Conflict, Invalid, SafelightError
@@ -38,6 +40,7 @@ from safelight.flow.context import Context
 from safelight.flow.perform import perform
 from safelight.flow.work import WORKS
 from tests.support.campaigns import END, SUBJECT
+from tests.support.emulator import TOKEN, running
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
@@ -47,6 +50,8 @@ from tests.support.pipeline import (
     only,
     row,
     subject_with_photos,
+    train,
+    until,
 )
 
 PROFILE = "selfie-reset@2025-07-22"
@@ -459,3 +464,50 @@ def test_what_cannot_be_is_refused_before_anything_is_planned(cx: Context, who: 
             plan(cx, who, **wrong)
         assert getattr(refused.value, "status", 500) in (404, 422), wrong
     assert count(cx, "campaigns") == 0
+
+
+def test_a_reset_through_the_whole_pipeline_ends_with_a_new_version_and_the_money_that_was_charged(
+    cx: Context, who: Actor, tmp_path: Path
+) -> None:
+    """R-105, R-107, I4: purged here and at the provider, trained again, and paid as its ledger says."""
+    photos = distinct_photos(tmp_path, 12)
+    with running(tmp_path / "emulator", "--time-scale", "3000") as emulator:
+        emulator.settings(version_delete_seconds=0.2)
+        provider = ReplicateProvider(TOKEN, emulator.url, ("127.0.0.1",))
+        real = replace(cx, tools=replace(cx.tools, provider=provider))
+        two = [subject_with_photos(real, who, photos, name=name) for name in ("a", "b")]
+        for subject in two:
+            train(real, who, subject.id)
+        drawn = "generations WHERE purpose <> 'request' AND state = 'succeeded'"
+        live = "generations WHERE state NOT IN ('succeeded', 'failed', 'canceled')"
+        until(real, lambda: count(real, drawn) >= 2 and count(real, live) == 0)
+        first = len(emulator.ledger())
+        old = {str(id["v"]) for id in _rows(real, "SELECT provider_version AS v FROM versions")}
+        dry = plan(real, who, "reset", profile="likeness@v1", first_batch=1, at_once=2)
+        with real.db.transaction() as tx:
+            start_campaign(tx, who, dry.campaign.id, confirm=2)
+        until(real, lambda: now(real, who, dry.campaign).campaign.state == "paused")
+        assert now(real, who, dry.campaign).items == {"done": 1, "waiting": 1}
+        with real.db.transaction() as tx:
+            resume_campaign(tx, who, dry.campaign.id)
+        until(real, lambda: now(real, who, dry.campaign).campaign.state == "finished")
+        gone = "versions WHERE provider_deleted_at IS NOT NULL"
+        until(real, lambda: count(real, gone) == 2)
+        end = now(real, who, dry.campaign)
+        charged = sum(round(e["price_usd"] * 1e6) for e in emulator.ledger()[first:])
+        provider.close()
+    assert (end.items, end.counts["trainings"]["result"]) == ({"done": 2}, 2)
+    assert end.spent_micro_usd == pytest.approx(charged, abs=20), "what the provider charged (I4)"
+    assert end.counts["versions"] == {"planned": 2, "result": 2}
+    left = _rows(
+        real, "SELECT provider_version AS v, weights_key FROM versions WHERE state <> 'deleted'"
+    )
+    assert len(left) == 2
+    assert not {version["v"] for version in left} & old
+    for version in left:
+        assert real.tools.store.head(version["weights_key"])
+
+
+def _rows(cx: Context, statement: str) -> list[dict[str, Any]]:
+    with cx.db.transaction() as tx:
+        return tx.rows(statement)

@@ -5,6 +5,7 @@ The workers' own processes are the acceptance tests' matter; here what the stage
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,6 +104,21 @@ def only(cx: Context, *kinds: str, rounds: int = 100) -> None:
         for row in todo:
             perform(Queue(row["queue"]), WORKS, cx, seconds=0)
     raise AssertionError(f"{kinds} still due after {rounds} rounds")
+
+
+def until(cx: Context, done: Callable[[], bool], seconds: float = 60) -> None:
+    """Perform what is due, waiting jobs included, until *done*."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        hurry(cx)
+        for job in due(cx):
+            perform(job.queue, WORKS, cx, seconds=0)
+        if done():
+            return
+        time.sleep(0.05)
+    with cx.db.transaction() as tx:
+        stuck = [f"{j.kind} {j.state} {j.reason} {j.error}" for j in jobs.find(tx, limit=20)]
+    raise AssertionError(f"not within {seconds:g} s: {stuck}")
 
 
 def subject_with_photos(

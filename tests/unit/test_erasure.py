@@ -10,9 +10,11 @@ import pytest
 
 from safelight import config
 from safelight.domain.erasure import Checks, Plan, is_signed, plan_of, sign, statement_of
+from safelight.domain.naming import Naming
 
 SUBJECT = uuid4()
 OWN = str(SUBJECT)
+WORD = str(uuid4())
 
 
 def plan(*rows: tuple[str, dict[str, object]], outputs: tuple[str, ...] = ()) -> Plan:
@@ -88,6 +90,27 @@ def test_a_statement_is_signed_over_every_letter_and_says_what_is_beyond_reach()
     assert not is_signed({**said, "erasure": "f"}, signature, public)
     assert not is_signed(said, "nonsense", public)
     assert not is_signed(said, signature, sign(secrets.token_bytes(32), said)[1])
+
+
+@pytest.mark.parametrize(
+    ("text", "there"),
+    [
+        (f"a row of {OWN}", True),
+        (f"key photos/{OWN}/x.jpg", True),
+        (f"copy-of-{OWN}-2", True),
+        (f'{{"id": "{WORD}"}}', True),
+        (f"weights/{WORD}.safetensors", True),
+        (f"x{'ab12' * 16}", False),
+        ("ab12" * 16, True),
+        ("photo of slmnbvcxz2, waving", True),
+        ("photo of somebody else", False),
+        (str(uuid4()), False),
+    ],
+)
+def test_a_name_is_found_wherever_it_stands(text: str, there: bool) -> None:
+    """Ids within keys and longer words, triggers within prompts, hashes as they are."""
+    naming = Naming(["slmnbvcxz2"], [OWN, WORD, "ab12" * 16])
+    assert naming.found_in(text) is there
 
 
 def test_what_is_found_is_said_as_a_sentence() -> None:

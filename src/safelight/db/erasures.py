@@ -177,23 +177,30 @@ def tables(tx: Tx) -> list[tuple[str, int]]:
     return [(row["relation"], row["blocks"]) for row in tx.rows(sql.tables)]
 
 
+def text_of_blocks(tx: Tx, table: str, first: int, last: int) -> list[tuple[int, str]]:
+    """What the rows of each block say, in lower case. *table*: as `tables` names it, quoted."""
+    statement = sql.text_of_blocks.replace("/*table*/", table)
+    rows = tx.rows(statement, {"first": first, "last": last})
+    return [(row["block"], row["content"]) for row in rows]
+
+
 def rows_that_name(
     tx: Tx,
-    relation: str,
-    first: int,
-    last: int,
+    table: str,
+    block: int,
     *,
     texts: Sequence[str],
     words: Sequence[str],
     remove: bool,
 ) -> int:
-    """How many rows between two blocks hold one of *texts* anywhere or one of *words* whole."""
+    """How many rows of a block hold one of *texts* anywhere or one of *words* whole. A slow look: it
+    is for blocks that are known to."""
     row = tx.row(
         sql.rows_that_name,
         {
-            "relation": relation,
-            "first": first,
-            "last": last,
+            "relation": table,
+            "first": block,
+            "last": block + 1,
             "texts": list(texts),
             "words": list(words),
             "remove": remove,

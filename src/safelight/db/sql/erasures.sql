@@ -125,6 +125,13 @@ SELECT c.oid::regclass::text AS relation,
 FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'erasures'
 ORDER BY c.relname;
 
+-- name: text_of_blocks
+-- What some blocks of a table say, block by block, in lower case. The table's name stands for the comment.
+SELECT split_part(trim('(' FROM t.ctid::text), ',', 1)::bigint AS block, string_agg(lower(t::text), E'\n') AS content
+FROM /*table*/ t
+WHERE t.ctid >= format('(%%s,0)', %(first)s::bigint)::tid AND t.ctid < format('(%%s,0)', %(last)s::bigint)::tid
+GROUP BY 1 ORDER BY 1;
+
 -- name: rows_that_name
 -- How many rows between two blocks of a table name something; removed, where asked.
 SELECT rows_that_name(%(relation)s::regclass, %(first)s, %(last)s, %(texts)s::text[], %(words)s::text[], %(remove)s) AS n;

@@ -5,12 +5,13 @@ from __future__ import annotations
 from safelight.db import erasures
 from safelight.domain.erasure import Checks, Plan
 from safelight.domain.errors import Retryable
+from safelight.domain.naming import Naming
 from safelight.flow.context import Context
 from safelight.stages import erasure as stage
 from safelight.stages.tools import Pulse
 
-BLOCKS = 4096
-"""A table is searched 32 MB at a time, so that no statement runs for long."""
+BLOCKS = 512
+"""A table is searched 4 MB at a time, so that no statement runs for long."""
 REMOVED_IN_PASSING = ("events", "idempotency_keys", "strays")
 """Tables whose rows only tell of other rows: one that names what is gone goes too."""
 
@@ -38,6 +39,7 @@ def _search_tables(plan: Plan, cx: Context, pulse: Pulse) -> tuple[dict[str, int
     """Rows that still name what is gone, by table, and those that were deleted for it in passing."""
     found: dict[str, int] = {}
     removed: dict[str, int] = {}
+    naming = Naming(plan.texts, plan.words)
     with cx.db.transaction() as tx:
         erasures.forget_cursors(tx)
         tables = erasures.tables(tx)
@@ -47,17 +49,11 @@ def _search_tables(plan: Plan, cx: Context, pulse: Pulse) -> tuple[dict[str, int
         for first in range(0, blocks, BLOCKS):
             pulse.check()
             with cx.db.transaction() as tx:
-                n = erasures.rows_that_name(
-                    tx,
-                    table,
-                    first,
-                    first + BLOCKS,
-                    texts=plan.texts,
-                    words=plan.words,
-                    remove=passing,
-                )
-            if passing and n:
-                removed[table] = removed.get(table, 0) + n
-            elif n:
-                found[table] += n
+                said = erasures.text_of_blocks(tx, table, first, first + BLOCKS)
+                for block in (block for block, text in said if naming.found_in(text)):
+                    n = erasures.rows_that_name(
+                        tx, table, block, texts=plan.texts, words=plan.words, remove=passing
+                    )
+                    into = removed if passing and n else found
+                    into[table] = into.get(table, 0) + max(n, 1)
     return found, removed

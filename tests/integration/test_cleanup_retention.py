@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +30,7 @@ from tests.support.pipeline import (
     row,
     subject_with_photos,
 )
+from tests.support.servers import Stores
 
 RULES = """
 [versions]
@@ -296,3 +301,44 @@ def test_a_rules_file_that_is_wrong_parks_cleanup_with_what_is_wrong(
     parked = row(here, "SELECT count(*) AS n, min(error) AS error FROM jobs WHERE state = 'parked'")
     assert parked["n"] == 3
     assert "rules.toml: [logs] age is 'soon'" in parked["error"]
+
+
+def test_the_command_shows_the_plan_and_makes_it_due(
+    here: Context, who: Actor, subject: Subject, stores: Stores, database_url: str
+) -> None:
+    version = add_version(here, subject.id, 1, state="active")
+    add_drawing(here, version, purpose="request", days=70)
+    env = {
+        **os.environ,
+        **stores.environment,
+        "DATABASE_URL": database_url,
+        "REPLICATE_API_TOKEN": "r8_none",
+        "SAFELIGHT_RETENTION_FILE": str(here.settings.retention_file),
+        "COLUMNS": "200",
+    }
+
+    def command(*arguments: str) -> str:
+        done = subprocess.run(
+            (sys.executable, "-m", "safelight.cli", "cleanup", *arguments),
+            capture_output=True,
+            text=True,
+            env=env,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    shown = {line["rule"]: line for line in json.loads(command("plan", "--json"))["plan"]}
+    assert (shown["images"]["things"], shown["images"]["bytes"]) == (1, 3)
+    assert shown["images"]["why"] == "older than 60 d"
+    assert shown["versions"]["things"] == 0
+    table = command("plan")
+    assert "older than 60 d" in table
+    assert "beyond the newest 5 of a subject" in table
+    assert "Cleanup is due now" in command("run", "--walk")
+    kinds = row(here, "SELECT array_agg(kind ORDER BY kind) AS k FROM jobs WHERE state = 'ready'")
+    assert set(kinds["k"]) == {
+        *("apply_retention", "archive_versions", "purge_temporary", "walk_provider", "walk_store")
+    }
+    assert "none" in command("strays")

@@ -20,6 +20,7 @@ from safelight.domain.ids import new_id
 
 runner = CliRunner()
 COMMANDS = (
+    *("remove", "restore", "recycled", "hold", "holds", "release"),
     *("up", "demo", "api", "emulator", "train", "generate", "activate", "retry", "cancel"),
     *(
         "status",
@@ -70,6 +71,13 @@ def test_every_command_explains_itself(command: str) -> None:
 def test_every_verb_of_a_campaign_explains_itself(verb: str) -> None:
     shown = runner.invoke(app, ["campaign", verb, "--help"])
     assert (shown.exit_code, len(shown.output) > 300) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "strays"])
+def test_every_command_of_cleanup_explains_itself(command: str) -> None:
+    shown = runner.invoke(app, ["cleanup", command, "--help"])
+    assert shown.exit_code == 0
+    assert len(shown.output) > 300
 
 
 def test_where_nothing_runs_a_command_says_how_to_start_it(tmp_path: Path) -> None:

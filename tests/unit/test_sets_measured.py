@@ -115,6 +115,20 @@ def test_whoever_stands_beside_the_subject_is_not_held_against_the_photo() -> No
     assert found[beside.id].face == 1
 
 
+def test_a_stranger_is_one_by_the_mean_over_pairs_on_which_the_limits_were_measured() -> None:
+    """Real faces: 0.34 to each of eleven photos of another, and 0.361 to their middle at length 1."""
+    mine = good_set(11)
+    vectors = [p.known.measured.face.vector() for p in mine]  # type: ignore[union-attr]
+    base = [sum(column) / 11 for column in zip(*vectors, strict=True)]  # type: ignore[arg-type]
+    length = sum(value * value for value in base) ** 0.5
+    odd = face(90).vector() or ()
+    mixed = [0.38 * b / length + 0.925 * o for b, o in zip(base, odd, strict=True)]
+    stranger = photo(60, faces=(face(embedding=face().packed(mixed)),))
+    (found,) = [item for item in identities([*mine, stranger]) if item.photo is stranger]
+    assert found.cosine == pytest.approx(0.38 * length, abs=0.08)
+    assert found.other
+
+
 def test_no_photo_vouches_for_itself() -> None:
     """Leave one out: with two photos of each, the middle of all would be near to every one."""
     photos = [photo(0), photo(1), photo(2), photo(103, who=2)]

@@ -219,6 +219,12 @@ def test_each_fault_of_a_photo_has_its_finding_with_limit_source_and_trust(
     assert blamed(report).keys() == {"id-070"}
 
 
+@pytest.mark.parametrize("loss", [{"jpeg_quality": 12.0}, {"recompressed": 3.0}])
+def test_what_compression_took_is_not_blamed_on_a_filter(loss: dict[str, float]) -> None:
+    report = judge_set([*good_set(15), photo(70, smoothing=0.02, **loss)], GATES)
+    assert kinds(report, "id-070") == ["compressed"]
+
+
 def test_a_character_whose_face_is_not_found_is_a_note_and_people_may_be_wanted() -> None:
     report = judge_set([*good_set(15), photo(70, faces=())], CHARACTER, kind="character")
     assert one(report, "no-face").level is Level.NOTE

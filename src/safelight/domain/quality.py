@@ -60,9 +60,19 @@ def is_blurred(measured: Measured | None) -> bool:
 
 
 def is_smoothed(measured: Measured | None) -> bool:
-    """Whether its skin looks smoothed: a hint."""
+    """Whether its skin looks smoothed: a hint. Hard compression takes fine detail too, and is told by
+    itself; so a photo that was compressed hard is not said to be smoothed."""
     detail = measured.smoothing if measured else None
-    return detail is not None and detail < SMOOTHED.value
+    if measured is None or detail is None or is_compressed(measured):
+        return False
+    return detail < SMOOTHED.value
+
+
+def is_compressed(measured: Measured) -> bool:
+    """Whether it has lost detail to compression, by its own tables or by what they hide."""
+    quality, blocks = measured.jpeg_quality, measured.recompressed
+    low = quality is not None and quality < LOW_QUALITY.value
+    return low or (blocks is not None and blocks > BLOCKY.value)
 
 
 def knows_who(face: Face) -> bool:

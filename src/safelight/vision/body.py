@@ -20,7 +20,7 @@ _CROWN = 0.45
 """Face boxes from the box's top up to the crown of the head."""
 _CROP = 11.5
 """Face boxes a side of the crop: the whole person with some room, as the model was trained."""
-_NO_HIPS = 2.8
+_NO_HIPS = 3.2
 """Face boxes between the face's top and the photo's lower edge, below which no hips can be in the
 photo (they are 4 to 5 below): a close-up, for which the body need not be looked for."""
 

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(1.0, gt=0, alias="SAFELIGHT_SWEEP_SECONDS")
     lease_seconds: float | None = Field(None, gt=0, alias="SAFELIGHT_LEASE_SECONDS")
     """Overrides the lease of every kind of work; for tests of dead workers."""
+    limits_url: str | None = Field(None, alias="SAFELIGHT_LIMITS_URL")
+    """A Redis or Valkey for the provider's rate limits, where the broker is none."""
     vanished_seconds: float = Field(1800.0, gt=0, alias="SAFELIGHT_VANISHED_SECONDS")
     """A run the provider has answered 404 for, so long after it accepted it, is gone
     (replicate-python #352 saw it after half an hour in the queue)."""

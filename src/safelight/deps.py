@@ -6,6 +6,7 @@ import os
 import socket
 
 from safelight.clients.broker import Broker
+from safelight.clients.limits import limits_for
 from safelight.clients.replicate import ReplicateProvider
 from safelight.clients.s3 import S3Store
 from safelight.config import Settings, models_folder
@@ -31,10 +32,13 @@ def open_store(settings: Settings) -> S3Store:
 
 def open_provider(settings: Settings) -> ReplicateProvider:
     """The trainer and drawer."""
+    token = settings.replicate_api_token.get_secret_value()
+    url = settings.limits_url or settings.broker_url.get_secret_value()
     return ReplicateProvider(
-        settings.replicate_api_token.get_secret_value(),
+        token,
         settings.replicate_base_url,
         timeout=settings.provider_timeout_seconds,
+        limits=limits_for(url, token),
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safelight.clients.limits import LocalLimits
 from safelight.clients.replicate_http import Http, page_of, run_of, told_apart
 from safelight.domain.errors import NotFound, ProviderRefused, Retryable
 from safelight.domain.provider import Accepted, NotSent, Refused, RemoteStatus, Unknown
@@ -40,7 +41,9 @@ class Network:
 
 def client(network: Network) -> Http:
     transport = httpx.MockTransport(network)
-    return Http("r8_secret", API, ("replicate.delivery",), transport=transport)
+    return Http(
+        "r8_secret", API, ("replicate.delivery",), limits=LocalLimits(), transport=transport
+    )
 
 
 def answer(status: int, body: Any = None, **headers: str) -> httpx.Response:

@@ -32,7 +32,8 @@ def early_hints() -> None:
     made = Database.__init__
 
     def make(self: Any, url: str, publish: Any, **more: Any) -> None:
-        _replace(Tx, "hint", lambda _tx, queue, job_id: publish([Hint(queue, job_id)]))
+        if getattr(publish, "__self__", None) is not None:  # a broker's, not an onlooker's
+            _replace(Tx, "hint", lambda _tx, queue, job_id: publish([Hint(queue, job_id)]))
         made(self, url, lambda _hints: None, **more)
 
     _replace(Database, "__init__", make)
@@ -67,9 +68,9 @@ BUILDS: dict[str, Callable[[], None]] = {
 """Name → what breaks it."""
 
 BREAKS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "no-fence": ("I3", ("stop past lease",)),
-    "early-hints": ("I6", ("kill worker",)),
-    "retried-post": ("I2", ("provider faults", "answers cut")),
-    "no-sweep": ("I6", ("broker flushed", "messages dropped", "kill worker")),
+    "no-fence": ("I3", ("stop past lease: preprocess",)),
+    "early-hints": ("I6", ("link reset",)),
+    "retried-post": ("I2", ("provider faults: create",)),
+    "no-sweep": ("I6", ("kill worker: preprocess",)),
 }
 """Name → the promise it must be seen to break, and the faults that bring it out."""

@@ -154,7 +154,7 @@ def _hinted(world: World, overdue: list[Row]) -> Verdict:
         for id in file.read_text().split()
     ]
     late = [
-        f"job {j['id']} ({j['kind']}) has been due for {j['overdue_seconds']:.0f} s"
+        f"job {j['id']} ({j['kind']}) is {j['state']}, overdue by {j['overdue_seconds']:.0f} s"
         for j in overdue
     ]
     return Verdict(

@@ -22,6 +22,9 @@ from safelight.domain.errors import SafelightError
 
 log = logging.get(__name__)
 
+BUSY_SECONDS = 4.0
+"""How long the nemesis waits for a worker to be at work before it strikes all the same."""
+
 PROVIDER: dict[str, list[dict[str, Any]]] = {
     "create": [
         {"on": on, "do": do, "chance": chance, **more}
@@ -122,7 +125,22 @@ class Nemesis:
 
     # Processes.
 
+    def _busy(self, queue: str) -> None:
+        """Wait a little for this worker to be at work: an idle one is easily killed."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while time.monotonic() < deadline:
+            pid = self._world.ours.pids.get(queue)
+            if pid is None:
+                return
+            family = {pid, *(child.pid for child in psutil.Process(pid).children())}
+            with self._world.cx.db.transaction() as tx:
+                holders = invariants.at_work(tx, queue)
+            if any(int(holder.rpartition(":")[2]) in family for holder in holders):
+                return
+            time.sleep(0.02)
+
     def _kill_worker(self, fault: Fault) -> bool:
+        self._busy(fault.target)
         return self._world.signal(fault.target, signal.SIGKILL)
 
     def _kill_at_point(self, fault: Fault) -> bool:
@@ -140,10 +158,12 @@ class Nemesis:
 
     def _stop_past_lease(self, fault: Fault) -> bool:
         with self._world.another(fault.target):
+            self._busy(fault.target)
             if not self._world.signal(fault.target, signal.SIGSTOP):
                 return False
             time.sleep(fault.seconds)
             self._world.signal(fault.target, signal.SIGCONT)
+            time.sleep(1.0)
         return True
 
     def _rolling_deploy(self, _fault: Fault) -> None:

@@ -69,10 +69,15 @@ MATRIX: tuple[tuple[int, str, tuple[str, ...], tuple[float, float]], ...] = (
 
 
 def draw(seed: int, seconds: float, *, only: Iterable[str] = ()) -> list[Strike]:
-    """The strikes of a run of *seconds*, the same for the same seed; *only*: of these names."""
+    """The strikes of a run of *seconds*, the same for the same seed; *only*: these, as 'name' or
+    'name: target'."""
     chance = random.Random(seed)  # noqa: S311 (replayable, not secret)
-    wanted = set(only)
-    kinds = [kind for kind in MATRIX if not wanted or kind[1] in wanted]
+    wanted = {name: target for name, _, target in (one.partition(": ") for one in only)}
+    kinds = [
+        (weight, name, (wanted[name],) if wanted.get(name) else targets, lasts)
+        for weight, name, targets, lasts in MATRIX
+        if not wanted or name in wanted
+    ]
     # Every kind once in a row drawn anew each time, so that a short run meets many of them, each as
     # often as it weighs.
     strikes: list[Strike] = []

@@ -62,6 +62,7 @@ def look(cx: Context, actor: Actor, training_id: UUID) -> Sight:
         training = trainings.get(tx, training_id, actor.owner_id)
         if training is None:
             raise NotFound(f"There is no training {training_id}.")
+        trainings.look(tx, training_id)
         version = versions.of_training(tx, training_id)
         drawn = generations.find(tx, actor.owner_id, version_id=version.id) if version else []
         previews = sorted(

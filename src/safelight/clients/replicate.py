@@ -18,6 +18,7 @@ from replicate.exceptions import ReplicateError
 from replicate.webhook import InvalidTimestampError, Webhooks, WebhookSigningSecret
 from replicate.webhook import WebhookValidationError as _Invalid
 
+from safelight.clients.limits import OTHERS, Limits, LocalLimits
 from safelight.clients.replicate_http import (
     CONNECT_SECONDS,
     Http,
@@ -45,9 +46,14 @@ class ReplicateProvider:
         delivery_hosts: tuple[str, ...] = ("replicate.delivery",),
         *,
         timeout: float = 30.0,
+        limits: Limits | None = None,
     ) -> None:
-        """*timeout*: seconds that the provider may be silent before we give up on an answer."""
-        self._http = Http(token, base_url.rstrip("/"), delivery_hosts, timeout=timeout)
+        """*timeout*: seconds that the provider may be silent before we give up on an answer.
+        *limits*: asked before each request (default: a bucket of this process alone)."""
+        self._limits = limits or LocalLimits()
+        self._http = Http(
+            token, base_url.rstrip("/"), delivery_hosts, timeout=timeout, limits=self._limits
+        )
         # Its own transport sleeps as long as Retry-After says, uncapped; ours beneath it turns a
         # throttled or failing answer into an error before it gets there.
         self._transport = _NoSleep(httpx.HTTPTransport())
@@ -128,6 +134,7 @@ class ReplicateProvider:
 
     def _asked(self, what: str, call: Callable[[], T]) -> T:
         """Call the official client; its errors become ours."""
+        self._limits.take(OTHERS)
         try:
             return call()
         except ReplicateError as error:

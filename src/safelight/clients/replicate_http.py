@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from safelight.clients.limits import CREATES, OTHERS, Limits, Throttled
 from safelight.domain.errors import NotFound, ProviderRefused, Retryable, SafelightError
 from safelight.domain.provider import (
     Accepted,
@@ -27,6 +28,7 @@ from safelight.domain.provider import (
 from safelight.domain.stored import StoredObject
 
 _CHUNK = 1024 * 1024
+PREDICTIONS = "/v1/predictions"
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 10.0
 PASSING = frozenset({408, 425, 429})
@@ -153,10 +155,12 @@ class Http:
         base_url: str,
         delivery_hosts: tuple[str, ...],
         *,
+        limits: Limits,
         timeout: float = 30.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """*timeout*: seconds between two bytes. *transport*: what tests put in the network's place."""
+        self._limits = limits
         self._api_origin = _origin(base_url)
         self._delivery_hosts = delivery_hosts
         waits = httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
@@ -176,12 +180,18 @@ class Http:
 
     def create(self, path: str, body: Mapping[str, Any]) -> Submission:
         """One POST that may cost money. It never raises for what the other side did."""
+        kind = CREATES if path == PREDICTIONS else OTHERS
         try:
+            self._limits.take(kind)
             reply = self._api.post(path, json=body)
+        except Throttled as full:
+            return Refused(429, full.message, full.after)
         except NEVER_LEFT as error:
             return NotSent(f"no connection: {type(error).__name__}: {error}")
         except httpx.HTTPError as error:
             return Unknown(f"sent, and no answer: {type(error).__name__}: {error}")
+        if reply.status_code == 429:
+            self._limits.refused(kind, self.retry_after(reply))
         if 400 <= reply.status_code < 500:
             return Refused(reply.status_code, self._detail(reply), self.retry_after(reply))
         if not reply.is_success:
@@ -206,6 +216,7 @@ class Http:
     def _once(self, method: str, url: str) -> httpx.Response:
         if not url.startswith("/v1/") and _origin(url) != self._api_origin:
             raise ProviderRefused(f"The provider sent us to another host: {_origin(url)}.")
+        self._limits.take(OTHERS)
         try:
             reply = self._api.request(method, url)
         except httpx.HTTPError as error:
@@ -213,6 +224,8 @@ class Http:
         if reply.is_success:
             return reply
         fault = told_apart(reply.status_code, urlsplit(url).path, self._detail(reply))
+        if reply.status_code == 429:
+            self._limits.refused(OTHERS, self.retry_after(reply))
         if isinstance(fault, Retryable):
             fault.after = self.retry_after(reply)
         raise fault

@@ -32,6 +32,11 @@ def overdue(tx: Tx, seconds: float) -> list[Row]:
     return tx.rows(sql.overdue, {"seconds": seconds})
 
 
+def at_work(tx: Tx, queue: str) -> list[str]:
+    """The workers that hold jobs of *queue* now, as their leases name them."""
+    return [row["lease_owner"] for row in tx.rows(sql.at_work, {"queue": queue})]
+
+
 def broken_histories(tx: Tx) -> list[Row]:
     """I7: events that do not begin where the last one ended."""
     return tx.rows(sql.broken_histories)

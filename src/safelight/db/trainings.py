@@ -196,6 +196,11 @@ def in_flight(tx: Tx) -> list[Row]:
     return tx.rows(sql.in_flight)
 
 
+def look(tx: Tx, id: UUID) -> None:
+    """Somebody looks at it: the watch reads its log before others'."""
+    tx.run(sql.look, {"id": id})
+
+
 def observe(tx: Tx, observations: Iterable[Mapping[str, Any]]) -> None:
     """Keep what the provider shows of trainings in flight."""
     tx.many(

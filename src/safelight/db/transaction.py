@@ -19,6 +19,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from safelight.db.jsons import dumps
+from safelight.db.patience import STATEMENT_SECONDS, PatientConnection
 from safelight.domain.errors import Conflict, Retryable
 from safelight.domain.queues import Queue
 
@@ -124,11 +125,13 @@ class Database:
             max_idle=300.0,
             timeout=15.0,
             check=_check,
+            connection_class=PatientConnection,
             kwargs={
                 "application_name": "safelight",
                 "connect_timeout": 5,
-                # No statement of ours runs for minutes; a lost peer is noticed within the minute.
-                "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000",
+                # No statement of ours runs for long; a lost peer is noticed within the minute.
+                "options": f"-c statement_timeout={STATEMENT_SECONDS}s "
+                "-c idle_in_transaction_session_timeout=60s",
                 "keepalives_idle": 15,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,

@@ -248,7 +248,8 @@ def list_trainings(
 def get_training(training_id: UUID, cx: Cx, who: Who) -> TrainingDetail:
     """One training: how far it is, what was found, what it costs, and where it stands still."""
     with cx.db.transaction() as tx:
-        return _detail(tx, who, commands.get_training(tx, who, training_id))
+        training = commands.look_at_training(tx, who, training_id)
+        return _detail(tx, who, training)
 
 
 @router.post("/{training_id}/cancel", status_code=202, responses=documented(404, 409))

@@ -59,7 +59,8 @@ WHERE id = %(id)s;
 -- name: in_flight
 -- What is to be watched: everything the provider has accepted and not ended.
 SELECT id, subject_id, owner_id, provider_id, provider_status, accepted_at,
-       extract(epoch FROM now() - accepted_at)::float8 AS age_seconds
+       extract(epoch FROM now() - accepted_at)::float8 AS age_seconds,
+       extract(epoch FROM now() - watched_at)::float8 AS watched_seconds, 0.0::float8 AS log_age
 FROM generations WHERE state = 'drawing' ORDER BY accepted_at;
 
 -- name: observe

@@ -13,9 +13,17 @@ FROM jobs WHERE state IN ('ready', 'leased') AND (subject_id IS NOT NULL OR kind
 SELECT id, queue::text, kind, target_id, reason, error FROM jobs WHERE state = 'parked' ORDER BY id;
 
 -- name: overdue
--- Jobs that have been due for longer than so many seconds and that nobody works on.
-SELECT id, queue::text, kind, extract(epoch FROM now() - due_at)::float8 AS overdue_seconds
-FROM jobs WHERE state = 'ready' AND due_at < now() - make_interval(secs => %(seconds)s) ORDER BY id;
+-- Jobs that have been due, or whose lease has been over, for longer than so many seconds.
+SELECT id, queue::text, kind, state::text,
+       extract(epoch FROM now() - CASE WHEN state = 'ready' THEN due_at ELSE lease_until END)::float8 AS overdue_seconds
+FROM jobs
+WHERE state = 'ready' AND due_at < now() - make_interval(secs => %(seconds)s)
+   OR state = 'leased' AND lease_until < now() - make_interval(secs => %(seconds)s)
+ORDER BY id;
+
+-- name: at_work
+-- Who holds jobs of a queue now.
+SELECT DISTINCT lease_owner FROM jobs WHERE queue = %(queue)s AND state = 'leased' AND lease_until > now();
 
 -- name: broken_histories
 -- Events of one thing that do not begin where the last one ended.

@@ -78,6 +78,9 @@ WHERE id = %(id)s;
 -- What is to be watched: everything the provider has accepted and not ended.
 SELECT id, subject_id, owner_id, provider_id, provider_status, step, steps, accepted_at, cancel_reason,
        extract(epoch FROM now() - accepted_at)::float8 AS age_seconds,
+       -- Somebody looks at it: its log is due before all others.
+       extract(epoch FROM now() - coalesce(logged_at, accepted_at))::float8
+           + CASE WHEN looked_at > now() - interval '1 min' THEN 86400 ELSE 0 END AS log_age,
        extract(epoch FROM now() - watched_at)::float8 AS watched_seconds
 FROM trainings WHERE state = 'training' ORDER BY accepted_at;
 
@@ -91,8 +94,14 @@ UPDATE trainings SET
     predict_seconds = coalesce(%(predict_seconds)s, predict_seconds),
     cost_micro_usd = coalesce(%(cost_micro_usd)s, cost_micro_usd),
     output = coalesce(%(output)s, output),
+    logged_at = CASE WHEN %(log_tail)s::text IS NULL THEN logged_at ELSE now() END,
     watched_at = now()
 WHERE id = %(id)s AND state = 'training';
+
+-- name: look
+-- Somebody looks at it while it trains; noted every ten seconds at most.
+UPDATE trainings SET looked_at = now()
+WHERE id = %(id)s AND state = 'training' AND (looked_at IS NULL OR looked_at < now() - interval '10 s');
 
 -- name: set_effective
 -- What the trainer really used, out of its own archive, and where that is not what was sent.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from safelight.db import generations, jobs, trainings
 from safelight.db.transaction import Row, Tx
+from safelight.domain.errors import Retryable
 from safelight.domain.money import micro_usd
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait
@@ -21,63 +23,109 @@ from safelight.stages import poll
 from safelight.stages.tools import Pulse
 
 LOG_TAIL_CHARS = 4_000
+SEEN_SECONDS = 60.0
+"""How often it is noted of a run without news that it was seen."""
 VANISHED = "The provider knows it no more (404, long after it was accepted)."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Watch:
+    """What is in flight, and how far this turn has come."""
+
+    job: Job
     in_flight: tuple[poll.InFlight, ...]
     rows: dict[Any, Row]
+    seen: int = 0
+    ended: int = 0
 
 
-def _order(rows: list[Row]) -> _Watch | Outcome:
+def _order(job: Job, rows: list[Row]) -> _Watch | Outcome:
     if not rows:
         return Done("nothing is in flight")
     return _Watch(
-        tuple(poll.InFlight(r["id"], r["provider_id"], r["age_seconds"]) for r in rows),
+        job,
+        tuple(
+            poll.InFlight(r["id"], r["provider_id"], r["age_seconds"], r["log_age"], _left(r))
+            for r in rows
+        ),
         {r["id"]: r for r in rows},
     )
 
 
-def _again(watch: _Watch, watched: poll.Watched, ended: int, seconds: float) -> Outcome:
-    left = len(watch.in_flight) - ended
-    said = f"{len(watched.seen)} of {len(watch.in_flight)} seen, {ended} ended"
-    if watched.problem is not None:
-        pause = max(seconds, watched.problem.after or 0.0)
-        return Wait(pause, reason=said, error=watched.problem.message)
+def _left(row: Row) -> float | None:
+    """Seconds until the last step at the pace it had so far."""
+    step, steps = row.get("step"), row.get("steps")
+    if not step or not steps:
+        return None
+    left: float = row["age_seconds"] * (steps / step - 1.0)
+    return max(0.0, left)
+
+
+def _writer(
+    watch: _Watch, cx: Context, record: Callable[[Tx, list[tuple[Row, RemoteRun | None]]], int]
+) -> poll.Write:
+    """Writes what was seen under our fence, in a transaction of its own, where there is news."""
+
+    def write(seen: Sequence[poll.Seen]) -> None:
+        news = [(watch.rows[s.id], s.run) for s in seen if _is_news(watch.rows[s.id], s.run)]
+        watch.seen += len(seen)
+        if news:
+            with cx.db.transaction() as tx:
+                jobs.hold(tx, [watch.job])
+                ended = record(tx, news)
+            watch.ended += ended
+
+    return write
+
+
+def _is_news(row: Row, run: RemoteRun | None) -> bool:
+    """Whether there is anything to write of it; that it was seen is noted once a minute."""
+    if run is None or run.logs or run.status.ended or str(run.status) != row["provider_status"]:
+        return True
+    return row["watched_seconds"] is None or row["watched_seconds"] > SEEN_SECONDS
+
+
+def _again(watch: _Watch, problem: Retryable | None, seconds: float) -> Outcome:
+    left = len(watch.in_flight) - watch.ended
+    said = f"{watch.seen} of {len(watch.in_flight)} seen, {watch.ended} ended"
+    if problem is not None:
+        return Wait(max(seconds, problem.after or 0.0), reason=said, error=problem.message)
     return Wait(seconds, reason=said) if left else Done(said)
 
 
 # Trainings.
 
 
-def _begin_trainings(tx: Tx, _job: Job, _cx: Context) -> _Watch | Outcome:
-    return _order(trainings.in_flight(tx))
+def _begin_trainings(tx: Tx, job: Job, _cx: Context) -> _Watch | Outcome:
+    return _order(job, trainings.in_flight(tx))
 
 
-def _do_trainings(watch: _Watch, cx: Context, pulse: Pulse) -> poll.Watched:
+def _do_trainings(watch: _Watch, cx: Context, pulse: Pulse) -> Retryable | None:
     provider = cx.tools.provider
     return poll.watch(
         watch.in_flight,
         provider.get_training,
         provider.list_trainings,
         pulse,
+        _writer(watch, cx, lambda tx, news: _record_trainings(tx, news, cx)),
         vanished_seconds=cx.settings.vanished_seconds,
     )
 
 
-def _settle_trainings(
-    tx: Tx, _job: Job, watch: _Watch, watched: poll.Watched, cx: Context
-) -> Outcome:
-    shown = [(watch.rows[s.id], s.run) for s in watched.seen]
-    courses = {row["id"]: parse_log(run.logs) for row, run in shown if run and run.logs}
+def _record_trainings(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Context) -> int:
+    courses = {row["id"]: parse_log(run.logs) for row, run in news if run and run.logs}
     trainings.observe(
-        tx, [_training_shown(row, run, courses.get(row["id"])) for row, run in shown if run]
+        tx, [_training_shown(row, run, courses.get(row["id"])) for row, run in news if run]
     )
     for id, course in courses.items():
         _stop_if_nan(tx, id, course, cx)
-    ended = sum(_end_training(tx, row, run, cx) for row, run in shown)
-    return _again(watch, watched, ended, cx.settings.watch_seconds)
+    return sum(_end_training(tx, row, run, cx) for row, run in news)
+
+
+def _settle_trainings(
+    _tx: Tx, _job: Job, watch: _Watch, problem: Retryable | None, cx: Context
+) -> Outcome:
+    return _again(watch, problem, poll.pause(watch.in_flight, cx.settings.watch_seconds))
 
 
 def _training_shown(row: Row, run: RemoteRun, course: Course | None) -> dict[str, Any]:
@@ -177,29 +225,33 @@ TRAININGS = Work(_begin_trainings, _do_trainings, _settle_trainings)
 # Generations.
 
 
-def _begin_generations(tx: Tx, _job: Job, _cx: Context) -> _Watch | Outcome:
-    return _order(generations.in_flight(tx))
+def _begin_generations(tx: Tx, job: Job, _cx: Context) -> _Watch | Outcome:
+    return _order(job, generations.in_flight(tx))
 
 
-def _do_generations(watch: _Watch, cx: Context, pulse: Pulse) -> poll.Watched:
+def _do_generations(watch: _Watch, cx: Context, pulse: Pulse) -> Retryable | None:
     provider = cx.tools.provider
     return poll.watch(
         watch.in_flight,
         provider.get_prediction,
         provider.list_predictions,
         pulse,
+        _writer(watch, cx, lambda tx, news: _record_generations(tx, news, cx)),
         vanished_seconds=cx.settings.vanished_seconds,
     )
 
 
+def _record_generations(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Context) -> int:
+    generations.observe(tx, [_generation_shown(row, run) for row, run in news if run])
+    return sum(_end_generation(tx, row, run, cx) for row, run in news)
+
+
 def _settle_generations(
-    tx: Tx, _job: Job, watch: _Watch, watched: poll.Watched, cx: Context
+    _tx: Tx, _job: Job, watch: _Watch, problem: Retryable | None, cx: Context
 ) -> Outcome:
-    shown = [(watch.rows[s.id], s.run) for s in watched.seen]
-    generations.observe(tx, [_generation_shown(row, run) for row, run in shown if run])
-    ended = sum(_end_generation(tx, row, run, cx) for row, run in shown)
     # Images take seconds: they are looked for more often than trainings.
-    return _again(watch, watched, ended, min(2.0, cx.settings.watch_seconds))
+    usual = min(2.0, cx.settings.watch_seconds)
+    return _again(watch, problem, poll.pause(watch.in_flight, usual))
 
 
 def _generation_shown(row: Row, run: RemoteRun) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -12,9 +13,19 @@ from safelight.clients import limits
 from safelight.clients.limits import CREATES, OTHERS, LocalLimits, SharedLimits, Throttled
 from tests.support.servers import Stores
 
+OPENED: list[SharedLimits] = []
+
+
+@pytest.fixture(autouse=True)
+def closed_after() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
+
 
 def bucket(stores: Stores, token: str) -> SharedLimits:
-    return SharedLimits(stores.broker_url, token)
+    OPENED.append(SharedLimits(stores.broker_url, token))
+    return OPENED[-1]
 
 
 def spend(some: SharedLimits | LocalLimits, kind: str, times: int) -> int:
@@ -34,9 +45,7 @@ def test_all_processes_of_a_token_draw_from_one_bucket(stores: Stores) -> None:
     taken: list[int] = []
 
     def poller() -> None:
-        own = bucket(stores, token)
-        taken.append(spend(own, CREATES, 60))
-        own.close()
+        taken.append(spend(bucket(stores, token), CREATES, 60))
 
     threads = [threading.Thread(target=poller) for _ in range(4)]
     started = time.monotonic()

@@ -91,7 +91,8 @@ def test_a_proxy_forwards_and_slows_and_refuses() -> None:
                 there, _ = server.accept()
             except OSError:
                 return
-            threading.Thread(target=lambda s=there: s.sendall(s.recv(10)), daemon=True).start()
+            with there:
+                there.sendall(there.recv(10))
 
     threading.Thread(target=echo, daemon=True).start()
     proxy = Proxy(Target(server.getsockname()[1]))

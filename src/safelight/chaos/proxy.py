@@ -89,12 +89,14 @@ class Proxy:
         self._call(self._end_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
 
     async def _end_tasks(self) -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.05)  # what was aborted is closed in the loop's next turns
 
     def _call(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -124,10 +126,20 @@ class Proxy:
             return
         connection = _Connection((writer, back))
         self._connections.add(connection)
+        # Ended with the proxy, it ends without a word.
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._carry(connection, (reader, back), (there, writer))
+
+    async def _carry(
+        self,
+        connection: _Connection,
+        onward: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        backward: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
         try:
             await asyncio.gather(
-                self._pump(connection, reader, back, answer=False),
-                self._pump(connection, there, writer, answer=True),
+                self._pump(connection, *onward, answer=False),
+                self._pump(connection, *backward, answer=True),
             )
         finally:
             self._connections.discard(connection)

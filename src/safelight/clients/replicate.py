@@ -19,12 +19,12 @@ from replicate.webhook import InvalidTimestampError, Webhooks, WebhookSigningSec
 from replicate.webhook import WebhookValidationError as _Invalid
 
 from safelight.clients.limits import OTHERS, Limits, LocalLimits
+from safelight.clients.replicate_faults import told_apart
 from safelight.clients.replicate_http import (
     CONNECT_SECONDS,
     Http,
     page_of,
     run_of,
-    told_apart,
 )
 from safelight.domain.errors import Forbidden, NotFound, ProviderRefused, Retryable
 from safelight.domain.provider import RemoteRun, RunPage, Submission, VersionPage

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from safelight.clients.limits import CREATES, OTHERS, Limits, Throttled
-from safelight.domain.errors import NotFound, ProviderRefused, Retryable, SafelightError
+from safelight.clients.replicate_faults import told_apart
+from safelight.domain.errors import ProviderRefused, Retryable
 from safelight.domain.provider import (
     Accepted,
     NotSent,
@@ -31,9 +32,6 @@ _CHUNK = 1024 * 1024
 PREDICTIONS = "/v1/predictions"
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 10.0
-PASSING = frozenset({408, 425, 429})
-"""Refusals of a read that may pass if it is asked again; so may every 5xx."""
-
 NEVER_LEFT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -41,27 +39,6 @@ NEVER_LEFT = (
     httpx.UnsupportedProtocol,
 )
 """No connection was made, so nothing was sent; after any other fault it may have been."""
-
-
-class Conflicting(ProviderRefused):
-    """The provider has such a thing already."""
-
-    code = "conflict"
-
-
-def told_apart(status: int | None, what: str, detail: str) -> SafelightError:
-    """The error for a read or a change that the provider answered with *status*."""
-    if status == 404:
-        return NotFound(f"The provider does not know {what}.")
-    if status is None or status in PASSING or status >= 500:
-        return Retryable(f"The provider answered {status} for {what}.")
-    if status == 401:
-        return ProviderRefused(
-            "The provider does not accept the API token.", hint="Check REPLICATE_API_TOKEN."
-        )
-    if status == 409:
-        return Conflicting(f"The provider refused {what} (409): {detail}")
-    return ProviderRefused(f"The provider refused {what} ({status}): {detail}")
 
 
 def run_of(body: Any) -> RemoteRun:

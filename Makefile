@@ -41,6 +41,15 @@ demo: $(STAMP) ## Train on photos from start to previews, on this machine (PHOTO
 up: $(STAMP) ## Run everything on this machine: stores, broker, emulator, five workers, clock, API
 	@exec $(BIN)/safelight up
 
+.PHONY: chaos
+chaos: $(STAMP) ## The promises under fire, on real processes (SEED=1 MINUTES=10)
+	@$(BIN)/safelight chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10)
+
+.PHONY: chaos-broken
+chaos-broken: $(STAMP) ## Builds with a promise broken on purpose: each must be found out
+	@for build in no-fence early-hints retried-post no-sweep; do \
+		$(BIN)/safelight chaos --seed $(or $(SEED),5) --minutes 0.8 --trainings 16 --broken $$build || exit 1; done
+
 ##@ Work on it
 .PHONY: test
 test: $(STAMP) lint ## Lint, then every default test
@@ -59,7 +68,7 @@ format: $(STAMP) ## Format the code and mend what ruff can
 	@$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(STAMP) ## Run a benchmark (NAME=spine, engine)
+bench: $(STAMP) ## Run a benchmark (NAME=engine, watch, spine, eye, weights, cleanup)
 	@test ! -f benchmarks/$(NAME)-requirements.lock || $(BIN)/python -m pip install -qq \
 		--disable-pip-version-check --require-hashes -r benchmarks/$(NAME)-requirements.lock
 	@$(BIN)/python -m benchmarks.$(or $(NAME),spine)

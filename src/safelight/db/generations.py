@@ -141,6 +141,11 @@ def in_flight(tx: Tx) -> list[Row]:
     return tx.rows(sql.in_flight)
 
 
+def in_flight_one(tx: Tx, id: UUID) -> list[Row]:
+    """The one, as `in_flight` shows it; none: it is not in flight."""
+    return tx.rows(sql.in_flight_one, {"id": id})
+
+
 def observe(tx: Tx, observations: Iterable[Mapping[str, Any]]) -> None:
     """Keep what the provider shows of generations in flight."""
     tx.many(sql.observe, [{**o, "output": jsonb(o["output"])} for o in observations])

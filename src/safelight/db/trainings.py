@@ -196,6 +196,11 @@ def in_flight(tx: Tx) -> list[Row]:
     return tx.rows(sql.in_flight)
 
 
+def in_flight_one(tx: Tx, id: UUID) -> list[Row]:
+    """The one, as `in_flight` shows it; none: it is not in flight."""
+    return tx.rows(sql.in_flight_one, {"id": id})
+
+
 def look(tx: Tx, id: UUID) -> None:
     """Somebody looks at it: the watch reads its log before others'."""
     tx.run(sql.look, {"id": id})

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     CANCEL_TRAINING = "cancel_training"
     WATCH_TRAININGS = "watch_trainings"
     WATCH_GENERATIONS = "watch_generations"
+    LOOK_AT_TRAINING = "look_at_training"
+    LOOK_AT_GENERATION = "look_at_generation"
     FETCH_WEIGHTS = "fetch_weights"
     SUBMIT_GENERATION = "submit_generation"
     SETTLE_GENERATION = "settle_generation"
@@ -70,6 +72,8 @@ POLICIES: dict[Kind, Policy] = {
     Kind.CANCEL_TRAINING: Policy(Queue.SUBMIT),
     Kind.WATCH_TRAININGS: Policy(Queue.POLL, attempts=1_000),
     Kind.WATCH_GENERATIONS: Policy(Queue.POLL, attempts=1_000),
+    Kind.LOOK_AT_TRAINING: Policy(Queue.POLL),
+    Kind.LOOK_AT_GENERATION: Policy(Queue.POLL),
     Kind.FETCH_WEIGHTS: Policy(Queue.GENERATE),
     Kind.SUBMIT_GENERATION: Policy(Queue.GENERATE, paid=True),
     Kind.SETTLE_GENERATION: Policy(Queue.GENERATE),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from safelight import logging
-from safelight.db import jobs, owners
+from safelight.db import jobs, owners, webhooks
 from safelight.db.transaction import Database, Tx
 from safelight.domain.queues import Kind, Queue
 from safelight.flow.retention import PERIODIC, WALKS
@@ -70,4 +70,5 @@ def periodic(db: Database, *, every: float, walk: float = 86400.0) -> list[Kind]
 
 def _forget(tx: Tx) -> None:
     jobs.forget_slots(tx)
+    webhooks.forget(tx)
     owners.forget_idempotency_keys(tx)

@@ -13,9 +13,9 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
 from safelight import logging
-from safelight.db import jobs
+from safelight.db import webhooks
 from safelight.domain.errors import Forbidden, NotFound
-from safelight.domain.queues import Kind
+from safelight.flow.commands.nudges import nudge
 from safelight.flow.context import Context
 from safelight.web.access import Cx
 from safelight.web.problems import Unauthorized, documented
@@ -34,16 +34,16 @@ class Signing(Protocol):
 
 
 @router.post("/replicate", status_code=204, responses=documented(401, 413, 503))
-async def replicate(request: Request, cx: Cx) -> None:
-    """Take the provider's word that something changed: everything in flight is looked at now.
+async def replicate(request: Request, cx: Cx, intent: str | None = None) -> None:
+    """Take the provider's word that something changed: the run that bears *intent* is looked at now.
 
     Not for producers: it is opened by the provider's signature, not by an API key.
     """
     body = await request.body()
-    await run_in_threadpool(_nudge, cx, dict(request.headers), body)
+    await run_in_threadpool(_nudge, cx, dict(request.headers), body, intent)
 
 
-def _nudge(cx: Context, headers: Mapping[str, str], body: bytes) -> None:
+def _nudge(cx: Context, headers: Mapping[str, str], body: bytes, intent: str | None) -> None:
     provider = cx.tools.provider
     if not isinstance(provider, Signing):
         raise NotFound("This provider signs no webhooks.")
@@ -53,8 +53,8 @@ def _nudge(cx: Context, headers: Mapping[str, str], body: bytes) -> None:
         log.warning("webhook.refused", error=error.message)
         raise Unauthorized(error.message) from error
     with cx.db.transaction() as tx:
-        due = [kind for kind in _WATCHES if jobs.make_due(tx, str(kind))]
-    log.debug("webhook.taken", watches=[str(kind) for kind in due])
-
-
-_WATCHES = (Kind.WATCH_TRAININGS, Kind.WATCH_GENERATIONS)
+        if not webhooks.take(tx, headers["webhook-id"]):
+            log.info("webhook.replayed")
+            return
+        looked_at = nudge(tx, intent)
+    log.debug("webhook.taken", looked_at=looked_at)

@@ -63,6 +63,13 @@ SELECT id, subject_id, owner_id, provider_id, provider_status, accepted_at,
        extract(epoch FROM now() - watched_at)::float8 AS watched_seconds, 0.0::float8 AS log_age
 FROM generations WHERE state = 'drawing' ORDER BY accepted_at;
 
+-- name: in_flight_one
+-- One run, if it is in flight.
+SELECT id, subject_id, owner_id, provider_id, provider_status, accepted_at,
+       extract(epoch FROM now() - accepted_at)::float8 AS age_seconds,
+       extract(epoch FROM now() - watched_at)::float8 AS watched_seconds, 0.0::float8 AS log_age
+FROM generations WHERE id = %(id)s AND state = 'drawing';
+
 -- name: observe
 -- What the provider shows of a generation in flight.
 UPDATE generations SET

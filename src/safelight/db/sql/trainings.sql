@@ -84,6 +84,16 @@ SELECT id, subject_id, owner_id, provider_id, provider_status, step, steps, acce
        extract(epoch FROM now() - watched_at)::float8 AS watched_seconds
 FROM trainings WHERE state = 'training' ORDER BY accepted_at;
 
+-- name: in_flight_one
+-- One run, if it is in flight.
+SELECT id, subject_id, owner_id, provider_id, provider_status, step, steps, accepted_at, cancel_reason,
+       extract(epoch FROM now() - accepted_at)::float8 AS age_seconds,
+       -- Somebody looks at it: its log is due before all others.
+       extract(epoch FROM now() - coalesce(logged_at, accepted_at))::float8
+           + CASE WHEN looked_at > now() - interval '1 min' THEN 86400 ELSE 0 END AS log_age,
+       extract(epoch FROM now() - watched_at)::float8 AS watched_seconds
+FROM trainings WHERE id = %(id)s AND state = 'training';
+
 -- name: observe
 -- What the provider shows of a training in flight; nothing is forgotten that it leaves out.
 UPDATE trainings SET

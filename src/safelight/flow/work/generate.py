@@ -17,6 +17,7 @@ from safelight.domain.provider import RemoteRun, Submission
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, TrainingState
 from safelight.domain.trainer_inputs import INPUTS
 from safelight.flow import paid, used
+from safelight.flow.admission import admit_generation
 from safelight.flow.commands.images import ask, preset_input
 from safelight.flow.commands.versions import FIRST_VERSION
 from safelight.flow.context import Context
@@ -153,6 +154,8 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> generate.GenerationRequest |
         return paid.to_unknown(tx, paid.GENERATION, generation, WORKER_DIED, cx.worker)
     if generation.state != GenerationState.QUEUED:
         return Done(f"the generation is {generation.state}")
+    if (why := admit_generation(tx, generation)) is not None:
+        return why
     version = versions.get(tx, generation.version_id)
     assert version is not None  # a foreign key
     assert version.provider_version is not None  # looked at when the images were asked for

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from safelight.db import generations, jobs, trainings
+from safelight.db import generations, trainings
 from safelight.db.transaction import Row, Tx
 from safelight.domain.errors import Retryable
 from safelight.domain.money import micro_usd
 from safelight.domain.nouns import Job
-from safelight.domain.outcome import Done, Outcome, Wait
+from safelight.domain.outcome import Outcome
 from safelight.domain.provider import RemoteRun, RemoteStatus
 from safelight.domain.queues import Kind
 from safelight.domain.states import GenerationState, TrainingState
@@ -19,95 +17,28 @@ from safelight.domain.trainlog import Course, parse_log
 from safelight.flow import paid
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
+from safelight.flow.work.common import target
+from safelight.flow.work.watching import Watch, again, ending, fetch, order, settle_look, writer
 from safelight.stages import poll
 from safelight.stages.tools import Pulse
 
 LOG_TAIL_CHARS = 4_000
-SEEN_SECONDS = 60.0
-"""How often it is noted of a run without news that it was seen."""
-VANISHED = "The provider knows it no more (404, long after it was accepted)."
-
-
-@dataclass(slots=True)
-class _Watch:
-    """What is in flight, and how far this turn has come."""
-
-    job: Job
-    in_flight: tuple[poll.InFlight, ...]
-    rows: dict[Any, Row]
-    seen: int = 0
-    ended: int = 0
-
-
-def _order(job: Job, rows: list[Row]) -> _Watch | Outcome:
-    if not rows:
-        return Done("nothing is in flight")
-    return _Watch(
-        job,
-        tuple(
-            poll.InFlight(r["id"], r["provider_id"], r["age_seconds"], r["log_age"], _left(r))
-            for r in rows
-        ),
-        {r["id"]: r for r in rows},
-    )
-
-
-def _left(row: Row) -> float | None:
-    """Seconds until the last step at the pace it had so far."""
-    step, steps = row.get("step"), row.get("steps")
-    if not step or not steps:
-        return None
-    left: float = row["age_seconds"] * (steps / step - 1.0)
-    return max(0.0, left)
-
-
-def _writer(
-    watch: _Watch, cx: Context, record: Callable[[Tx, list[tuple[Row, RemoteRun | None]]], int]
-) -> poll.Write:
-    """Writes what was seen under our fence, in a transaction of its own, where there is news."""
-
-    def write(seen: Sequence[poll.Seen]) -> None:
-        news = [(watch.rows[s.id], s.run) for s in seen if _is_news(watch.rows[s.id], s.run)]
-        watch.seen += len(seen)
-        if news:
-            with cx.db.transaction() as tx:
-                jobs.hold(tx, [watch.job])
-                ended = record(tx, news)
-            watch.ended += ended
-
-    return write
-
-
-def _is_news(row: Row, run: RemoteRun | None) -> bool:
-    """Whether there is anything to write of it; that it was seen is noted once a minute."""
-    if run is None or run.logs or run.status.ended or str(run.status) != row["provider_status"]:
-        return True
-    return row["watched_seconds"] is None or row["watched_seconds"] > SEEN_SECONDS
-
-
-def _again(watch: _Watch, problem: Retryable | None, seconds: float) -> Outcome:
-    left = len(watch.in_flight) - watch.ended
-    said = f"{watch.seen} of {len(watch.in_flight)} seen, {watch.ended} ended"
-    if problem is not None:
-        return Wait(max(seconds, problem.after or 0.0), reason=said, error=problem.message)
-    return Wait(seconds, reason=said) if left else Done(said)
-
 
 # Trainings.
 
 
-def _begin_trainings(tx: Tx, job: Job, _cx: Context) -> _Watch | Outcome:
-    return _order(job, trainings.in_flight(tx))
+def _begin_trainings(tx: Tx, job: Job, _cx: Context) -> Watch | Outcome:
+    return order(job, trainings.in_flight(tx))
 
 
-def _do_trainings(watch: _Watch, cx: Context, pulse: Pulse) -> Retryable | None:
+def _do_trainings(watch: Watch, cx: Context, pulse: Pulse) -> Retryable | None:
     provider = cx.tools.provider
     return poll.watch(
         watch.in_flight,
         provider.get_training,
         provider.list_trainings,
         pulse,
-        _writer(watch, cx, lambda tx, news: _record_trainings(tx, news, cx)),
+        writer(watch, cx, lambda tx, news: _record_trainings(tx, news, cx)),
         vanished_seconds=cx.settings.vanished_seconds,
     )
 
@@ -123,9 +54,9 @@ def _record_trainings(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Cont
 
 
 def _settle_trainings(
-    _tx: Tx, _job: Job, watch: _Watch, problem: Retryable | None, cx: Context
+    _tx: Tx, _job: Job, watch: Watch, problem: Retryable | None, cx: Context
 ) -> Outcome:
-    return _again(watch, problem, poll.pause(watch.in_flight, cx.settings.watch_seconds))
+    return again(watch, problem, poll.pause(watch.in_flight, cx.settings.watch_seconds))
 
 
 def _training_shown(row: Row, run: RemoteRun, course: Course | None) -> dict[str, Any]:
@@ -165,7 +96,7 @@ def _end_training(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> bool:
     """Follow the provider to the run's end; False: it goes on."""
     if run is not None and not run.status.ended:
         return False
-    state, error = _ending(run, _has_weights)
+    state, error = ending(run, _has_weights)
     if state is RemoteStatus.CANCELED and row["cancel_reason"]:
         error = f"{row['cancel_reason']} It was cancelled, since what follows would be paid for nothing."
     after = {
@@ -182,7 +113,7 @@ def _end_training(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> bool:
         detail={"provider": run.status if run else None},
     )
     if moved and after is TrainingState.STORING:
-        _fetch(tx, Kind.FETCH_WEIGHTS, row, cx)
+        fetch(tx, Kind.FETCH_WEIGHTS, row, cx)
     return True
 
 
@@ -194,49 +125,29 @@ def _has_weights(output: Any) -> bool:
     )
 
 
-def _ending(run: RemoteRun | None, usable: Any) -> tuple[RemoteStatus, str | None]:
-    """How a run ended, and why where it did not succeed."""
-    if run is None:
-        return RemoteStatus.FAILED, VANISHED
-    if run.status is RemoteStatus.SUCCEEDED and not usable(run.output):
-        return RemoteStatus.FAILED, f"It succeeded and has no output to fetch: {run.output!r}."
-    if run.status is RemoteStatus.SUCCEEDED:
-        return run.status, None
-    if run.status in (RemoteStatus.CANCELED, RemoteStatus.ABORTED):
-        return RemoteStatus.CANCELED, f"{run.status} at the provider"
-    return RemoteStatus.FAILED, run.error or "The provider says failed, and not why."
-
-
-def _fetch(tx: Tx, kind: Kind, row: Row, cx: Context) -> None:
-    jobs.add(
-        tx,
-        kind,
-        actor=cx.worker,
-        target_id=row["id"],
-        owner_id=row["owner_id"],
-        subject_id=row["subject_id"],
-        unique_key=f"{kind}:{row['id']}",
-    )
+def _begin_training(tx: Tx, job: Job, _cx: Context) -> Watch | Outcome:
+    return order(job, trainings.in_flight_one(tx, target(job)))
 
 
 TRAININGS = Work(_begin_trainings, _do_trainings, _settle_trainings)
+TRAINING = Work(_begin_training, _do_trainings, settle_look)
 
 
 # Generations.
 
 
-def _begin_generations(tx: Tx, job: Job, _cx: Context) -> _Watch | Outcome:
-    return _order(job, generations.in_flight(tx))
+def _begin_generations(tx: Tx, job: Job, _cx: Context) -> Watch | Outcome:
+    return order(job, generations.in_flight(tx))
 
 
-def _do_generations(watch: _Watch, cx: Context, pulse: Pulse) -> Retryable | None:
+def _do_generations(watch: Watch, cx: Context, pulse: Pulse) -> Retryable | None:
     provider = cx.tools.provider
     return poll.watch(
         watch.in_flight,
         provider.get_prediction,
         provider.list_predictions,
         pulse,
-        _writer(watch, cx, lambda tx, news: _record_generations(tx, news, cx)),
+        writer(watch, cx, lambda tx, news: _record_generations(tx, news, cx)),
         vanished_seconds=cx.settings.vanished_seconds,
     )
 
@@ -247,11 +158,11 @@ def _record_generations(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Co
 
 
 def _settle_generations(
-    _tx: Tx, _job: Job, watch: _Watch, problem: Retryable | None, cx: Context
+    _tx: Tx, _job: Job, watch: Watch, problem: Retryable | None, cx: Context
 ) -> Outcome:
     # Images take seconds: they are looked for more often than trainings.
     usual = min(2.0, cx.settings.watch_seconds)
-    return _again(watch, problem, poll.pause(watch.in_flight, usual))
+    return again(watch, problem, poll.pause(watch.in_flight, usual))
 
 
 def _generation_shown(row: Row, run: RemoteRun) -> dict[str, Any]:
@@ -276,7 +187,7 @@ def _urls(output: Any) -> list[str]:
 def _end_generation(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> bool:
     if run is not None and not run.status.ended:
         return False
-    state, error = _ending(run, _urls)
+    state, error = ending(run, _urls)
     after = {
         RemoteStatus.SUCCEEDED: GenerationState.STORING,
         RemoteStatus.CANCELED: GenerationState.CANCELED,
@@ -285,8 +196,13 @@ def _end_generation(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> boo
         tx, row["id"], [GenerationState.DRAWING], after, actor=cx.worker, error=error
     )
     if moved and after is GenerationState.STORING:
-        _fetch(tx, Kind.FETCH_IMAGES, row, cx)
+        fetch(tx, Kind.FETCH_IMAGES, row, cx)
     return True
 
 
+def _begin_generation(tx: Tx, job: Job, _cx: Context) -> Watch | Outcome:
+    return order(job, generations.in_flight_one(tx, target(job)))
+
+
 GENERATIONS = Work(_begin_generations, _do_generations, _settle_generations)
+GENERATION = Work(_begin_generation, _do_generations, settle_look)

@@ -17,6 +17,7 @@ from safelight.domain.queues import Kind
 from safelight.domain.states import TrainingState
 from safelight.domain.trainer_schema import BUNDLED
 from safelight.flow import paid, used
+from safelight.flow.admission import admit_training
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import WORKER_DIED, cancel_open_training, training_of, webhook
@@ -107,6 +108,8 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> submit.TrainingRequest | Out
     if training.cancel_requested_at is not None:
         cancel_open_training(tx, job, cx)
         return Done("cancelled before it was sent")
+    if (why := admit_training(tx, training)) is not None:
+        return why
     sent = training.sent or {}
     assert training.intent_id is not None
     assert training.trainer_version is not None

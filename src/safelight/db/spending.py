@@ -1,0 +1,53 @@
+"""An owner's money and limits: what is reserved and spent today, and what may be."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from safelight.db.statements import statements
+from safelight.db.transaction import Row, Tx
+from safelight.domain.spending import Limits, Today
+
+sql = statements("spending")
+
+
+def _limits(row: Row | None) -> Limits:
+    assert row is not None
+    return Limits(row["daily_cap_micro_usd"], row["max_in_flight"])
+
+
+def lock_limits(tx: Tx, owner_id: UUID) -> Limits:
+    """The owner's limits; until the commit nobody else reserves for this owner."""
+    return _limits(tx.row(sql.lock_owner, {"owner_id": owner_id}))
+
+
+def set_limits(tx: Tx, owner_id: UUID, limits: Limits, *, actor: str) -> Limits:
+    """Change both."""
+    return _limits(
+        tx.row(
+            sql.set_limits,
+            {
+                "owner_id": owner_id,
+                "daily_cap": limits.daily_cap_micro_usd,
+                "in_flight": limits.max_in_flight,
+                "actor": actor,
+            },
+        )
+    )
+
+
+def today(tx: Tx, owner_id: UUID) -> Today:
+    """How this UTC day stands."""
+    row = tx.row(sql.spent_today, {"owner_id": owner_id})
+    assert row is not None
+    return Today(row["micro_usd"], row["seconds_left"], row["in_flight"])
+
+
+def reserve_training(tx: Tx, id: UUID, micro_usd: int) -> None:
+    """What it may cost counts against today, until it has ended and what it cost does."""
+    tx.run(sql.reserve_training, {"id": id, "micro_usd": micro_usd})
+
+
+def reserve_generation(tx: Tx, id: UUID, micro_usd: int) -> None:
+    """As `reserve_training`, for images."""
+    tx.run(sql.reserve_generation, {"id": id, "micro_usd": micro_usd})

@@ -1,0 +1,25 @@
+"""What is kept of the provider's webhooks: that a delivery was taken, and whose it was."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from safelight.db.statements import statements
+from safelight.db.transaction import Row, Tx
+
+sql = statements("webhooks")
+
+
+def take(tx: Tx, delivery_id: str) -> bool:
+    """Whether this delivery is new."""
+    return tx.row(sql.take_delivery, {"id": delivery_id}) is not None
+
+
+def forget(tx: Tx) -> None:
+    """Drop deliveries past the tolerance."""
+    tx.run(sql.forget_deliveries)
+
+
+def run_of_intent(tx: Tx, intent_id: UUID) -> Row | None:
+    """`kind` (training, generation), id, owner_id, subject_id of the run in flight with this mark."""
+    return tx.row(sql.run_of_intent, {"intent_id": intent_id})

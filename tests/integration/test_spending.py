@@ -1,0 +1,144 @@
+"""Caps and ceilings against a real Postgres: money is reserved with the intent, and settled by its end."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from safelight.db import spending
+from safelight.domain.provider import RemoteStatus
+from safelight.domain.spending import Limits
+from safelight.flow.commands import Actor
+from safelight.flow.context import Context
+from tests.integration.test_queue_submit import here, provider  # noqa: F401 (fixtures)
+from tests.support.photos import distinct_photos
+from tests.support.pipeline import (
+    ScriptedProvider,
+    actor,
+    drain,
+    row,
+    subject_with_photos,
+    train,
+    training_row,
+    turn,
+)
+
+
+def limit(cx: Context, who: Actor, **limits: Any) -> None:
+    with cx.db.transaction() as tx:
+        spending.set_limits(tx, who.owner_id, Limits(**limits), actor="test")
+
+
+def today(cx: Context, who: Actor) -> int:
+    with cx.db.transaction() as tx:
+        return spending.today(tx, who.owner_id).micro_usd
+
+
+def some_trainings(cx: Context, folder: Path, who: Actor, count: int) -> list[Any]:
+    photos = distinct_photos(folder, 12)
+    return [
+        train(cx, who, subject_with_photos(cx, who, photos, name=f"s{n}").id).id
+        for n in range(count)
+    ]
+
+
+def states(cx: Context, ids: list[Any]) -> list[str]:
+    return [training_row(cx, id)["state"] for id in ids]
+
+
+def test_a_training_over_the_days_cap_waits_and_goes_on_when_it_is_raised(
+    here: Context,  # noqa: F811
+    provider: ScriptedProvider,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    who = actor(here)
+    limit(here, who, daily_cap_micro_usd=1_500_000)
+    ids = some_trainings(here, tmp_path, who, 3)
+    drain(here)
+    assert sorted(states(here, ids)) != ["training"] * 3
+    sent = len(provider.creates)
+    assert 1 <= sent < 3
+    assert 0 < today(here, who) <= 1_500_000
+    waiting = row(
+        here,
+        "SELECT reason FROM jobs WHERE kind = 'submit_training' AND state = 'ready' LIMIT 1",
+    )
+    assert "cap of $1.50 a day" in waiting["reason"]
+    limit(here, who, daily_cap_micro_usd=30_000_000)
+    for _ in range(3):
+        turn(here, "submit_training")
+    assert states(here, ids) == ["training"] * 3
+    assert len(provider.creates) == 3
+
+
+def test_what_it_cost_takes_the_place_of_what_was_reserved(
+    here: Context,  # noqa: F811
+    provider: ScriptedProvider,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    who = actor(here)
+    limit(here, who, daily_cap_micro_usd=30_000_000)
+    (id,) = some_trainings(here, tmp_path, who, 1)
+    drain(here)
+    reserved = today(here, who)
+    assert reserved == training_row(here, id)["reserved_micro_usd"] > 0
+    provider.tell(
+        training_row(here, id)["provider_id"],
+        status=RemoteStatus.FAILED,
+        error="CUDA out of memory",
+        predict_seconds=100.0,
+    )
+    turn(here, "watch_trainings")
+    assert training_row(here, id)["state"] == "failed"
+    assert today(here, who) == 152_500
+
+
+def test_no_more_trainings_than_the_ceiling_are_in_flight(
+    here: Context,  # noqa: F811
+    provider: ScriptedProvider,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    who = actor(here)
+    limit(here, who, max_in_flight=2)
+    ids = some_trainings(here, tmp_path, who, 4)
+    drain(here)
+    assert sorted(states(here, ids)) == ["ready", "ready", "training", "training"]
+    provider.tell(
+        next(r["provider_id"] for r in (training_row(here, i) for i in ids) if r["provider_id"]),
+        status=RemoteStatus.FAILED,
+        error="no",
+    )
+    turn(here, "watch_trainings")
+    for _ in range(2):
+        turn(here, "submit_training")
+    assert sorted(states(here, ids)) == ["failed", "ready", "training", "training"]
+
+
+def test_two_requests_at_once_do_not_both_take_what_is_left(here: Context) -> None:  # noqa: F811
+    who = actor(here)
+    order: list[str] = []
+    first_has_it, go_on = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with here.db.transaction() as tx:
+            spending.lock_limits(tx, who.owner_id)
+            first_has_it.set()
+            go_on.wait(5)
+            order.append("first")
+
+    def second() -> None:
+        first_has_it.wait(5)
+        with here.db.transaction() as tx:
+            spending.lock_limits(tx, who.owner_id)
+            order.append("second")
+
+    threads = [threading.Thread(target=run) for run in (first, second)]
+    for thread in threads:
+        thread.start()
+    first_has_it.wait(5)
+    threads[1].join(0.3)
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert order == ["first", "second"]

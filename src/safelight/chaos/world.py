@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,6 @@ from safelight.chaos.proxy import Proxy, Target
 from safelight.flow.context import Context
 from safelight.local import programs
 from safelight.local.logs import Log
-from safelight.local.ports import Ports
 from safelight.local.process import Service
 from safelight.local.stack import Stack, plan
 from safelight.local.supervisor import Backoff, Supervisor
@@ -137,7 +137,7 @@ def world(
             stack.callback(link.close)
         env = {**kept, **direct, **SETTINGS, **settings, **_through(direct, links)}
         env |= {"SAFELIGHT_HOME": str(home), "PYTHONUNBUFFERED": "1"}
-        port = Ports(home / "ports.json").get("api")
+        port = _free_port()
         env["SAFELIGHT_WEBHOOK_BASE_URL"] = f"http://127.0.0.1:{port}"
         services = [
             _with_points(service, home / "points", broken)
@@ -173,6 +173,14 @@ def _targets(direct: Mapping[str, str]) -> dict[str, Target]:
         "store": Target(_port(direct["S3_ENDPOINT_URL"])),
         "provider": Target(_port(direct["REPLICATE_BASE_URL"])),
     }
+
+
+def _free_port() -> int:
+    """Any: several worlds may run side by side."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _port(url: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -144,6 +145,16 @@ def in_flight(tx: Tx) -> list[Row]:
 def in_flight_one(tx: Tx, id: UUID) -> list[Row]:
     """The one, as `in_flight` shows it; none: it is not in flight."""
     return tx.rows(sql.in_flight_one, {"id": id})
+
+
+def accepted_since(tx: Tx, since: datetime) -> list[str]:
+    """The provider's ids of what was accepted since then."""
+    return [row["provider_id"] for row in tx.rows(sql.accepted_since, {"since": since})]
+
+
+def is_known(tx: Tx, provider_id: str) -> bool:
+    """Whether a request of ours bears this id."""
+    return tx.row(sql.is_known, {"provider_id": provider_id}) is not None
 
 
 def observe(tx: Tx, observations: Iterable[Mapping[str, Any]]) -> None:

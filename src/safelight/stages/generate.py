@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,10 +114,14 @@ def submit(request: GenerationRequest, provider: Provider, pulse: Pulse) -> Subm
     )
 
 
-def is_this_request(input: Mapping[str, Any]) -> Callable[[RemoteRun], bool]:
-    """A prediction is ours if its prompt and seed are: the seed is one of two thousand million."""
+def is_this_request(
+    input: Mapping[str, Any], others: Collection[str] = ()
+) -> Callable[[RemoteRun], bool]:
+    """A prediction is ours if its prompt, seed and scale are (a control shares prompt and seed with a
+    preview), and none of *others*: runs that are known to be other requests' already."""
+    told = {key: input[key] for key in ("prompt", "seed", "lora_scale") if key in input}
     return lambda run: (
-        run.input.get("seed") == input["seed"] and run.input.get("prompt") == input["prompt"]
+        run.id not in others and all(run.input.get(key) == value for key, value in told.items())
     )
 
 

@@ -91,3 +91,12 @@ SELECT * FROM images WHERE generation_id = ANY(%(ids)s::uuid[]) AND removed_at I
 -- name: ask_cancel
 -- A person asks for it to stop.
 UPDATE generations SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE id = %(id)s;
+
+-- name: accepted_since
+-- The provider's ids of what was accepted since then, with a margin for clocks.
+SELECT provider_id FROM generations
+WHERE provider_id IS NOT NULL AND accepted_at > %(since)s - interval '10 min';
+
+-- name: is_known
+-- Whether a request of ours bears this provider's id.
+SELECT 1 AS yes FROM generations WHERE provider_id = %(provider_id)s;

@@ -201,6 +201,7 @@ SUBMIT = Work(_begin_submit, _do_submit, _settle_submit, _cancel_submit)
 class _Search:
     input: dict[str, Any]
     since: datetime
+    others: frozenset[str]
 
 
 def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
@@ -208,13 +209,14 @@ def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
     if generation.state != GenerationState.UNKNOWN:
         return Done(f"the generation is {generation.state}")
     assert generation.intent_at is not None
-    return _Search(generation.input, generation.intent_at)
+    others = generations.accepted_since(tx, generation.intent_at)
+    return _Search(generation.input, generation.intent_at, frozenset(others))
 
 
 def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
     return submit.find_run(
         cx.tools.provider.list_predictions,
-        generate.is_this_request(search.input),
+        generate.is_this_request(search.input, search.others),
         since=search.since,
         pulse=pulse,
     )
@@ -224,6 +226,8 @@ def _settle_settle(
     tx: Tx, job: Job, _search: _Search, found: RemoteRun | None, cx: Context
 ) -> Outcome:
     wait = cx.settings.unknown_wait_seconds
+    if found is not None and generations.is_known(tx, found.id):
+        found = None  # another request has adopted it meanwhile
     return paid.settle_search(tx, paid.GENERATION, _generation_of(tx, job), found, wait, cx.worker)
 
 

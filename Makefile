@@ -50,6 +50,10 @@ chaos-broken: $(STAMP) ## Builds with a promise broken on purpose: each must be 
 	@for build in no-fence early-hints retried-post no-sweep; do \
 		$(BIN)/safelight chaos --seed $(or $(SEED),5) --minutes 0.8 --trainings 16 --broken $$build || exit 1; done
 
+.PHONY: outages
+outages: $(STAMP) ## Half-open broker links, a broker away for five minutes, ten restarts of Postgres
+	@OUTAGE_SECONDS=300 $(BIN)/python -m pytest tests/chaos/test_outages.py -s --timeout 1200
+
 ##@ Work on it
 .PHONY: test
 test: $(STAMP) lint ## Lint, then every default test

@@ -169,7 +169,7 @@ def main() -> None:
                     idle = engines[0].latencies(60)
                 result["idle_latency_ms"] = round(1000 * statistics.median(idle), 1)
                 if not given.no_probes:
-                    result |= probes.run(engines[0].url, engines[0].cx)
+                    result |= probes.run(engines[0].cx)
         finally:
             stores.stop()
     print(json.dumps(result))

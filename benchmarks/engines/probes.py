@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from typing import Any
 
 from benchmarks.engines import safelight_worker
 from safelight import config
 from safelight.clients.broker import Broker
-from safelight.db.transaction import Database
+from safelight.db import jobs
+from safelight.db.statements import statements
+from safelight.db.transaction import Database, Hint
 from safelight.domain.ids import new_id
+from safelight.domain.outcome import Done
+from safelight.domain.queues import Kind, Queue
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
+from safelight.flow.sweep import sweep
 
 NOTHING: Any = None
 
@@ -36,6 +43,87 @@ def enqueue(cx: Context) -> None:
         safelight_worker.add(tx, 0, new_id(), "bench")
 
 
-def run(_url: str, _cx: Context) -> dict[str, Any]:
-    """All of them."""
-    return {}
+FINISHED, DUE = 1_000_000, 100_000
+
+
+def run(cx: Context) -> dict[str, Any]:
+    """Claims on an empty table and over a million finished rows, a sweep over a hundred thousand due
+    ones, hints a second, and a heartbeat over a thousand leases."""
+    found: dict[str, Any] = {"hints_a_second": _hints(cx), "heartbeat_of_1000_ms": _heartbeat(cx)}
+    with cx.db.transaction() as tx:
+        tx.run("TRUNCATE jobs, events")
+    _claim_ms(cx)  # warm
+    empty = _claim_ms(cx)
+    with cx.db.transaction() as tx:
+        # As ids are made: in the order of time.
+        tx.run(
+            "INSERT INTO jobs (id, queue, kind, state, max_attempts, lease_seconds, finished_at) "
+            "SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'cleanup', "
+            "'archive_version', 'done', 8, 30, now() FROM generate_series(1, %(n)s) AS n",
+            {"n": FINISHED},
+        )
+    with cx.db.transaction() as tx:
+        tx.run("ANALYZE jobs")
+    full = _claim_ms(cx)
+    found["claim_ms"] = {"empty": round(empty, 3), "million_finished": round(full, 3)}
+    found["claim_million_vs_empty"] = round(full / empty, 2)
+    with cx.db.transaction() as tx:
+        tx.run(
+            "INSERT INTO jobs (id, queue, kind, max_attempts, lease_seconds) "
+            "SELECT ('01910000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'cleanup', "
+            "'archive_version', 8, 30 FROM generate_series(1, %(n)s) AS n",
+            {"n": DUE},
+        )
+        tx.run("ANALYZE jobs")
+    started = time.perf_counter()
+    for _ in range(20):
+        sweep(cx.db, lambda: dict.fromkeys(Queue, 10**6))
+    found["sweep_of_100000_due_ms"] = round((time.perf_counter() - started) / 20 * 1000, 2)
+    found["sweep_plan"] = _plan(cx)
+    return found
+
+
+def _claim_ms(cx: Context, times: int = 300) -> float:
+    """Median milliseconds of one claim, with a job there to be had."""
+    with cx.db.transaction() as tx:
+        for _ in range(times):
+            jobs.add(tx, Kind.ARCHIVE_VERSION, actor="bench")
+    taken = []
+    for _ in range(times):
+        with cx.db.transaction() as tx:
+            started = time.perf_counter()
+            claimed = jobs.claim(tx, Queue.CLEANUP, "bench")
+            taken.append(time.perf_counter() - started)
+            jobs.settle(tx, claimed[0], Done(), "bench")
+    return statistics.median(taken) * 1000
+
+
+def _plan(cx: Context) -> str:
+    """How the sweep's statement is carried out; a test holds it to an index."""
+    with cx.db.transaction() as tx:
+        rows = tx.rows(
+            "EXPLAIN " + statements("jobs").next_due, {"queue": str(Queue.CLEANUP), "limit": 64}
+        )
+    plan = " ".join(row["QUERY PLAN"] for row in rows)
+    return "sequential scan" if "Seq Scan on jobs" in plan else "index"
+
+
+def _hints(cx: Context, count: int = 2_000) -> int:
+    """Hints a second, each after a commit of its own, to queues that take every one."""
+    hints = [Hint(queue, new_id()) for queue in Queue for _ in range(count // len(Queue))]
+    started = time.perf_counter()
+    for hint in hints:
+        cx.broker.send([hint])
+    return round(count / (time.perf_counter() - started))
+
+
+def _heartbeat(cx: Context) -> float:
+    """Milliseconds to renew a thousand leases."""
+    with cx.db.transaction() as tx:
+        for _ in range(1_000):
+            jobs.add(tx, Kind.ARCHIVE_VERSION, actor="bench")
+        held = {job.id: job.fence for job in jobs.claim(tx, Queue.CLEANUP, "bench", limit=1_000)}
+    started = time.perf_counter()
+    with cx.db.transaction() as tx:
+        jobs.renew(tx, held)
+    return round((time.perf_counter() - started) * 1000, 1)

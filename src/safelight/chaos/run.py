@@ -98,7 +98,7 @@ def run(
             say("quiet")
             nemesis.quiet()
             started = time.monotonic()
-            _rest(found, QUIET_SECONDS if broken == "-" else 60.0, say)
+            rest(found, QUIET_SECONDS if broken == "-" else 60.0, say)
             report.quiet_seconds = time.monotonic() - started
             report.accepted, report.refused = len(load.accepted), load.refused
             report.struck = dict(nemesis.struck)
@@ -108,7 +108,7 @@ def run(
     return report
 
 
-def _rest(found: World, seconds: float, say: Say) -> None:
+def rest(found: World, seconds: float, say: Say) -> None:
     """Until nothing is open, or it has been quiet for *seconds*."""
     deadline = time.monotonic() + seconds
     told = 0.0

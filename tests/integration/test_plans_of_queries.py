@@ -1,0 +1,41 @@
+"""How Postgres carries out what runs every second: by index, whatever else lies in the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from safelight.db.statements import statements
+from safelight.flow.context import Context
+
+PARAMS: dict[str, dict[str, Any]] = {
+    "next_due": {"queue": "cleanup", "limit": 64},
+    "release_expired": {"limit": 1000},
+    "claim_jobs": {"queue": "cleanup", "limit": 1, "worker": "w", "lease": None},
+    "make_due": {"unique_key": "watch_trainings"},
+    "renew_leases": {"ids": [], "fences": [], "lease": None},
+}
+
+
+@pytest.fixture
+def crowded(cx: Context) -> Context:
+    """Twenty thousand finished jobs and ten thousand due ones."""
+    with cx.db.transaction() as tx:
+        for state, count, ended in (("done", 20_000, "now()"), ("ready", 10_000, "NULL")):
+            tx.run(
+                "INSERT INTO jobs (id, queue, kind, state, max_attempts, lease_seconds, finished_at) "
+                f"SELECT gen_random_uuid(), 'cleanup', 'archive_version', '{state}', 8, 30, {ended} "
+                f"FROM generate_series(1, {count})"
+            )
+        tx.run("ANALYZE jobs")
+    return cx
+
+
+@pytest.mark.parametrize("name", PARAMS)
+def test_no_statement_of_the_spine_reads_the_whole_table(crowded: Context, name: str) -> None:
+    with crowded.db.transaction() as tx:
+        rows = tx.rows("EXPLAIN " + getattr(statements("jobs"), name), PARAMS[name])
+    plan = "\n".join(row["QUERY PLAN"] for row in rows)
+    assert "Seq Scan on jobs" not in plan, plan
+    assert "Sort" not in plan or name != "next_due", plan

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from safelight.clients.replicate_http import Conflicting
+from safelight.clients.replicate_faults import Conflicting
 from safelight.domain.errors import ProviderRefused, Retryable
 from safelight.flow.commands import Actor
 from safelight.flow.commands.cleaning import run_cleanup

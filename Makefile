@@ -54,6 +54,10 @@ chaos-broken: $(STAMP) ## Builds with a promise broken on purpose: each must be 
 outages: $(STAMP) ## Half-open broker links, a broker away for five minutes, ten restarts of Postgres
 	@OUTAGE_SECONDS=300 $(BIN)/python -m pytest tests/chaos/test_outages.py -s --timeout 1200
 
+.PHONY: scale
+scale: $(STAMP) ## Cleanup of 20,000 objects, killed ten times (five minutes)
+	@SAFELIGHT_FULL=1 $(BIN)/python -m pytest tests/acceptance/test_cleanup_at_scale.py --timeout 1200
+
 ##@ Work on it
 .PHONY: test
 test: $(STAMP) lint ## Lint, then every default test

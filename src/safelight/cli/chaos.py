@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
 
-    @app.command()
+    @app.command(rich_help_panel="Run")
     def chaos(
         seed: Annotated[
             int, typer.Option(help="Draws the faults; the same seed replays them.")

@@ -108,7 +108,7 @@ def all_ended_well(cx: Context, ids: list[Any]) -> None:
         ids=ids,
     )
     assert len(images) == TRAININGS
-    assert {r["n"] for r in images} == {3}
+    assert {r["n"] for r in images} == {4}, "three previews and their control"
     histories_are_legal(cx)
     weights_are_there(cx, ids)
 

@@ -50,7 +50,7 @@ def wait_for(what: Callable[[], bool], seconds: float) -> float:
 
 def at_rest(found: World, load: Load) -> None:
     load.finish()
-    rest(found, 180.0, lambda _line: None)
+    rest(found, 90.0, lambda _line: None)
     broken = [v for v in check(found, load.accepted) if not v.holds]
     assert broken == []
 

@@ -37,6 +37,13 @@ def at_work(tx: Tx, queue: str) -> list[str]:
     return [row["lease_owner"] for row in tx.rows(sql.at_work, {"queue": queue})]
 
 
+def newest_event(tx: Tx) -> int:
+    """The number of the last event that concerns a subject: as long as it grows, things go on."""
+    row = tx.row(sql.newest_event)
+    assert row is not None
+    return int(row["id"])
+
+
 def broken_histories(tx: Tx) -> list[Row]:
     """I7: events that do not begin where the last one ended."""
     return tx.rows(sql.broken_histories)

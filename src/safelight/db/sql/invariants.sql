@@ -25,6 +25,12 @@ ORDER BY id;
 -- Who holds jobs of a queue now.
 SELECT DISTINCT lease_owner FROM jobs WHERE queue = %(queue)s AND state = 'leased' AND lease_until > now();
 
+-- name: newest_event
+-- The last thing that happened to anything but the clock's own jobs.
+SELECT coalesce(max(e.id), 0)::bigint AS id FROM events e
+WHERE e.id > (SELECT coalesce(max(id), 0) - 2000 FROM events)
+  AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = e.noun_id AND j.subject_id IS NULL);
+
 -- name: broken_histories
 -- Events of one thing that do not begin where the last one ended.
 SELECT noun::text, noun_id, prior, before, after, actor FROM (

@@ -19,7 +19,7 @@ from safelight.chaos.world import World, world
 from safelight.db import invariants
 
 TRAININGS_A_MINUTE = 11.0
-STILL_SECONDS = 90.0
+STILL_SECONDS = 150.0
 """Where nothing has happened to the subjects' things for so long, what is open is stuck: longer than a
 lease, a sweep, a dead link and the longest wait of a retry in these runs."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safelight.chaos.broken import BREAKS
-from safelight.chaos.checks import Verdict, check
+from safelight.chaos.checks import OVERDUE_SECONDS, Verdict, check
 from safelight.chaos.load import Load
 from safelight.chaos.nemesis import Nemesis
 from safelight.chaos.schedule import draw
@@ -116,7 +116,8 @@ def rest(found: World, seconds: float, say: Say) -> None:
     while time.monotonic() - moved < seconds:
         with found.cx.db.transaction() as tx:
             open, newest = invariants.open_jobs(tx), invariants.newest_event(tx)
-        if not open:
+            late = invariants.overdue(tx, OVERDUE_SECONDS)
+        if not open and not late:
             return
         if newest != last:
             last, moved = newest, time.monotonic()

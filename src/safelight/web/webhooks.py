@@ -34,12 +34,13 @@ class Signing(Protocol):
 
 
 @router.post("/replicate", status_code=204, responses=documented(401, 413, 503))
-async def replicate(request: Request, cx: Cx, intent: str | None = None) -> None:
-    """Take the provider's word that something changed: the run that bears *intent* is looked at now.
+async def replicate(request: Request, cx: Cx) -> None:
+    """Take the provider's word that something changed: the run that bears `?intent=` is looked at now.
 
     Not for producers: it is opened by the provider's signature, not by an API key.
     """
     body = await request.body()
+    intent = request.query_params.get("intent")
     await run_in_threadpool(_nudge, cx, dict(request.headers), body, intent)
 
 

@@ -157,11 +157,7 @@ def main() -> None:
             result["trainings_per_second"] = {
                 k: round(statistics.median(v), 1) for k, v in rates.items()
             }
-            for peer, key in (
-                ("BareCelery", "vs_bare_celery"),
-                ("Procrastinate", "vs_procrastinate"),
-                ("Dbos", "vs_dbos"),
-            ):
+            for peer, key in KEYS.items():
                 if (value := ratio(rates, peer)) is not None:
                     result[key] = value
             if engines and isinstance(engines[0], Safelight):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +19,7 @@ PRODUCERS = 4
 """Threads that enqueue, as an API's would."""
 
 
-class Engine:
+class Engine(ABC):
     """Worker processes, a way to enqueue one training, and a way to count those that are done."""
 
     def __init__(self, stores: Stores, folder: Path) -> None:
@@ -28,20 +29,21 @@ class Engine:
         self._processes: list[subprocess.Popen[bytes]] = []
         self.prepare()
 
+    @abstractmethod
     def prepare(self) -> None:
         """Schema and client."""
 
+    @abstractmethod
     def commands(self) -> list[tuple[list[str], dict[str, str]]]:
         """The worker processes: (arguments after `python`, environment)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def enqueue(self) -> None:
         """Ask for one training."""
-        raise NotImplementedError
 
+    @abstractmethod
     def done(self) -> int:
         """How many have gone through all five stages, ever."""
-        raise NotImplementedError
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

@@ -9,15 +9,15 @@ import os
 import signal
 import threading
 
-from dbos import DBOS, DBOSClient, EnqueueOptions, Queue
+from dbos import DBOS, DBOSClient, EnqueueOptions
 
 QUEUE = "trainings"
 SLOTS = 14
 """Workflows a process: as many as our five workers have slots together."""
 
 
-def configured() -> None:
-    """DBOS with its workflow; launched, it works."""
+def launch() -> None:
+    """DBOS with its workflow, taking from its queue."""
     url = os.environ["BENCH_DATABASE_URL"]
     DBOS(
         config={
@@ -38,7 +38,8 @@ def configured() -> None:
             training = stage(training)
         return training
 
-    Queue(QUEUE, worker_concurrency=SLOTS, polling_interval_sec=0.05)
+    DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=SLOTS, polling_interval_sec=0.05)
 
 
 def enqueue(client: DBOSClient, training: str) -> None:
@@ -48,8 +49,7 @@ def enqueue(client: DBOSClient, training: str) -> None:
 
 
 if __name__ == "__main__":
-    configured()
-    DBOS.launch()
+    launch()
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())

@@ -68,8 +68,7 @@ class Dbos(Engine):
     def prepare(self) -> None:
         self.mine = _database(self.url, "dbos")
         os.environ["BENCH_DATABASE_URL"] = self.mine
-        dbos_worker.configured()
-        DBOS.launch()  # makes the schema
+        dbos_worker.launch()  # makes the schema
         DBOS.destroy()
         self._client = DBOSClient(system_database_url=self.mine)
         self._count = _counter(

@@ -94,7 +94,7 @@ def _claim_ms(cx: Context, times: int = 300) -> float:
             started = time.perf_counter()
             claimed = jobs.claim(tx, Queue.CLEANUP, "bench")
             taken.append(time.perf_counter() - started)
-            jobs.settle(tx, claimed[0], Done(), "bench")
+            jobs.settle(tx, [(claimed[0], Done())], "bench")
     return statistics.median(taken) * 1000
 
 

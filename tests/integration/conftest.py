@@ -19,12 +19,14 @@ from safelight.clients.s3 import S3Store
 from safelight.config import Settings, models_folder
 from safelight.db.transaction import Database
 from safelight.deps import open_store
+from safelight.flow.commands import Actor
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
 from safelight.stages.tools import Eye, Tools
 from safelight.vision.guard import GuardedEye
 from tests.support.api import Client, Door, door, running
 from tests.support.database import drop_database, fresh_database
+from tests.support.pipeline import actor
 from tests.support.servers import Stores, start_stores
 
 
@@ -124,6 +126,18 @@ def cx(
     heartbeat.close()
     broker.close()
     db.close()
+
+
+@pytest.fixture
+def here(cx: Context) -> Context:
+    """The context, in tests that walk a training through the stages themselves."""
+    return cx
+
+
+@pytest.fixture
+def who(cx: Context) -> Actor:
+    """The owner `acme`, as a test acts for it."""
+    return actor(cx)
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:

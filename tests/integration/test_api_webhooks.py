@@ -11,15 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from safelight.clients.replicate import ReplicateProvider
-from safelight.db import jobs
-from safelight.domain.queues import Kind, Queue
+from safelight.domain.queues import Queue
 from safelight.flow.context import Context
 from tests.support.api import Client, Door, assert_problem
+from tests.support.flight import in_flight
 from tests.support.pipeline import row
 
 SECRET = secrets.token_bytes(24)
@@ -55,15 +56,14 @@ def provider() -> Iterator[ReplicateProvider]:
 
 
 @pytest.fixture
-def watch(cx: Context) -> str:
-    """A watch that is not due for an hour."""
-    with cx.db.transaction() as tx:
-        kind = Kind.WATCH_TRAININGS
-        return str(jobs.add(tx, kind, actor="test", unique_key=str(kind), delay=3600))
+def run(cx: Context, acme: Door) -> str:
+    """The mark of a run in flight."""
+    return in_flight(cx, acme.actor.owner_id)
 
 
-def due(cx: Context, id: str) -> bool:
-    return bool(row(cx, "SELECT due_at <= now() AS yes FROM jobs WHERE id = %(id)s", id=id)["yes"])
+def looks(cx: Context) -> int:
+    n: int = row(cx, "SELECT count(*) AS n FROM jobs WHERE kind = 'look_at_training'")["n"]
+    return n
 
 
 def signed(body: str, *, secret: bytes = SECRET, age: float = 0) -> dict[str, str]:
@@ -78,25 +78,33 @@ def signed(body: str, *, secret: bytes = SECRET, age: float = 0) -> dict[str, st
     }
 
 
-def posted(client: Client, body: str, headers: dict[str, str]) -> httpx.Response:
-    return client.post("/webhooks/replicate?intent=1", content=body, headers=headers)
+def posted(client: Client, run: str, body: str, headers: dict[str, str]) -> httpx.Response:
+    return client.post(f"/webhooks/replicate?intent={run}", content=body, headers=headers)
 
 
-def test_a_signed_webhook_makes_the_watch_due_now_and_nothing_else(
-    cx: Context, client: Client, watch: str
+def test_a_signed_webhook_makes_a_look_due_now_and_nothing_else(
+    cx: Context, client: Client, run: str
 ) -> None:
-    answer = posted(client, BODY, signed(BODY))
+    answer = posted(client, run, BODY, signed(BODY))
     assert (answer.status_code, answer.content) == (204, b"")
-    assert due(cx, watch)
+    assert looks(cx) == 1
     assert cx.broker.depths()[Queue.POLL] == 1
-    assert row(cx, "SELECT count(*) AS n FROM trainings")["n"] == 0
+    assert row(cx, "SELECT state FROM trainings")["state"] == "training"
 
 
-def test_a_webhook_that_comes_twice_does_no_harm_and_without_a_watch_neither(
-    cx: Context, client: Client
+def test_a_webhook_that_is_played_again_does_nothing(cx: Context, client: Client, run: str) -> None:
+    assert posted(client, run, BODY, signed(BODY)).status_code == 204
+    with cx.db.transaction() as tx:
+        tx.run("DELETE FROM jobs")
+    assert posted(client, run, BODY, signed(BODY)).status_code == 204
+    assert looks(cx) == 0
+
+
+@pytest.mark.parametrize("mark", ["", "rubbish", str(uuid4())])
+def test_a_signed_webhook_without_a_mark_of_ours_is_taken_and_changes_nothing(
+    cx: Context, client: Client, run: str, mark: str
 ) -> None:
-    for _ in range(2):
-        assert posted(client, BODY, signed(BODY)).status_code == 204
+    assert posted(client, mark, BODY, signed(BODY)).status_code == 204
     assert row(cx, "SELECT count(*) AS n FROM jobs")["n"] == 0
 
 
@@ -113,22 +121,22 @@ FORGED: dict[str, Callable[[], dict[str, str]]] = {
 
 @pytest.mark.parametrize("how", FORGED)
 def test_a_forged_webhook_is_401_and_changes_nothing(
-    cx: Context, client: Client, watch: str, how: str
+    cx: Context, client: Client, run: str, how: str
 ) -> None:
-    assert_problem(posted(client, BODY, FORGED[how]()), 401, "unauthorized")
-    assert not due(cx, watch)
+    assert_problem(posted(client, run, BODY, FORGED[how]()), 401, "unauthorized")
+    assert not looks(cx)
 
 
 @pytest.mark.parametrize("age", [400, -400])
 def test_a_webhook_from_another_time_is_401(
-    cx: Context, client: Client, watch: str, age: float
+    cx: Context, client: Client, run: str, age: float
 ) -> None:
     """A recorded one cannot be played again later: five minutes either way."""
-    assert_problem(posted(client, BODY, signed(BODY, age=age)), 401, "unauthorized")
-    assert not due(cx, watch)
+    assert_problem(posted(client, run, BODY, signed(BODY, age=age)), 401, "unauthorized")
+    assert not looks(cx)
 
 
-def test_bytes_that_are_no_text_are_401(client: Client, watch: str) -> None:
+def test_bytes_that_are_no_text_are_401(client: Client) -> None:
     answer = client.post("/webhooks/replicate", content=b"\xff\xfe", headers=signed("x"))
     assert_problem(answer, 401, "unauthorized")
 

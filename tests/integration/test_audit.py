@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from safelight.flow.commands.images import request_generation
 from safelight.flow.context import Context
 from tests.support.api import Client, assert_problem, door
 from tests.support.photos import distinct_photos
-from tests.support.pipeline import ScriptedProvider, actor, drain, subject_with_photos, turn
+from tests.support.pipeline import ScriptedProvider, drain, subject_with_photos, turn
 from tests.support.versions import trained
 
 ROOT = Path(__file__).parents[2]
@@ -31,16 +30,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def provider() -> ScriptedProvider:
     return ScriptedProvider()
-
-
-@pytest.fixture
-def here(cx: Context, provider: ScriptedProvider) -> Context:
-    return replace(cx, tools=replace(cx.tools, provider=provider))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

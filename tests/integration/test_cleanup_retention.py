@@ -23,7 +23,6 @@ from tests.support.past import add_drawing, add_finished_job, add_version
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
-    actor,
     drain,
     history,
     hurry,
@@ -62,11 +61,6 @@ def here(cx: Context, tmp_path: Path) -> Context:
     file = tmp_path / "rules.toml"
     file.write_text(RULES)
     return replace(cx, settings=cx.settings.model_copy(update={"retention_file": file}))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

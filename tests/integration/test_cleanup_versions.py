@@ -18,7 +18,7 @@ from safelight.flow.commands.jobs import cancel_job, retry_job
 from safelight.flow.commands.subjects import create_subject
 from safelight.flow.context import Context
 from tests.support.past import add_version
-from tests.support.pipeline import ScriptedProvider, actor, drain, hurry, row
+from tests.support.pipeline import ScriptedProvider, drain, hurry, row
 
 IN_USE = Conflicting("The provider refused emulated/x (409): a deployment uses it")
 KIND = "delete_remote_version"
@@ -34,11 +34,6 @@ def here(cx: Context, tmp_path: Path) -> Context:
     rules = tmp_path / "rules.toml"
     rules.write_text('[versions]\nkeep = 1\nrollback = "0 s"\n[provider]\npatience = "1 h"\n')
     return replace(cx, settings=cx.settings.model_copy(update={"retention_file": rules}))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from safelight.flow.commands.cleaning import run_cleanup
 from safelight.flow.commands.subjects import create_subject
 from safelight.flow.context import Context
 from tests.support.past import add_version
-from tests.support.pipeline import ScriptedProvider, actor, drain, hurry, row
+from tests.support.pipeline import ScriptedProvider, drain, hurry, row
 
 
 @pytest.fixture
@@ -50,11 +50,6 @@ def here(cx: Context, own: S3Store, tmp_path: Path) -> Context:
         tools=replace(cx.tools, store=own),
         settings=cx.settings.model_copy(update={"retention_file": rules}),
     )
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

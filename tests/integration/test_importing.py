@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.versions import approve_version
 from safelight.flow.context import Context
 from tests.support.api import Client, door
-from tests.support.pipeline import ScriptedProvider, actor, drain
+from tests.support.pipeline import ScriptedProvider, drain
 from tests.support.weights import write_archive, write_lora
 
 VERSION = "d" * 64
@@ -38,16 +37,6 @@ def provider(tmp_path: Path) -> ScriptedProvider:
     lora = write_lora(tmp_path / "old.safetensors")
     found.files[ARCHIVE] = write_archive(tmp_path / "old.tar", lora)
     return found
-
-
-@pytest.fixture
-def here(cx: Context, provider: ScriptedProvider) -> Context:
-    return replace(cx, tools=replace(cx.tools, provider=provider))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from safelight.local.emulator.schemas import trainer_schema
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
-    actor,
     drain,
     row,
     subject_with_photos,
@@ -33,16 +31,6 @@ VERSION = "a" * 64
 @pytest.fixture
 def provider() -> ScriptedProvider:
     return ScriptedProvider()
-
-
-@pytest.fixture
-def here(cx: Context, provider: ScriptedProvider) -> Context:
-    return replace(cx, tools=replace(cx.tools, provider=provider))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
-    actor,
     drain,
     history,
     hurry,
@@ -52,11 +51,6 @@ def here(cx: Context, provider: ScriptedProvider, tmp_path: Path) -> Context:
         tools=replace(cx.tools, provider=provider),
         settings=cx.settings.model_copy(update={"retention_file": rules}),
     )
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

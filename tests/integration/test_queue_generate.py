@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
-    actor,
     drain,
     history,
     hurry,
@@ -48,16 +46,6 @@ VERSION = "b" * 64
 @pytest.fixture
 def provider() -> ScriptedProvider:
     return ScriptedProvider()
-
-
-@pytest.fixture
-def here(cx: Context, provider: ScriptedProvider) -> Context:
-    return replace(cx, tools=replace(cx.tools, provider=provider))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

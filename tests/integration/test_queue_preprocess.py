@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,6 @@ from tests.support.photos import (
 )
 from tests.support.pipeline import (
     ScriptedProvider,
-    actor,
     drain,
     history,
     row,
@@ -42,16 +40,6 @@ from tests.support.pipeline import (
 @pytest.fixture
 def provider() -> ScriptedProvider:
     return ScriptedProvider()
-
-
-@pytest.fixture
-def here(cx: Context, provider: ScriptedProvider) -> Context:
-    return replace(cx, tools=replace(cx.tools, provider=provider))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 def test_a_good_set_becomes_a_dataset_with_a_manifest_and_a_zip(

@@ -32,7 +32,6 @@ from safelight.flow.work import WORKS
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
-    actor,
     drain,
     due,
     history,
@@ -48,16 +47,6 @@ from tests.support.pipeline import (
 @pytest.fixture
 def provider() -> ScriptedProvider:
     return ScriptedProvider()
-
-
-@pytest.fixture
-def here(cx: Context, provider: ScriptedProvider) -> Context:
-    return replace(cx, tools=replace(cx.tools, provider=provider))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from tests.support.past import add_version
 from tests.support.photos import distinct_photos, tiny
 from tests.support.pipeline import (
     ScriptedProvider,
-    actor,
     drain,
     history,
     row,
@@ -34,11 +33,6 @@ from tests.support.pipeline import (
 @pytest.fixture
 def here(cx: Context) -> Context:
     return replace(cx, tools=replace(cx.tools, provider=ScriptedProvider()))
-
-
-@pytest.fixture
-def who(here: Context) -> Actor:
-    return actor(here)
 
 
 def photos_of(cx: Context, subject: Subject) -> list[Photo]:

@@ -6,12 +6,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from safelight.db import spending
 from safelight.domain.provider import RemoteStatus
 from safelight.domain.spending import Limits
 from safelight.flow.commands import Actor
 from safelight.flow.context import Context
-from tests.integration.test_queue_submit import here, provider  # noqa: F401 (fixtures)
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
@@ -23,6 +24,11 @@ from tests.support.pipeline import (
     training_row,
     turn,
 )
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
 
 
 def limit(cx: Context, who: Actor, **limits: Any) -> None:
@@ -48,8 +54,8 @@ def states(cx: Context, ids: list[Any]) -> list[str]:
 
 
 def test_a_training_over_the_days_cap_waits_and_goes_on_when_it_is_raised(
-    here: Context,  # noqa: F811
-    provider: ScriptedProvider,  # noqa: F811
+    here: Context,
+    provider: ScriptedProvider,
     tmp_path: Path,
 ) -> None:
     who = actor(here)
@@ -73,8 +79,8 @@ def test_a_training_over_the_days_cap_waits_and_goes_on_when_it_is_raised(
 
 
 def test_what_it_cost_takes_the_place_of_what_was_reserved(
-    here: Context,  # noqa: F811
-    provider: ScriptedProvider,  # noqa: F811
+    here: Context,
+    provider: ScriptedProvider,
     tmp_path: Path,
 ) -> None:
     who = actor(here)
@@ -95,8 +101,8 @@ def test_what_it_cost_takes_the_place_of_what_was_reserved(
 
 
 def test_no_more_trainings_than_the_ceiling_are_in_flight(
-    here: Context,  # noqa: F811
-    provider: ScriptedProvider,  # noqa: F811
+    here: Context,
+    provider: ScriptedProvider,
     tmp_path: Path,
 ) -> None:
     who = actor(here)
@@ -115,7 +121,7 @@ def test_no_more_trainings_than_the_ceiling_are_in_flight(
     assert sorted(states(here, ids)) == ["failed", "ready", "training", "training"]
 
 
-def test_two_requests_at_once_do_not_both_take_what_is_left(here: Context) -> None:  # noqa: F811
+def test_two_requests_at_once_do_not_both_take_what_is_left(here: Context) -> None:
     who = actor(here)
     order: list[str] = []
     first_has_it, go_on = threading.Event(), threading.Event()

@@ -179,6 +179,28 @@ def test_what_a_paid_job_came_to_is_written_before_the_next_is_begun(cx: Context
     assert max(most) == 1
 
 
+def test_a_paid_job_is_taken_alone_among_quick_ones_and_none_is_begun_before_it_is_written(
+    cx: Context,
+) -> None:
+    """I2: a batch that holds quick jobs and paid ones would commit every intent in it at once."""
+    kinds = [Kind.FETCH_IMAGES, Kind.FETCH_IMAGES, Kind.SUBMIT_GENERATION] * 12
+    with cx.db.transaction() as tx:
+        for n, kind in enumerate(kinds):
+            jobs.add(tx, kind, actor="test", unique_key=str(n))
+    held: list[list[str]] = []
+
+    def do(*_: Any) -> None:
+        with cx.db.transaction() as tx:
+            rows = tx.rows("SELECT kind FROM jobs WHERE state = 'leased'")
+        held.append(sorted(str(row["kind"]) for row in rows))
+
+    works = dict.fromkeys(set(kinds), Work(lambda *_: "order", do))
+    while perform(Queue.GENERATE, works, cx, seconds=30):
+        pass
+    assert states(cx) == {"done": len(kinds)}
+    assert [one for one in held if "submit_generation" in one] == [["submit_generation"]] * 12
+
+
 def test_terminated_connections_are_replaced_without_a_job_failing(cx: Context) -> None:
     add(cx, 5)
     ran: list[UUID | None] = []

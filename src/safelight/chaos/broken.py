@@ -21,8 +21,12 @@ def _replace(owner: Any, name: str, by: Any) -> None:
 def no_fence() -> None:
     """A worker whose lease has passed to another writes all the same."""
     texts = statements("jobs")._texts
-    for name in ("finish_job", "wait_job", "park_job", "cancel_leased_job"):
-        texts[name] = texts[name].replace("AND fence = %(fence)s AND state = 'leased'", "")
+    one, many = (
+        "AND fence = %(fence)s AND state = 'leased'",
+        "AND jobs.fence = held.fence AND jobs.state = 'leased'",
+    )
+    for name in ("finish_jobs", "wait_job", "park_job", "cancel_leased_job"):
+        texts[name] = texts[name].replace(many, "").replace(one, "")
     jobs.hold = lambda *_: None
     _replace(heartbeat.Held, "check", lambda _held: None)
 

@@ -21,6 +21,8 @@ QUANTUM_SECONDS = 10.0
 come within that time go between: an owner gets at least a turn every ten seconds whatever else
 waits, and a single job of another owner stands behind one or two of a thousand."""
 
+_PAID = [str(kind) for kind, policy in POLICIES.items() if policy.paid]
+
 
 def _job(row: Row) -> Job:
     return into(Job, {**row, "queue": Queue(row["queue"]), "kind": Kind(row["kind"])})
@@ -73,11 +75,10 @@ def add(
 def claim(
     tx: Tx, queue: Queue, worker: str, lease: float | None = None, *, limit: int = 1
 ) -> list[Job]:
-    """Take up to *limit* due jobs of *queue*, in fair turns; none: nothing is due, or it is paused."""
-    rows = tx.rows(
-        sql.claim_jobs, {"queue": str(queue), "worker": worker, "lease": lease, "limit": limit}
-    )
-    return [_job(row) for row in rows]
+    """Take up to *limit* due jobs of *queue*, in fair turns, a paid one alone; none: nothing is due,
+    or the queue is paused."""
+    asked = {"queue": str(queue), "worker": worker, "lease": lease, "limit": limit, "paid": _PAID}
+    return [_job(row) for row in tx.rows(sql.claim_jobs, asked)]
 
 
 def renew(tx: Tx, held: Mapping[UUID, int], lease: float | None = None) -> dict[UUID, bool]:
@@ -101,31 +102,41 @@ def _lost(job: Job) -> LeaseLost:
     return LeaseLost(f"The lease on job {job.id} (fence {job.fence}) has passed to another.")
 
 
-def settle(tx: Tx, job: Job, outcome: Outcome, worker: str) -> None:
-    """Write the end of the job's turn. Raises LeaseLost, and with it nothing is written."""
-    ours: dict[str, Any] = {"id": job.id, "fence": job.fence, "worker": worker}
-    match outcome:
-        case Done(reason):
-            row = tx.row(sql.finish_job, {**ours, "reason": reason})
-        case Wait(seconds, reason, fresh, error):
-            row = tx.row(
-                sql.wait_job,
-                {
-                    **ours,
-                    "seconds": float(seconds),
-                    "reason": reason,
-                    "fresh": fresh,
-                    "error": error,
-                },
-            )
-        case Park(error, reason):
-            row = tx.row(sql.park_job, {**ours, "reason": reason, "error": error})
-        case Canceled(reason):
-            row = tx.row(sql.cancel_leased_job, {**ours, "reason": reason})
-    if row is None:
-        raise _lost(job)
-    if "due" in row:
-        _hint(tx, row)
+def settle(tx: Tx, ended: Sequence[tuple[Job, Outcome]], worker: str) -> None:
+    """Write the ends of jobs' turns. Raises LeaseLost, and with it nothing is written."""
+    _finish(tx, [(job, o.reason) for job, o in ended if isinstance(o, Done)], worker)
+    for job, outcome in ended:
+        ours: dict[str, Any] = {"id": job.id, "fence": job.fence, "worker": worker}
+        match outcome:
+            case Done():
+                continue
+            case Wait(seconds, reason, fresh, error):
+                more = {"seconds": float(seconds), "reason": reason, "fresh": fresh, "error": error}
+                row = tx.row(sql.wait_job, ours | more)
+            case Park(error, reason):
+                row = tx.row(sql.park_job, {**ours, "reason": reason, "error": error})
+            case Canceled(reason):
+                row = tx.row(sql.cancel_leased_job, {**ours, "reason": reason})
+        if row is None:
+            raise _lost(job)
+        if "due" in row:
+            _hint(tx, row)
+
+
+def _finish(tx: Tx, done: Sequence[tuple[Job, str | None]], worker: str) -> None:
+    """Most turns end so, and all of a batch's in one statement."""
+    if not done:
+        return
+    held = {
+        "ids": [job.id for job, _ in done],
+        "fences": [job.fence for job, _ in done],
+        "reasons": [reason for _, reason in done],
+    }
+    found = {row["id"]: row for row in tx.rows(sql.finish_jobs, {**held, "worker": worker})}
+    for job, _ in done:
+        if job.id not in found:
+            raise _lost(job)
+        _hint(tx, found[job.id])
 
 
 def make_due(tx: Tx, unique_key: str) -> bool:
@@ -135,12 +146,10 @@ def make_due(tx: Tx, unique_key: str) -> bool:
     return row is not None
 
 
-def hint_due(tx: Tx, queue: Queue, limit: int) -> int:
-    """Hint at up to *limit* jobs that are due in *queue*; how many there were."""
+def due(tx: Tx, queue: Queue, limit: int) -> list[UUID]:
+    """The next jobs that are due in *queue*, in fair turns, up to *limit*."""
     rows = tx.rows(sql.next_due, {"queue": str(queue), "limit": limit})
-    for row in rows:
-        tx.hint(queue, row["id"])
-    return len(rows)
+    return [row["id"] for row in rows]
 
 
 def release_expired(tx: Tx, limit: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from safelight.db.statements import statements
-from safelight.db.transaction import Row, Tx
+from safelight.db.transaction import Tx
 
 sql = statements("webhooks")
 
@@ -20,6 +20,7 @@ def forget(tx: Tx) -> None:
     tx.run(sql.forget_deliveries)
 
 
-def run_of_intent(tx: Tx, intent_id: UUID) -> Row | None:
-    """`kind` (training, generation), id, owner_id, subject_id of the run in flight with this mark."""
-    return tx.row(sql.run_of_intent, {"intent_id": intent_id})
+def run_of_intent(tx: Tx, intent_id: UUID) -> UUID | None:
+    """The training or the generation with this mark."""
+    row = tx.row(sql.run_of_intent, {"intent_id": intent_id})
+    return row["id"] if row else None

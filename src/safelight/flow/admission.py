@@ -12,9 +12,10 @@ from safelight.domain.spending import images_estimate, stands_in_the_way
 
 def admit_training(tx: Tx, training: Training) -> Wait | Park | None:
     """Reserve for this training, or say why it waits."""
-    limits = spending.lock_limits(tx, training.owner_id)
     steps = int((training.sent or {})["input"].get("steps", 1000))
+    # Before the lock: it reads many runs, and the owner's other trainings would wait for it.
     expected = estimate(steps, training.profile, runs.measured(tx)).micro_usd_p50
+    limits = spending.lock_limits(tx, training.owner_id)
     today = spending.today(tx, training.owner_id)
     if (why := stands_in_the_way(limits, today, expected, training=True)) is not None:
         return why

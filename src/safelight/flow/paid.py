@@ -47,6 +47,7 @@ class Paid:
     send: Kind
     search: Kind
     watch: Kind
+    look: Kind
     cancel: Kind | None
     move: Callable[..., Any]
     set_accepted: Callable[[Tx, UUID, RemoteRun], None]
@@ -63,6 +64,7 @@ TRAINING = Paid(
     send=Kind.PREPARE_SUBMISSION,
     search=Kind.SETTLE_TRAINING,
     watch=Kind.WATCH_TRAININGS,
+    look=Kind.LOOK_AT_TRAINING,
     cancel=Kind.CANCEL_TRAINING,
     move=trainings.move,
     set_accepted=lambda tx, row_id, run: trainings.set_accepted(
@@ -79,6 +81,7 @@ GENERATION = Paid(
     send=Kind.SUBMIT_GENERATION,
     search=Kind.SETTLE_GENERATION,
     watch=Kind.WATCH_GENERATIONS,
+    look=Kind.LOOK_AT_GENERATION,
     cancel=None,
     move=generations.move,
     set_accepted=lambda tx, row_id, run: generations.set_accepted(
@@ -87,7 +90,7 @@ GENERATION = Paid(
 )
 
 
-def follow(tx: Tx, row: Row, kind: Kind, actor: str) -> None:
+def follow(tx: Tx, row: Row, kind: Kind, actor: str, *, delay: float = 0.0) -> None:
     """The row's next job; asked for twice it is one job."""
     jobs.add(
         tx,
@@ -97,6 +100,7 @@ def follow(tx: Tx, row: Row, kind: Kind, actor: str) -> None:
         owner_id=row.owner_id,
         subject_id=row.subject_id,
         unique_key=f"{kind}:{row.id}",
+        delay=delay,
     )
 
 

@@ -92,7 +92,8 @@ def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS
                     batch = _take_one(queue, works, cx)
             if time.monotonic() >= deadline:
                 with cx.db.transaction() as tx:
-                    jobs.hint_due(tx, queue, 1)
+                    for job_id in jobs.due(tx, queue, 1):
+                        tx.hint(queue, job_id)
         except (DatabaseAway, LeaseLost) as away:
             # Nothing was settled: the lease runs out, and the sweep makes the job due again.
             log.warning("job.left_to_the_sweep", error=str(away))
@@ -114,7 +115,7 @@ def _take_one(queue: Queue, works: Works, cx: Context) -> list[_Taken]:
                 raise
             except Exception as error:  # noqa: BLE001 (a surprise ends as an outcome, never in the void)
                 outcome = _outcome_of(error, job)
-                jobs.settle(tx, job, outcome, cx.worker)
+                jobs.settle(tx, [(job, outcome)], cx.worker)
                 taken.append(_Taken(job, None, outcome=outcome))
         return taken
 
@@ -123,7 +124,7 @@ def _begun(tx: Tx, job: Job, works: Works, cx: Context) -> _Taken:
     order = _begin(tx, job, works[job.kind], cx)
     if not isinstance(order, Outcome):
         return _Taken(job, order)
-    jobs.settle(tx, job, order, cx.worker)
+    jobs.settle(tx, [(job, order)], cx.worker)
     return _Taken(job, None, outcome=order)
 
 
@@ -231,9 +232,11 @@ def _settle_all(tx: Tx, done: list[_Taken], works: Works, cx: Context) -> None:
     if not done:
         return
     jobs.hold(tx, [taken.job for taken in done])
+    ended = []
     for taken in done:
         taken.outcome = _settled(tx, taken, works[taken.job.kind], cx)
-        jobs.settle(tx, taken.job, taken.outcome, cx.worker)
+        ended.append((taken.job, taken.outcome))
+    jobs.settle(tx, ended, cx.worker)
 
 
 def _settled(tx: Tx, taken: _Taken, work: Work, cx: Context) -> Outcome:

@@ -36,12 +36,14 @@ def sweep(db: Database, depths: Depths) -> int:
     held = _held(depths)
     sent = 0
     for queue in Queue:
-        room = BLIND if held is None else BATCH - held.get(queue, 0)
+        there = held.get(queue, 0) if held is not None else 0
+        room = BATCH - there if held is not None else BLIND
         with db.transaction() as tx:
-            due = jobs.hint_due(tx, queue, BATCH)
-            missing = min(room, due - (0 if held is None else held.get(queue, 0)))
-            tx.hints = tx.hints[: max(0, missing)]
-            sent += len(tx.hints)
+            due = jobs.due(tx, queue, BATCH)
+            missing = max(0, min(room, len(due) - there))
+            for job_id in due[:missing]:
+                tx.hint(queue, job_id)
+        sent += missing
     return sent
 
 

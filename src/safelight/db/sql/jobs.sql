@@ -25,13 +25,21 @@ SELECT id, queue, due FROM made;
 
 -- name: claim_jobs
 -- Take the next due jobs of a queue in fair turns: the next fence, one more attempt, a lease by our clock.
-WITH target AS (
-    SELECT id FROM jobs
+-- A job that sends a paid request is taken alone, or not in this turn: its intent is on record before it is
+-- sent, so of a batch that died one intent at most is in doubt.
+WITH next AS (
+    SELECT id, turn, kind FROM jobs
     WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
       AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
     ORDER BY turn
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
+), target AS (
+    SELECT id FROM (
+        SELECT id, row_number() OVER turns = 1 AS first, bool_or(kind = ANY(%(paid)s)) OVER turns AS paid
+        FROM next WINDOW turns AS (ORDER BY turn, id ROWS UNBOUNDED PRECEDING)
+    ) AS numbered
+    WHERE first OR NOT paid
 ), claimed AS (
     UPDATE jobs SET
         state = 'leased', attempts = attempts + 1, fence = fence + 1, rerun = false,
@@ -60,8 +68,8 @@ FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS held (id, fence)
 WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'leased'
 RETURNING jobs.id, jobs.cancel_requested_at IS NOT NULL AS cancel_requested;
 
--- name: finish_job
--- The stage ended. Asked for again meanwhile: due once more instead.
+-- name: finish_jobs
+-- Their stages ended. One that was asked for again meanwhile is due once more instead.
 WITH settled AS (
     UPDATE jobs SET
         state = CASE WHEN rerun THEN 'ready'::job_state ELSE 'done' END,
@@ -69,13 +77,13 @@ WITH settled AS (
         due_at = CASE WHEN rerun THEN now() ELSE due_at END,
         turn = CASE WHEN rerun THEN now() ELSE turn END,
         attempts = CASE WHEN rerun THEN 0 ELSE attempts END,
-        rerun = false, lease_owner = NULL, lease_until = NULL, error = NULL, reason = %(reason)s
-    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
-    RETURNING id, queue, state
+        rerun = false, lease_owner = NULL, lease_until = NULL, error = NULL, reason = held.reason
+    FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[], %(reasons)s::text[]) AS held (id, fence, reason)
+    WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'leased'
+    RETURNING jobs.id, held.fence, jobs.queue, jobs.state, jobs.reason
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
-    SELECT 'job', id, 'leased', state::text, %(worker)s,
-           jsonb_build_object('reason', %(reason)s::text, 'fence', %(fence)s::bigint)
+    SELECT 'job', id, 'leased', state::text, %(worker)s, jsonb_build_object('reason', reason, 'fence', fence)
     FROM settled
 )
 SELECT id, queue, state = 'ready' AS due FROM settled;

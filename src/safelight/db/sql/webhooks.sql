@@ -7,9 +7,7 @@ INSERT INTO webhook_deliveries (id) VALUES (%(id)s) ON CONFLICT DO NOTHING RETUR
 DELETE FROM webhook_deliveries WHERE at < now() - interval '1 hour';
 
 -- name: run_of_intent
--- The run that bears this intent, if it is in flight.
-SELECT 'training' AS kind, id, owner_id, subject_id FROM trainings
-WHERE intent_id = %(intent_id)s AND state = 'training'
+-- The training or the generation that bears this intent.
+SELECT id FROM trainings WHERE intent_id = %(intent_id)s
 UNION ALL
-SELECT 'generation', id, owner_id, subject_id FROM generations
-WHERE intent_id = %(intent_id)s AND state = 'drawing';
+SELECT id FROM generations WHERE intent_id = %(intent_id)s;

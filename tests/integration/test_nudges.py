@@ -1,0 +1,123 @@
+"""What a webhook's mark leads to, by where the run stands; never a walk over everything in flight."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from safelight.domain.nouns import Training
+from safelight.domain.provider import Unknown
+from safelight.flow.commands import Actor
+from safelight.flow.commands.nudges import nudge
+from safelight.flow.context import Context
+from tests.support.photos import distinct_photos
+from tests.support.pipeline import (
+    ScriptedProvider,
+    drain,
+    hurry,
+    row,
+    subject_with_photos,
+    train,
+    training_row,
+    turn,
+)
+
+
+@pytest.fixture
+def provider() -> ScriptedProvider:
+    return ScriptedProvider()
+
+
+@pytest.fixture
+def asked(here: Context, who: Actor, tmp_path: Path) -> Training:
+    """Asked for, and not begun."""
+    return train(here, who, subject_with_photos(here, who, distinct_photos(tmp_path, 8)).id)
+
+
+def nudged(here: Context, training: Training) -> str:
+    intent = training_row(here, training.id)["intent_id"]
+    with here.db.transaction() as tx:
+        return nudge(tx, str(intent))
+
+
+def job(here: Context, kind: str) -> dict[str, Any]:
+    return row(here, "SELECT * FROM jobs WHERE kind = %(kind)s ORDER BY id DESC", kind=kind)
+
+
+def untouched(here: Context) -> bool:
+    """Whether the watch over everything waits as long as before."""
+    return bool(
+        row(here, "SELECT due_at > now() AS yes FROM jobs WHERE kind = 'watch_trainings'")["yes"]
+    )
+
+
+def test_a_run_in_flight_is_looked_at_and_no_other(here: Context, asked: Training) -> None:
+    drain(here)
+    hold_watch(here)
+    assert nudged(here, asked) == f"look_at_training {asked.id}"
+    assert job(here, "look_at_training")["state"] == "ready"
+    assert untouched(here)
+
+
+def hold_watch(here: Context) -> None:
+    with here.db.transaction() as tx:
+        tx.run("UPDATE jobs SET due_at = now() + interval '1 hour' WHERE kind = 'watch_trainings'")
+
+
+@pytest.mark.parametrize("state", ["storing", "failed", "canceled"])
+def test_a_late_webhook_of_a_run_that_is_not_in_flight_makes_nothing_due(
+    here: Context, asked: Training, state: str
+) -> None:
+    drain(here)
+    hold_watch(here)
+    with here.db.transaction() as tx:
+        tx.run(
+            "UPDATE trainings SET state = %(state)s::training_state, error = 'x', finished_at = %(ended)s",
+            {"state": state, "ended": None if state == "storing" else datetime.now(UTC)},
+        )
+    assert nudged(here, asked) == f"nothing: {asked.id} is {state}"
+    assert untouched(here)
+    assert row(here, "SELECT count(*) AS n FROM jobs WHERE kind = 'look_at_training'")["n"] == 0
+
+
+def test_a_webhook_that_is_quicker_than_the_answer_is_looked_at_a_little_later(
+    here: Context, asked: Training
+) -> None:
+    drain(here)
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET state = 'submitting'")
+    nudged(here, asked)
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET state = 'training'")
+    look = row(
+        here,
+        "SELECT extract(epoch FROM due_at - now())::float8 AS s FROM jobs "
+        "WHERE kind = 'look_at_training'",
+    )
+    assert 0 < look["s"] <= 2
+
+
+def test_a_webhook_of_a_parked_unknown_is_evidence_and_it_is_searched_for_and_adopted(
+    here: Context, asked: Training, provider: ScriptedProvider
+) -> None:
+    """I2: the reply was lost, the list did not show it in time, a person was asked; then it speaks."""
+    sent: list[Any] = []
+
+    def lose(_kind: str, input: Any) -> Unknown:
+        sent.append(input)
+        return Unknown("read timeout")
+
+    provider.reply = lose
+    drain(here)
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET intent_at = now() - interval '1 hour'")
+    hurry(here, kinds=["settle_training"])
+    drain(here)
+    assert job(here, "settle_training")["state"] == "parked"
+    provider.add(sent[0])
+    assert nudged(here, asked) == f"settle_training {asked.id}"
+    turn(here, "settle_training")
+    assert training_row(here, asked.id)["state"] == "training"

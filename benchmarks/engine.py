@@ -136,7 +136,7 @@ def ratio(rates: dict[str, list[float]], peer: str) -> float | None:
 def main() -> None:
     """Run it; see --help."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trainings", type=int, default=1_000, help="a round and engine")
+    parser.add_argument("--trainings", type=int, default=1_500, help="a round and engine")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="engines, by comma: Safelight,BareCelery,...")
     parser.add_argument("--no-probes", action="store_true", help="throughput and latency only")

@@ -15,6 +15,8 @@ from pathlib import Path
 from tests.support.servers import Stores
 
 TIMEOUT = 180.0
+WARM = 100
+"""Trainings before the clock starts: by then connections are open and statements prepared."""
 PRODUCERS = 4
 """Threads that enqueue, as an API's would."""
 
@@ -59,7 +61,7 @@ class Engine(ABC):
                         stderr=log,
                     )
                 )
-            self.take(20)
+            self.take(WARM)
             yield
         finally:
             for process in self._processes:

@@ -10,7 +10,7 @@ import pytest
 
 from safelight.db import spending
 from safelight.domain.provider import RemoteStatus
-from safelight.domain.spending import Limits
+from safelight.domain.spending import SpendingLimits
 from safelight.flow.commands import Actor
 from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
@@ -33,7 +33,7 @@ def provider() -> ScriptedProvider:
 
 def limit(cx: Context, who: Actor, **limits: Any) -> None:
     with cx.db.transaction() as tx:
-        spending.set_limits(tx, who.owner_id, Limits(**limits), actor="test")
+        spending.set_limits(tx, who.owner_id, SpendingLimits(**limits), actor="test")
 
 
 def today(cx: Context, who: Actor) -> int:

@@ -25,11 +25,6 @@ from safelight.flow.work import WORKS
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "workers").glob("*.py")])
 SQL_FILES = sorted((ROOT / "src/safelight/db/sql").glob("*.sql"))
-LONG = {
-    # Each has one subject: every part of it is read together.
-    "src/safelight/cli/training.py",
-    "src/safelight/cli/inspecting.py",
-}
 
 
 def procfile() -> dict[str, list[str]]:
@@ -93,9 +88,7 @@ def test_every_statement_says_what_it_does_and_is_used(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_is_no_longer_than_its_subject(path: Path) -> None:
-    name = str(path.relative_to(ROOT))
-    lines = len(path.read_text().splitlines())
-    assert lines <= (420 if name in LONG else 300)
+    assert len(path.read_text().splitlines()) <= 300
 
 
 def test_sql_is_in_sql_files_and_the_environment_is_read_in_one_place() -> None:

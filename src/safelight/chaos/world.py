@@ -41,7 +41,6 @@ SETTINGS = {
     "SAFELIGHT_LOG_FORMAT": "json",
 }
 """A day's waits made short, so that minutes show them."""
-SECRETS = ("DATABASE_URL", "BROKER_URL", "REPLICATE_API_TOKEN", "S3_BUCKET")
 
 
 @dataclass

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from safelight import config, logging
+from safelight.domain import money
 from safelight.domain.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def duration(seconds: float | None) -> str:
 
 def dollars(micro: int | None) -> str:
     """Micro-dollars as dollars."""
-    return "" if micro is None else f"${micro / 1_000_000:.2f}"
+    return "" if micro is None else money.dollars(micro)
 
 
 def size(bytes: int) -> str:

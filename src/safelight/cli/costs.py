@@ -1,7 +1,8 @@
-"""`safelight costs` and `safelight estimate`: time and money, measured and to come."""
+"""`safelight costs`, `estimate` and `limits`: time and money, measured, to come, and at most."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(rich_help_panel="Look")(costs)
     app.command(rich_help_panel="Look")(estimate)
+    app.command(rich_help_panel="Judge")(limits)
 
 
 def costs(as_json: Json = False) -> None:
@@ -100,6 +102,40 @@ def estimate(
         f"{found.words}{_emulated()}",
         highlight=False,
     )
+
+
+def limits(
+    daily_cap: Annotated[
+        float | None, typer.Option(help="Dollars a UTC day; 0: no cap.", min=0.0)
+    ] = None,
+    in_flight: Annotated[
+        int | None,
+        typer.Option(help="Trainings at the provider at once; 0: as many as come.", min=0),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show, or change, what you may spend a day and have in training at once.
+
+    What a request may cost is reserved before it is sent; when it has ended, what it cost takes that
+    place. What does not fit waits, visibly, and goes on by itself.
+    """
+    from safelight.flow.commands.limits import get_limits, set_limits
+
+    with system() as (cx, actor):
+        with cx.db.transaction() as tx:
+            if daily_cap is not None or in_flight is not None:
+                cap = None if daily_cap is None else round(daily_cap * 1e6)
+                set_limits(tx, actor, daily_cap_micro_usd=cap, max_in_flight=in_flight)
+            found, today = get_limits(tx, actor)
+        if as_json:
+            say_json({**asdict(found), "spent_or_reserved_today_micro_usd": today.micro_usd,
+                      "trainings_in_flight": today.in_flight})  # fmt: skip
+            return
+        cap_text = dollars(found.daily_cap_micro_usd) or "none"
+        out.print(f"cap a day: {cap_text}; spent or reserved today: {dollars(today.micro_usd)}")
+        out.print(
+            f"trainings in flight: {today.in_flight} of {found.max_in_flight or 'any number'}"
+        )
 
 
 def _emulated() -> str:

@@ -31,7 +31,6 @@ STAGES = (
     ("storing", "Weights fetched, verified, stored"),
 )
 LOOK_SECONDS = 0.4
-STILL = ("blocked", "unknown")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +21,7 @@ Reason = Annotated[str, typer.Option(help="What was seen; kept with the version.
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("import", rich_help_panel="Work")(import_)
-    for command in (approve, reject, rollback, retrain, tune, policy, limits):
+    for command in (approve, reject, rollback, retrain, tune, policy):
         app.command(rich_help_panel="Judge")(command)
     app.command(rich_help_panel="Look")(presets)
 
@@ -147,45 +146,6 @@ def policy(
             return
         out.print(f"approval: {owner.approval}")
         out.print(f"unapproved versions draw for users: {'yes' if owner.draw_unapproved else 'no'}")
-
-
-def limits(
-    daily_cap: Annotated[
-        float | None, typer.Option(help="Dollars a UTC day; 0: no cap.", min=0.0)
-    ] = None,
-    in_flight: Annotated[
-        int | None,
-        typer.Option(help="Trainings at the provider at once; 0: as many as come.", min=0),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Show, or change, what you may spend a day and have in training at once.
-
-    What a request may cost is reserved before it is sent; when it has ended, what it cost takes that
-    place. What does not fit waits, visibly, and goes on by itself.
-    """
-    from safelight.db import spending
-    from safelight.domain.spending import Limits, dollars
-
-    with system() as (cx, actor):
-        with cx.db.transaction() as tx:
-            found = spending.lock_limits(tx, actor.owner_id)
-            if daily_cap is not None or in_flight is not None:
-                cap = found.daily_cap_micro_usd if daily_cap is None else round(daily_cap * 1e6)
-                most = found.max_in_flight if in_flight is None else in_flight
-                found = spending.set_limits(
-                    tx, actor.owner_id, Limits(cap or None, most or None), actor=actor.name
-                )
-            today = spending.today(tx, actor.owner_id)
-        if as_json:
-            say_json({**asdict(found), "spent_or_reserved_today_micro_usd": today.micro_usd,
-                      "trainings_in_flight": today.in_flight})  # fmt: skip
-            return
-        cap_text = dollars(found.daily_cap_micro_usd) if found.daily_cap_micro_usd else "none"
-        out.print(f"cap a day: {cap_text}; spent or reserved today: {dollars(today.micro_usd)}")
-        out.print(
-            f"trainings in flight: {today.in_flight} of {found.max_in_flight or 'any number'}"
-        )
 
 
 def import_(

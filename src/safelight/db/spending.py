@@ -6,22 +6,22 @@ from uuid import UUID
 
 from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx
-from safelight.domain.spending import Limits, Today
+from safelight.domain.spending import SpendingLimits, Today
 
 sql = statements("spending")
 
 
-def _limits(row: Row | None) -> Limits:
+def _limits(row: Row | None) -> SpendingLimits:
     assert row is not None
-    return Limits(row["daily_cap_micro_usd"], row["max_in_flight"])
+    return SpendingLimits(row["daily_cap_micro_usd"], row["max_in_flight"])
 
 
-def lock_limits(tx: Tx, owner_id: UUID) -> Limits:
+def lock_limits(tx: Tx, owner_id: UUID) -> SpendingLimits:
     """The owner's limits; until the commit nobody else reserves for this owner."""
     return _limits(tx.row(sql.lock_owner, {"owner_id": owner_id}))
 
 
-def set_limits(tx: Tx, owner_id: UUID, limits: Limits, *, actor: str) -> Limits:
+def set_limits(tx: Tx, owner_id: UUID, limits: SpendingLimits, *, actor: str) -> SpendingLimits:
     """Change both."""
     return _limits(
         tx.row(

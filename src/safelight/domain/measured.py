@@ -192,11 +192,5 @@ class Measured:
         return cls(**known)
 
 
-def similarity(a: Sequence[float], b: Sequence[float]) -> float:
-    """The cosine of two identity vectors: 0.50 or more one person, under 0.36 two (measured)."""
-    dot = sum(x * y for x, y in zip(a, b, strict=True))
-    return dot / ((math.hypot(*a) * math.hypot(*b)) or 1.0)
-
-
 def _hex(value: int | None) -> str | None:
     return None if value is None else f"{value:016x}"

@@ -1,10 +1,10 @@
-"""Limits that protect an owner: a cap by UTC day, and a ceiling of trainings in flight."""
+"""SpendingLimits that protect an owner: a cap by UTC day, and a ceiling of trainings in flight."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from safelight.domain.money import micro_usd
+from safelight.domain.money import dollars, micro_usd
 from safelight.domain.outcome import Park, Wait
 
 FULL_SECONDS = 15.0
@@ -14,7 +14,7 @@ IMAGE_SECONDS = 12.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SpendingLimits:
     """What an owner may spend a day (micro-dollars) and have in flight; None: no limit."""
 
     daily_cap_micro_usd: int | None = None
@@ -30,18 +30,13 @@ class Today:
     in_flight: int
 
 
-def dollars(amount: int) -> str:
-    """Micro-dollars as people read them."""
-    return f"${amount / 1e6:.2f}"
-
-
 def images_estimate(count: int) -> int:
     """Micro-dollars to reserve for *count* images."""
     return micro_usd(count * IMAGE_SECONDS) or 0
 
 
 def stands_in_the_way(
-    limits: Limits, today: Today, estimate: int, *, training: bool
+    limits: SpendingLimits, today: Today, estimate: int, *, training: bool
 ) -> Wait | Park | None:
     """Why a request of *estimate* micro-dollars is not sent now, if it is not."""
     cap = limits.daily_cap_micro_usd

@@ -9,6 +9,7 @@ from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, NotFound
 from safelight.domain.nouns import Job
 from safelight.domain.queues import Queue
+from safelight.domain.states import TERMINAL_JOB
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import cancel_generation
 from safelight.flow.commands.trainings import cancel_training
@@ -33,7 +34,7 @@ def retry_job(tx: Tx, actor: Actor, job_id: UUID, *, reason: str = "retried") ->
 def cancel_job(tx: Tx, actor: Actor, job_id: UUID) -> Job:
     """Cancel a job together with what it works for: a training or a generation."""
     job = get_job(tx, actor, job_id)
-    if job.state in ("done", "canceled"):
+    if job.state in TERMINAL_JOB:
         raise Conflict(f"Job {job_id} has ended already: {job.state}.")
     if job.target_id and trainings.get(tx, job.target_id, actor.owner_id):
         cancel_training(tx, actor, job.target_id)

@@ -99,7 +99,7 @@ def test_the_page_needs_nothing_else_and_takes_no_name_for_markup(
     found = read(target.read_text("utf-8"))
     names = {tag for tag, _ in found.tags}
     assert not names & {"script", "link", "iframe", "b>mia"}
-    sources = [attrs["src"] for tag, attrs in found.tags if tag == "img"]
+    sources = [attrs["href"] for tag, attrs in found.tags if tag == "image"]
     assert len(sources) == 11  # what cannot be decoded has no picture
     assert all(source and source.startswith("data:image/jpeg;base64,") for source in sources)
     assert "http" not in target.read_text("utf-8")

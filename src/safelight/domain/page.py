@@ -33,9 +33,10 @@ li{margin:.25rem 0}table{border-collapse:collapse;width:100%}td,th{text-align:le
 .photos{display:grid;grid-template-columns:repeat(auto-fill,minmax(14rem,1fr));gap:1rem}
 .photo{background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.6rem;
 overflow-wrap:anywhere}.photo.out{opacity:.85;border-style:dashed}.pics{display:flex;gap:.4rem;
-align-items:flex-start}.pic{position:relative;line-height:0;flex:0 1 auto}.pic img{max-width:100%;
-max-height:13rem;border-radius:.2rem}.crop{position:absolute;border:2px solid #ffd23f;
-box-shadow:0 0 0 1px #0008}.name{font-weight:600;margin:.4rem 0 0}.small{font-size:.85rem}
+align-items:flex-start}figure{margin:0;flex:1 1 0;min-width:0}svg{display:block;width:100%;
+max-height:13rem;border-radius:.2rem}figcaption{font-size:.75rem;color:var(--faint);line-height:1.3}
+.crop{fill:none;stroke:#ffd23f;stroke-width:3;vector-effect:non-scaling-stroke}
+.name{font-weight:600;margin:.4rem 0 0}.small{font-size:.85rem}
 .none{height:6rem;width:100%;display:grid;place-items:center;background:var(--line);line-height:1.4}
 """
 
@@ -171,13 +172,13 @@ def _photos(report: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
         if item["photo_id"] is not None:
             by_photo.setdefault(item["photo_id"], []).append(item)
     cards = [
-        _card(photo, thumbnails.get(photo["id"]), by_photo.get(photo["id"], []))
-        for photo in sorted(report["photos"], key=lambda photo: photo["used"])
+        _card(number, photo, thumbnails.get(photo["id"]), by_photo.get(photo["id"], []))
+        for number, photo in enumerate(sorted(report["photos"], key=lambda photo: photo["used"]))
     ]
     return f"<h2>The photos</h2><div class='photos'>{''.join(cards)}</div>"
 
 
-def _card(photo: Mapping[str, Any], thumbnail: str | None, findings: list[Any]) -> str:
+def _card(number: int, photo: Mapping[str, Any], thumbnail: str | None, findings: list[Any]) -> str:
     worst = {item["level"] for item in findings}
     if not photo["used"]:
         said, colour = f"left out: {(photo['left_out'] or '').replace('-', ' ')}", "block"
@@ -187,7 +188,7 @@ def _card(photo: Mapping[str, Any], thumbnail: str | None, findings: list[Any]) 
         said, colour = "used", "ok"
     caption = photo.get("caption")
     parts = [
-        f'<div class="pics">{_picture(photo, thumbnail)}</div>',
+        f'<div class="pics">{_picture(number, photo, thumbnail)}</div>',
         f"<p class='name'>{escape(photo['name'])}</p>",
         f"<p class='small {colour}' style='margin:0'>{escape(said)}</p>",
         f"<p class='small faint' style='margin:0'>{escape(_about(photo))}</p>",
@@ -197,17 +198,40 @@ def _card(photo: Mapping[str, Any], thumbnail: str | None, findings: list[Any]) 
     return f"<div class='photo{'' if photo['used'] else ' out'}'>{''.join(parts)}</div>"
 
 
-def _picture(photo: Mapping[str, Any], thumbnail: str | None) -> str:
+def _picture(number: int, photo: Mapping[str, Any], thumbnail: str | None) -> str:
+    """The photo with its crop framed, and each file that is made of it beside it. The picture is in the
+    page once: what is cut out of it refers to it."""
     if thumbnail is None:
         return '<div class="none faint">no picture</div>'
-    crop = ""
-    if box := photo.get("crop"):
-        left, top, right, bottom = (100 * value for value in box["share"])
-        crop = (
-            f'<span class="crop" style="left:{left:.2f}%;top:{top:.2f}%;width:{right - left:.2f}%;'
-            f'height:{bottom - top:.2f}%"></span>'
+    width, height = photo["facts"]["width"], photo["facts"]["height"]
+    made = [(photo["crop"], "trained on")] if photo["used"] and photo.get("crop") else []
+    frame = ""
+    if made:
+        left, top, right, bottom = photo["crop"]["box"]
+        frame = (
+            f'<rect class="crop" x="{left}" y="{top}" width="{right - left}" '
+            f'height="{bottom - top}"/>'
         )
-    return f'<div class="pic"><img alt="" src="{escape(thumbnail)}">{crop}</div>'
+    if photo.get("derived_crop"):
+        made.append((photo["derived_crop"], "and a part of it"))
+    name = f"photo{number}"
+    after = "".join(_cut(crop, name, said) for crop, said in made)
+    return (
+        f'<figure><svg viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(photo["name"])}"><image id="{name}" width="{width}" '
+        f'height="{height}" href="{escape(thumbnail)}"/>{frame}</svg>'
+        f"<figcaption>given</figcaption></figure>{after}"
+    )
+
+
+def _cut(crop: Mapping[str, Any], name: str, said: str) -> str:
+    left, top, right, bottom = crop["box"]
+    wide, tall = crop["file"]
+    return (
+        f'<figure><svg viewBox="{left} {top} {right - left} {bottom - top}" role="img" '
+        f'aria-label="{said}"><use href="#{name}"/></svg>'
+        f"<figcaption>{said}, {wide} × {tall}</figcaption></figure>"
+    )
 
 
 def _about(photo: Mapping[str, Any]) -> str:

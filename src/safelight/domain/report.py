@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from safelight.domain.composition import tags_of
-from safelight.domain.crops import plan_crop
+from safelight.domain.crops import Crop, medium_crop, plan_crop
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import Profile, StepRule
@@ -49,7 +49,7 @@ def report_of(
     captions: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The report as one JSON object. *captions* by photo id: what each would be trained with."""
-    kept = set(report.kept)
+    kept, parts = set(report.kept), set(report.details["crops"])
     told: dict[str, list[str]] = {}
     for finding in report.findings:
         if finding.photo_id is not None:
@@ -73,7 +73,7 @@ def report_of(
                 "left_out": report.dropped.get(photo.id),
                 "findings": told.get(photo.id, []),
                 "caption": (captions or {}).get(photo.id),
-                **_facts(photo.facts),
+                **_facts(photo.facts, part=photo.id in parts),
             }
             for photo in photos
         ],
@@ -81,14 +81,20 @@ def report_of(
     }
 
 
-def _facts(facts: PhotoFacts | None) -> dict[str, Any]:
+def _facts(facts: PhotoFacts | None, *, part: bool) -> dict[str, Any]:
+    """`crop`: what is trained on; `derived_crop`: the part that is trained on beside it (R-57)."""
     if facts is None:
-        return {"facts": None, "tags": [], "crop": None}
-    cut = plan_crop(facts) if facts.decodable and facts.pixels else None
+        return {"facts": None, "tags": [], "crop": None, "derived_crop": None}
+    usable = facts.decodable and facts.pixels
     return {
         "facts": public_facts(facts.to_dict()),
         "tags": list(tags_of(facts.measured)) if facts.measured else [],
-        "crop": {"box": cut.box, "share": cut.share(facts), "file": (cut.width, cut.height)}
-        if cut
-        else None,
+        "crop": _crop(facts, plan_crop(facts) if usable else None),
+        "derived_crop": _crop(facts, medium_crop(facts) if usable and part else None),
     }
+
+
+def _crop(facts: PhotoFacts, cut: Crop | None) -> dict[str, Any] | None:
+    if cut is None:
+        return None
+    return {"box": cut.box, "share": cut.share(facts), "file": (cut.width, cut.height)}

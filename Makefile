@@ -81,6 +81,10 @@ bench: $(STAMP) ## Run a benchmark (NAME=engine, watch, spine, eye, weights, cle
 		--disable-pip-version-check --require-hashes -r benchmarks/$(NAME)-requirements.lock
 	@$(BIN)/python -m benchmarks.$(or $(NAME),spine)
 
+.PHONY: chromium
+chromium: ## Install the Chromium that tests/browser drives (Debian, as root)
+	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium
+
 .PHONY: mutants
 mutants: $(STAMP) ## Mutated files through the inspector (COUNT=10000)
 	@$(BIN)/python -m benchmarks.eye_mutants $(or $(COUNT),10000)

@@ -38,6 +38,8 @@ max-height:13rem;border-radius:.2rem}figcaption{font-size:.75rem;color:var(--fai
 .crop{fill:none;stroke:#ffd23f;stroke-width:3;vector-effect:non-scaling-stroke}
 .name{font-weight:600;margin:.4rem 0 0}.small{font-size:.85rem}
 .none{height:6rem;width:100%;display:grid;place-items:center;background:var(--line);line-height:1.4}
+@media(max-width:40rem){body{padding:1rem}.track{min-width:3rem}td,th{padding-right:.3rem}
+.small,table{font-size:.85rem}}
 """
 
 
@@ -173,9 +175,14 @@ def _photos(report: Mapping[str, Any], thumbnails: Mapping[str, str]) -> str:
             by_photo.setdefault(item["photo_id"], []).append(item)
     cards = [
         _card(number, photo, thumbnails.get(photo["id"]), by_photo.get(photo["id"], []))
-        for number, photo in enumerate(sorted(report["photos"], key=lambda photo: photo["used"]))
+        for number, photo in enumerate(sorted(report["photos"], key=_place))
     ]
     return f"<h2>The photos</h2><div class='photos'>{''.join(cards)}</div>"
+
+
+def _place(photo: Mapping[str, Any]) -> tuple[bool, bool]:
+    """What is left out comes first, then what is to be looked at."""
+    return photo["used"], not photo["findings"]
 
 
 def _card(number: int, photo: Mapping[str, Any], thumbnail: str | None, findings: list[Any]) -> str:

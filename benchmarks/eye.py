@@ -43,7 +43,7 @@ JUDGEMENTS = (
     "decodable", "exact duplicate", "near duplicate", "mirrored duplicate", "size", "bytes", "aspect",
     "JPEG quality", "recompression", "sharpness", "blurred face", "smoothing", "dark", "bright", "clipped",
     "faces", "people", "identity", "face angle", "face size", "face cut", "framing", "head to toe",
-    "hidden parts", "background", "light", "colours", "orientation", "alpha, animation, depth",
+    "hidden parts", "background", "light", "warmth", "orientation", "alpha, animation, depth",
 )  # fmt: skip
 """What the eye tells of a photo."""
 

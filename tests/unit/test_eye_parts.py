@@ -191,12 +191,6 @@ def test_a_busy_background_has_edges_and_the_person_does_not_count() -> None:
     assert scene.background(plain.max(axis=2), np.ones((256, 256), np.float32)) is None
 
 
-def test_the_difference_hash_of_a_mirror_image_is_the_mirror_hash() -> None:
-    grey = noise(90)
-    one, mirror = scene.difference_hash(grey)
-    assert scene.difference_hash(np.ascontiguousarray(grey[:, ::-1])) == (mirror, one)
-
-
 def test_without_models_what_needs_them_says_so_and_the_rest_is_measured(tmp_path: Path) -> None:
     facts = measure(photos.photo(tmp_path, "a.jpg"), Nets(tmp_path / "no-models"))
     seen = facts.measured

@@ -16,9 +16,6 @@ SEEN = Measured(
     head_to_toe=True,
     keypoints=((0.5, 0.1, 0.99), (0.5, 1.1, 0.2)),
     occlusion=("left-hand",),
-    dhash=2**64 - 1,
-    mirror_dhash=1,
-    histogram=(0.25, 0.75),
     not_measured=(("background", "the model is missing"),),
 )
 

@@ -119,8 +119,7 @@ class Measured:
     `right`, `even`), `contrast` the difference against the mean; `brightness` is `dark`, `normal` or
     `bright`; `warmth` the red-blue balance of the picture, -1 to 1.
 
-    Look. `dhash` and `mirror_dhash` are 64-bit difference hashes, beside the facts' pHash;
-    `histogram` a coarse colour signature. `not_measured` says what was not and why.
+    `not_measured` says what was not and why.
     """
 
     analyser: str = ANALYSER
@@ -146,9 +145,6 @@ class Measured:
     contrast: float | None = None
     brightness: str | None = None
     warmth: float | None = None
-    dhash: int | None = None
-    mirror_dhash: int | None = None
-    histogram: tuple[float, ...] | None = None
     not_measured: tuple[tuple[str, str], ...] = ()
     """What was not measured → why, in words that name the way out."""
 
@@ -164,24 +160,15 @@ class Measured:
         return replace(self, faces=tuple(replace(face, embedding=None) for face in self.faces))
 
     def to_dict(self) -> dict[str, Any]:
-        """The measurements as JSON takes them; hashes as 16 hex digits."""
-        return {
-            **asdict(self),
-            "dhash": _hex(self.dhash),
-            "mirror_dhash": _hex(self.mirror_dhash),
-            "not_measured": dict(self.not_measured),
-        }
+        """The measurements as JSON takes them."""
+        return {**asdict(self), "not_measured": dict(self.not_measured)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Measured:
         """What `to_dict` made; keys of a newer version are passed over."""
         known = {key: data[key] for key in cls.__dataclass_fields__ if key in data}
-        for key in ("dhash", "mirror_dhash"):
-            if known.get(key) is not None:
-                known[key] = int(known[key], 16)
-        for key in ("occlusion", "histogram"):
-            if known.get(key) is not None:
-                known[key] = tuple(known[key])
+        if known.get("occlusion") is not None:
+            known["occlusion"] = tuple(known["occlusion"])
         if known.get("faces") is not None:
             known["faces"] = tuple(Face.from_dict(face) for face in known["faces"])
         if known.get("keypoints") is not None:
@@ -190,7 +177,3 @@ class Measured:
             known["framing"] = Framing(known["framing"])
         known["not_measured"] = tuple(dict(known.get("not_measured", {})).items())
         return cls(**known)
-
-
-def _hex(value: int | None) -> str | None:
-    return None if value is None else f"{value:016x}"

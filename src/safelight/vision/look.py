@@ -64,7 +64,6 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
     blocks = quality.blockiness(stored, 8 // file.reduced) if is_jpeg else None
     small = _at_most(picture, _FIND_SIDE)
     small_grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
-    dhash, mirror = scene.difference_hash(small_grey)
     missed: dict[str, str] = {}
     if is_jpeg and blocks is None:
         missed["recompressed"] = "the photo is read at a fraction of its size"
@@ -81,9 +80,6 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
         plain_background=None if busy is None else busy <= scene.PLAIN,
         brightness=scene.brightness(luma),
         warmth=round(scene.warmth(small), 3),
-        dhash=dhash,
-        mirror_dhash=mirror,
-        histogram=scene.colours(small, person),
     )
     found = _find(picture, small, nets)
     if found is None:

@@ -1,4 +1,4 @@
-"""What surrounds the person: background, colours, brightness. Pure functions on arrays."""
+"""What surrounds the person: background, brightness, warmth. Pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ DARK, BRIGHT = 0.22, 0.78
 """Mean brightness beyond which a photo is dark or bright."""
 
 _SIDE = 256
-_LEVELS = 3
 
 
 def background(grey: NDArray[np.uint8], person: NDArray[np.float32]) -> float | None:
@@ -31,17 +30,6 @@ def background(grey: NDArray[np.uint8], person: NDArray[np.float32]) -> float | 
     return float((edges[outside] > 0).mean())
 
 
-def colours(picture: Picture, person: NDArray[np.float32] | None) -> tuple[float, ...]:
-    """The shares of 27 coarse colours, of the background where the person is known, else of all."""
-    small = cv2.resize(picture, (64, 64), interpolation=cv2.INTER_AREA)
-    mask = None
-    if person is not None:
-        outside = (cv2.resize(person, (64, 64)) < 0.3).astype(np.uint8)
-        mask = outside if float(outside.mean()) >= 0.05 else None
-    counts = cv2.calcHist([small], [0, 1, 2], mask, [_LEVELS] * 3, [0, 256] * 3).ravel()
-    return tuple(round(float(share), 3) for share in counts / max(1.0, float(counts.sum())))
-
-
 def brightness(luma: float) -> str:
     """The coarse word for a mean brightness."""
     return "dark" if luma < DARK else "bright" if luma > BRIGHT else "normal"
@@ -51,13 +39,3 @@ def warmth(picture: Picture) -> float:
     """The balance of red against blue, -1 (all blue) to 1."""
     blue, _, red, _ = cv2.mean(picture)
     return float((red - blue) / max(1.0, red + blue))
-
-
-def difference_hash(grey: NDArray[np.uint8]) -> tuple[int, int]:
-    """The 64-bit dHash of a picture and of its mirror image: is each pixel brighter than the next?"""
-    small = cv2.resize(grey, (9, 8), interpolation=cv2.INTER_AREA).astype(np.int16)
-    return _bits(small[:, 1:] > small[:, :-1]), _bits(small[:, -2::-1] > small[:, :0:-1])
-
-
-def _bits(flags: NDArray[np.bool_]) -> int:
-    return int.from_bytes(np.packbits(flags.ravel()).tobytes())

@@ -59,6 +59,7 @@ def check(world: World, accepted: Iterable[UUID]) -> list[Verdict]:
         overdue = invariants.overdue(tx, OVERDUE_SECONDS)
         stale, histories = invariants.stale_writes(tx), invariants.broken_histories(tx)
         moves, promised = invariants.moves(tx), invariants.promised_objects(tx)
+        made = invariants.jobs_made(tx)
     runs = [*trainings, *generations]
     return [
         _all_ended(list(accepted), trainings, generations, open_jobs, parked),
@@ -67,7 +68,7 @@ def check(world: World, accepted: Iterable[UUID]) -> list[Verdict]:
                 [f"job {s['id']}: settled under fence {s['fence']} of {s['given']}" for s in stale]),
         _money(runs, ledger),
         _stored(world, promised),
-        _hinted(world, overdue),
+        _hinted(world, made, overdue),
         _legal(moves, histories),
     ]  # fmt: skip
 
@@ -147,7 +148,7 @@ def _object_fault(world: World, row: Row, path: Path) -> str | None:
     return None
 
 
-def _hinted(world: World, overdue: list[Row]) -> Verdict:
+def _hinted(world: World, made: int, overdue: list[Row]) -> Verdict:
     phantoms = [
         f"a hint for job {id} was sent before its commit"
         for file in world.points.glob(f"*/{PHANTOMS}")
@@ -158,9 +159,8 @@ def _hinted(world: World, overdue: list[Row]) -> Verdict:
         for j in overdue
     ]
     return Verdict(
-        "I6", "nothing due waits longer than one sweep for a hint", len(late) + len(phantoms),
-        late + phantoms,
-    )  # fmt: skip
+        "I6", "nothing due waits longer than one sweep for a hint", made, late + phantoms
+    )
 
 
 def _legal(moves: list[Row], histories: list[Row]) -> Verdict:

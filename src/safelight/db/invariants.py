@@ -32,6 +32,13 @@ def overdue(tx: Tx, seconds: float) -> list[Row]:
     return tx.rows(sql.overdue, {"seconds": seconds})
 
 
+def jobs_made(tx: Tx) -> int:
+    """I6: how many jobs there have been, and are."""
+    row = tx.row(sql.jobs_made)
+    assert row is not None
+    return int(row["n"])
+
+
 def at_work(tx: Tx, queue: str) -> list[str]:
     """The workers that hold jobs of *queue* now, as their leases name them."""
     return [row["lease_owner"] for row in tx.rows(sql.at_work, {"queue": queue})]

@@ -21,6 +21,10 @@ WHERE state = 'ready' AND due_at < now() - make_interval(secs => %(seconds)s)
    OR state = 'leased' AND lease_until < now() - make_interval(secs => %(seconds)s)
 ORDER BY id;
 
+-- name: jobs_made
+-- How many jobs there have been, and are.
+SELECT count(*) AS n FROM jobs;
+
 -- name: at_work
 -- Who holds jobs of a queue now.
 SELECT DISTINCT lease_owner FROM jobs WHERE queue = %(queue)s AND state = 'leased' AND lease_until > now();

@@ -61,7 +61,8 @@ scale: $(STAMP) ## Cleanup of 20,000 objects, killed ten times (five minutes)
 ##@ Work on it
 .PHONY: test
 test: $(STAMP) lint ## Lint, then every default test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/browser
+	@$(BIN)/python -m pytest tests/acceptance tests/chaos
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)

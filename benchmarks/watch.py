@@ -47,7 +47,9 @@ def fill(
     state = State(emulator)
     owner, rows, runs = new_id(), [], []
     for number in range(count):
-        due = now + 20 + (number / ending * seconds if number < ending else 36_000)
+        # The others have from half of their time to all of it before them: none ends meanwhile.
+        left = course.ended * chance.uniform(0.5, 1.0)
+        due = now + (20 + number / ending * seconds if number < ending else left)
         created = due - course.ended
         intent, id = new_id(), run_id()
         rows.append((new_id(), new_id(), new_id(), intent, id, created))

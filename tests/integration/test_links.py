@@ -6,13 +6,16 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from psycopg_pool import ConnectionPool
 
 from safelight.chaos.proxy import Proxy, Target
 from safelight.clients.broker import Broker
+from safelight.db import patience
 from safelight.db.patience import PatientConnection
 from safelight.db.transaction import Database, DatabaseAway, Hint
 from safelight.domain.ids import new_id
@@ -46,6 +49,43 @@ def test_a_database_that_takes_bytes_and_answers_nothing_is_away_and_then_back(
     assert time.monotonic() - started < 5
     with db.transaction() as tx:
         assert tx.rows("SELECT 1")
+    db.close()
+
+
+def test_connections_that_rested_while_their_link_died_are_all_replaced_within_seconds(
+    database_url: str, link: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them looks alive; tried one after the other they would hold a worker up for minutes."""
+    monkeypatch.setattr(patience, "REST_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "SIGN_SECONDS", 1.0)
+    db = through(database_url, link)
+    with ExitStack() as at_once:
+        for _ in range(4):
+            at_once.enter_context(db.transaction()).rows("SELECT 1")
+    time.sleep(0.3)
+    link.half_open()
+    started = time.monotonic()
+    with db.transaction() as tx:
+        assert tx.rows("SELECT 1")
+    assert time.monotonic() - started < 4
+    db.close()
+
+
+def test_only_a_connection_that_rested_is_asked_for_a_sign_of_life(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a round trip, and most transactions have few."""
+    asked: list[object] = []
+    monkeypatch.setattr(ConnectionPool, "check_connection", asked.append)
+    db = Database(database_url, lambda _hints: None)
+    for _ in range(3):
+        with db.transaction() as tx:
+            tx.rows("SELECT 1")
+    assert asked == []
+    monkeypatch.setattr(patience, "REST_SECONDS", 0.0)
+    with db.transaction() as tx:
+        tx.rows("SELECT 1")
+    assert len(asked) == 1
     db.close()
 
 

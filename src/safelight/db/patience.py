@@ -1,16 +1,19 @@
 """A connection that gives up on an answer that never comes.
 
 A link can die without a word: bytes are taken, and nothing is answered. The server's own limits do not
-reach us then, TCP's timers only where nothing takes the bytes, and psycopg waits for ever.
+reach us then, TCP's timers only where nothing takes the bytes, and psycopg waits for ever. Connections
+that were at rest when it happened look as good as ever, so those are asked for a sign of life first.
 """
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Generator
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg_pool import ConnectionPool
 
 T = TypeVar("T")
 
@@ -18,16 +21,40 @@ STATEMENT_SECONDS = 30
 """The server ends a statement of ours after so long."""
 ANSWER_SECONDS = STATEMENT_SECONDS + 5.0
 """So what is not answered by now will not be."""
+REST_SECONDS = 5.0
+"""A connection that rested for longer may have died meanwhile."""
+SIGN_SECONDS = 3.0
+"""A sign of life costs the server nothing: it comes at once or not at all."""
+
+
+class Silent(psycopg.OperationalError):
+    """The server was asked and does not answer."""
 
 
 class PatientConnection(psycopg.Connection[Any]):
-    """Raises OperationalError, and is closed, where nothing came for `answer_seconds`."""
+    """Raises Silent, and is closed, where nothing came for `answer_seconds`."""
 
     answer_seconds = ANSWER_SECONDS
+    _heard = float("inf")
 
     def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **more: Any) -> T:
         """As psycopg's, with an end."""
-        return super().wait(self._until_tired(gen), *arguments, **more)
+        answer = super().wait(self._until_tired(gen), *arguments, **more)
+        self._heard = time.monotonic()
+        return answer
+
+    def check(self) -> None:
+        """Raise OperationalError unless the server is there. It is asked only after a rest, or where
+        there is something to read: a connection at rest has nothing, unless the server said goodbye."""
+        goodbye = select.poll()
+        goodbye.register(self.fileno(), select.POLLIN)
+        if time.monotonic() - self._heard < REST_SECONDS and not goodbye.poll(0):
+            return
+        usual, self.answer_seconds = self.answer_seconds, min(SIGN_SECONDS, self.answer_seconds)
+        try:
+            ConnectionPool.check_connection(self)
+        finally:
+            self.answer_seconds = usual
 
     def _until_tired(self, gen: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
         heard = time.monotonic()
@@ -39,9 +66,7 @@ class PatientConnection(psycopg.Connection[Any]):
                     heard = time.monotonic()
                 elif time.monotonic() - heard > self.answer_seconds:
                     self.pgconn.finish()
-                    raise psycopg.OperationalError(
-                        f"the server has not answered for {self.answer_seconds:g} s"
-                    )
+                    raise Silent(f"the server has not answered for {self.answer_seconds:g} s")
                 wanted = gen.send(ready)
         except StopIteration as done:
             result: T = done.value

@@ -6,7 +6,6 @@ published before the commit could reach a worker that does not see the job yet.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -19,7 +18,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from safelight.db.jsons import dumps
-from safelight.db.patience import STATEMENT_SECONDS, PatientConnection
+from safelight.db.patience import STATEMENT_SECONDS, PatientConnection, Silent
 from safelight.domain.errors import Conflict, Retryable
 from safelight.domain.queues import Queue
 
@@ -104,27 +103,18 @@ class Tx:
                 cursor.executemany(statement.encode(), params)
 
 
-def _check(connection: psycopg.Connection[Any]) -> None:
-    """Refuse a connection whose server has gone, without a round trip: a connection at rest has
-    nothing to read unless the server said goodbye."""
-    at_rest = select.poll()
-    at_rest.register(connection.fileno(), select.POLLIN)
-    if at_rest.poll(0):
-        ConnectionPool.check_connection(connection)
-
-
 class Database:
     """A pool of connections. Open it after fork; `close` it when the process ends."""
 
     def __init__(self, url: str, publish: Publish, *, size: int = 4) -> None:
         self._publish = publish
-        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+        self._pool: ConnectionPool[PatientConnection] = ConnectionPool(
             url,
             min_size=0,
             max_size=size,
             max_idle=300.0,
             timeout=15.0,
-            check=_check,
+            check=self._check,
             connection_class=PatientConnection,
             kwargs={
                 "application_name": "safelight",
@@ -148,12 +138,25 @@ class Database:
             DatabaseAway: no connection, or it was lost; whether a commit was applied is not known.
             Violated: a constraint refused what was written.
         """
-        with told_apart(), self._pool.connection() as connection:
+        with told_apart(), self._noticed(), self._pool.connection() as connection:
             tx = Tx(connection)
             with connection.transaction():
                 yield tx
         if tx.hints:
             self._publish(tx.hints)
+
+    def _check(self, connection: PatientConnection) -> None:
+        with self._noticed():
+            connection.check()
+
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        """Where the server is silent on one connection, the others are not tried, each for as long."""
+        try:
+            yield
+        except Silent:
+            self._pool.drain()
+            raise
 
     def close(self) -> None:
         """Close every connection."""

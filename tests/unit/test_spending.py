@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from safelight.domain.outcome import Park, Wait
-from safelight.domain.spending import Limits, Today, stands_in_the_way
+from safelight.domain.spending import SpendingLimits, Today, stands_in_the_way
 
 DOLLAR = 1_000_000
 
 
-def why(limits: Limits, today: Today, estimate: int = DOLLAR, *, training: bool = True) -> object:
+def why(
+    limits: SpendingLimits, today: Today, estimate: int = DOLLAR, *, training: bool = True
+) -> object:
     return stands_in_the_way(limits, today, estimate, training=training)
 
 
 def test_an_owner_without_limits_is_never_held_up() -> None:
-    assert why(Limits(), Today(10**12, 1.0, 10**6)) is None
+    assert why(SpendingLimits(), Today(10**12, 1.0, 10**6)) is None
 
 
 def test_what_still_fits_the_cap_is_sent_and_the_next_waits_for_midnight() -> None:
-    limits = Limits(3 * DOLLAR)
+    limits = SpendingLimits(3 * DOLLAR)
     assert why(limits, Today(2 * DOLLAR, 3600.0, 0)) is None
     held = why(limits, Today(2 * DOLLAR + 1, 3600.0, 0))
     assert isinstance(held, Wait)
@@ -29,13 +31,13 @@ def test_what_still_fits_the_cap_is_sent_and_the_next_waits_for_midnight() -> No
 
 
 def test_what_no_day_has_room_for_is_parked_with_the_way_out() -> None:
-    held = why(Limits(DOLLAR // 2), Today(0, 3600.0, 0))
+    held = why(SpendingLimits(DOLLAR // 2), Today(0, 3600.0, 0))
     assert isinstance(held, Park)
     assert "--daily-cap" in held.error
 
 
 def test_a_full_ceiling_holds_up_trainings_and_no_images() -> None:
-    limits, today = Limits(None, 4), Today(0, 3600.0, 4)
+    limits, today = SpendingLimits(None, 4), Today(0, 3600.0, 4)
     assert isinstance(why(limits, today), Wait)
     assert why(limits, today, training=False) is None
     assert why(limits, Today(0, 3600.0, 3)) is None

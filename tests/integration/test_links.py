@@ -71,6 +71,24 @@ def test_connections_that_rested_while_their_link_died_are_all_replaced_within_s
     db.close()
 
 
+def test_a_statement_that_is_not_answered_has_the_other_connections_replaced_too(
+    database_url: str, link: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatientConnection, "answer_seconds", 1.0)
+    db = through(database_url, link)
+    with ExitStack() as at_once:
+        for _ in range(4):
+            at_once.enter_context(db.transaction()).rows("SELECT 1")
+    link.half_open()
+    with pytest.raises(DatabaseAway, match="not answered"), db.transaction() as tx:
+        tx.rows("SELECT 1")
+    started = time.monotonic()
+    with db.transaction() as tx:
+        assert tx.rows("SELECT 1")
+    assert time.monotonic() - started < 0.9
+    db.close()
+
+
 def test_only_a_connection_that_rested_is_asked_for_a_sign_of_life(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -154,8 +154,9 @@ class Database:
         """Where the server is silent on one connection, the others are not tried, each for as long."""
         try:
             yield
-        except Silent:
-            self._pool.drain()
+        except (Silent, DatabaseAway) as error:
+            if isinstance(error, Silent) or isinstance(error.__cause__, Silent):
+                self._pool.drain()
             raise
 
     def close(self) -> None:

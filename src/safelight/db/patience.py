@@ -21,8 +21,9 @@ STATEMENT_SECONDS = 30
 """The server ends a statement of ours after so long."""
 ANSWER_SECONDS = STATEMENT_SECONDS + 5.0
 """So what is not answered by now will not be."""
-REST_SECONDS = 5.0
-"""A connection that rested for longer may have died meanwhile."""
+REST_SECONDS = 0.5
+"""A connection that rested for longer may have died meanwhile; under load none does, and a round trip more is
+nothing to who comes once a second."""
 SIGN_SECONDS = 3.0
 """A sign of life costs the server nothing: it comes at once or not at all."""
 

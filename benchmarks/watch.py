@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -143,23 +144,24 @@ def run(folder: Path, count: int, ending: int, seconds: float, *, hooks: bool) -
         started = time.monotonic()
         _wait(stores.database_url, ending, seconds + 60)
         minutes = (time.monotonic() - started) / 60
-        calls = (_calls(emulator) - before) / minutes
+        asked = _calls(emulator) - before
+        calls = asked.total() / minutes
         late = _lateness(stores.database_url, emulator)
     return {
         "in_flight": count,
         "ended": len(late),
         "calls_a_minute": round(calls, 1),
+        "lists_and_gets": [asked["list"], asked["get"]],
         "times_fewer_than_a_get_each_a_minute": round(count / calls, 1),
         "late_p50_seconds": round(statistics.median(late), 2),
         "late_p95_seconds": round(statistics.quantiles(late, n=20)[18], 2),
     }
 
 
-def _calls(emulator: Emulator) -> int:
-    asked: dict[str, int] = httpx.get(f"{emulator.url}/_emulator/faults", timeout=10).json()[
-        "requests"
-    ]
-    return sum(asked.values())
+def _calls(emulator: Emulator) -> Counter[str]:
+    """How many lists and gets the provider was asked for."""
+    asked = httpx.get(f"{emulator.url}/_emulator/faults", timeout=10).json()["requests"]
+    return Counter({place: asked.get(place, 0) for place in ("list", "get")})
 
 
 def _wait(url: str, ending: int, seconds: float) -> None:

@@ -103,8 +103,8 @@ def _own_routes(app: FastAPI, emulator: Emulator) -> None:
 
     @app.get("/_emulator/faults")
     def struck() -> dict[str, Any]:
-        """How often each fault struck, and how many requests came in of each kind."""
-        return {"struck": dict(emulator.faults.struck), "requests": dict(emulator.limits.taken)}
+        """How often each fault struck, and how often each place where one may was passed."""
+        return {"struck": dict(emulator.faults.struck), "requests": dict(emulator.faults.asked)}
 
     @app.get("/delivery/{bucket}/{token}/{name}")
     async def deliver(bucket: str, token: str, name: str) -> Response:  # noqa: ARG001

@@ -50,6 +50,8 @@ class Faults:
         self._chance = random.Random(0)  # noqa: S311
         self._lock = threading.Lock()
         self.struck: Counter[str] = Counter()
+        self.asked: Counter[str] = Counter()
+        """How often each place was passed, whether a fault struck there or not."""
 
     def set(self, faults: list[Fault], seed: int | None = None) -> None:
         """From now on these, and no others. Problem 422 for one that is not known."""
@@ -64,6 +66,7 @@ class Faults:
     def take(self, where: str) -> Fault:
         """The fault that strikes here, or an empty one."""
         with self._lock:
+            self.asked[where] += 1
             for fault in self._list:
                 if fault["on"] == where and self._strikes(fault):
                     self.struck[f"{where} {fault['do']}"] += 1

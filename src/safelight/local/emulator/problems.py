@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from typing import Any
 
 from fastapi.responses import Response
@@ -83,12 +82,10 @@ class Limits:
 
     def __init__(self) -> None:
         self.a_minute = dict(A_MINUTE)
-        self.taken: Counter[str] = Counter()
         self._left: dict[tuple[str, str], tuple[float, float]] = {}
 
     def take(self, account: str, kind: str) -> dict[str, str]:
         """Spend one; the headers that say what is left. Problem 429 when nothing is."""
-        self.taken[kind] += 1
         top = self.a_minute[kind]
         now = time.monotonic()
         left, at = self._left.get((account, kind), (float(top), now))

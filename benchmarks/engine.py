@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import os
 import statistics
@@ -21,7 +22,7 @@ from uuid import uuid4
 import psycopg
 import redis
 
-from benchmarks.engines import probes
+from benchmarks.engines import probes, safelight_worker
 from benchmarks.engines.base import Engine
 from safelight import logging
 from safelight.db.migrate import migrate
@@ -41,6 +42,8 @@ class Safelight(Engine):
     def prepare(self) -> None:
         migrate(self.url)
         self.cx = probes.context(self.url, self.broker)
+        with self.cx.db.transaction() as tx:
+            self._people = itertools.cycle(safelight_worker.people(tx))
         self._count = psycopg.connect(self.url, autocommit=True)
 
     def commands(self) -> list[tuple[list[str], dict[str, str]]]:
@@ -56,11 +59,12 @@ class Safelight(Engine):
         return [*workers, (["-m", "workers.beat"], env)]
 
     def enqueue(self) -> None:
-        probes.enqueue(self.cx)
+        probes.enqueue(self.cx, next(self._people))
 
     def done(self) -> int:
         row = self._count.execute(
-            "SELECT count(*) FROM jobs WHERE kind = 'archive_version' AND state = 'done'"
+            "SELECT count(*) FROM jobs WHERE kind = %s AND state = 'done'",
+            (str(safelight_worker.STAGES[-1]),),
         ).fetchone()
         assert row is not None
         return int(row[0])

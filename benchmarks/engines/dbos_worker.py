@@ -1,6 +1,6 @@
 """The peer: DBOS, a workflow of five durable steps a training, taken from a queue.
 
-`python -m benchmarks.engines.dbos_worker`, with BENCH_DATABASE_URL set. Five processes run it.
+`python -m benchmarks.engines.dbos_worker`, with BENCH_DATABASE_URL set. Two processes run it, one a core.
 """
 
 from __future__ import annotations

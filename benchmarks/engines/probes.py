@@ -37,10 +37,10 @@ def context(database_url: str, broker_url: str) -> Context:
     return Context(settings, db, NOTHING, broker, Heartbeat(db), "bench")
 
 
-def enqueue(cx: Context) -> None:
+def enqueue(cx: Context, whose: safelight_worker.Whose) -> None:
     """One training: its first job."""
     with cx.db.transaction() as tx:
-        safelight_worker.add(tx, 0, new_id(), "bench")
+        safelight_worker.add(tx, 0, new_id(), whose, "bench")
 
 
 FINISHED, DUE = 1_000_000, 100_000
@@ -59,7 +59,7 @@ def run(cx: Context) -> dict[str, Any]:
         tx.run(
             "INSERT INTO jobs (id, queue, kind, state, max_attempts, lease_seconds, finished_at) "
             "SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'cleanup', "
-            "'archive_version', 'done', 8, 30, now() FROM generate_series(1, %(n)s) AS n",
+            "'delete_remote_version', 'done', 8, 30, now() FROM generate_series(1, %(n)s) AS n",
             {"n": FINISHED},
         )
     with cx.db.transaction() as tx:
@@ -71,7 +71,7 @@ def run(cx: Context) -> dict[str, Any]:
         tx.run(
             "INSERT INTO jobs (id, queue, kind, max_attempts, lease_seconds) "
             "SELECT ('01910000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'cleanup', "
-            "'archive_version', 8, 30 FROM generate_series(1, %(n)s) AS n",
+            "'delete_remote_version', 8, 30 FROM generate_series(1, %(n)s) AS n",
             {"n": DUE},
         )
         tx.run("ANALYZE jobs")
@@ -87,7 +87,7 @@ def _claim_ms(cx: Context, times: int = 300) -> float:
     """Median milliseconds of one claim, with a job there to be had."""
     with cx.db.transaction() as tx:
         for _ in range(times):
-            jobs.add(tx, Kind.ARCHIVE_VERSION, actor="bench")
+            jobs.add(tx, Kind.DELETE_REMOTE_VERSION, actor="bench")
     taken = []
     for _ in range(times):
         with cx.db.transaction() as tx:
@@ -121,7 +121,7 @@ def _heartbeat(cx: Context) -> float:
     """Milliseconds to renew a thousand leases."""
     with cx.db.transaction() as tx:
         for _ in range(1_000):
-            jobs.add(tx, Kind.ARCHIVE_VERSION, actor="bench")
+            jobs.add(tx, Kind.DELETE_REMOTE_VERSION, actor="bench")
         held = {job.id: job.fence for job in jobs.claim(tx, Queue.CLEANUP, "bench", limit=1_000)}
     started = time.perf_counter()
     with cx.db.transaction() as tx:

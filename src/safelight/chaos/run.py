@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from safelight.chaos.broken import BREAKS
-from safelight.chaos.checks import OVERDUE_SECONDS, Verdict, check
+from safelight.chaos.checks import OVERDUE_SECONDS, check
 from safelight.chaos.load import Load
 from safelight.chaos.nemesis import Nemesis
+from safelight.chaos.promises import Verdict, most_succeeded
 from safelight.chaos.schedule import draw
 from safelight.chaos.world import World, world
 from safelight.db import invariants
@@ -34,6 +36,7 @@ class Report:
     minutes: float
     broken: str
     accepted: int = 0
+    most_succeeded: bool = False
     refused: list[str] = field(default_factory=list)
     ended: dict[str, int] = field(default_factory=dict)
     parked: dict[str, int] = field(default_factory=dict)
@@ -44,8 +47,10 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Every promise held, and most of what was asked for was accepted: idleness proves nothing."""
-        return self.accepted > 9 * len(self.refused) and all(v.holds for v in self.verdicts)
+        """Every promise held, and most of what was asked for was accepted and half of that succeeded:
+        idleness proves nothing."""
+        lively = self.accepted > 9 * len(self.refused) and self.most_succeeded
+        return lively and all(v.holds for v in self.verdicts)
 
     @property
     def as_expected(self) -> bool:
@@ -62,6 +67,7 @@ class Report:
             "minutes": self.minutes,
             "broken": None if self.broken == "-" else self.broken,
             "trainings": {"accepted": self.accepted, "refused": self.refused, **self.ended},
+            "most_succeeded": self.most_succeeded,
             "parked": self.parked,
             "faults": self.struck,
             "provider_faults": self.provider,
@@ -105,7 +111,7 @@ def run(
             report.struck = dict(nemesis.struck)
             report.provider = found.ask_emulator("faults")["struck"]
             report.verdicts = check(found, load.accepted)
-            _count(found, report)
+            _count(found, report, load.accepted)
     return report
 
 
@@ -128,8 +134,9 @@ def rest(found: World, seconds: float, say: Say) -> None:
         time.sleep(0.5)
 
 
-def _count(found: World, report: Report) -> None:
+def _count(found: World, report: Report, accepted: list[UUID]) -> None:
     with found.cx.db.transaction() as tx:
         trainings, parked = invariants.trainings(tx), invariants.parked_jobs(tx)
+    report.most_succeeded = most_succeeded(accepted, trainings)
     report.ended = dict(Counter(row["state"] for row in trainings))
     report.parked = dict(Counter(f"{row['kind']}: {row['reason']}" for row in parked))

@@ -90,6 +90,10 @@ def _show(report: Report) -> None:
     for v in report.verdicts:
         for line in v.violations[:5]:
             out.print(f"  {v.name}: {line}", highlight=False)
+        for why, times in v.excused.items():
+            out.print(f"  {v.name}: {times} let pass: {why}", highlight=False)
+    if not report.most_succeeded:
+        out.print("[red]Less than half of what was accepted succeeded.[/]")
     if report.broken != "-":
         found = "was found" if report.as_expected else "was NOT found"
         out.print(f"The broken build {report.broken!r} {found}.")

@@ -39,6 +39,13 @@ def jobs_made(tx: Tx) -> int:
     return int(row["n"])
 
 
+def settles(tx: Tx) -> int:
+    """I3: how many turns of jobs have been written to their end."""
+    row = tx.row(sql.settles)
+    assert row is not None
+    return int(row["n"])
+
+
 def at_work(tx: Tx, queue: str) -> list[str]:
     """The workers that hold jobs of *queue* now, as their leases name them."""
     return [row["lease_owner"] for row in tx.rows(sql.at_work, {"queue": queue})]

@@ -25,6 +25,10 @@ ORDER BY id;
 -- How many jobs there have been, and are.
 SELECT count(*) AS n FROM jobs;
 
+-- name: settles
+-- How many turns of jobs have been written to their end.
+SELECT count(*) AS n FROM events WHERE noun = 'job' AND before = 'leased' AND after <> 'leased';
+
 -- name: at_work
 -- Who holds jobs of a queue now.
 SELECT DISTINCT lease_owner FROM jobs WHERE queue = %(queue)s AND state = 'leased' AND lease_until > now();

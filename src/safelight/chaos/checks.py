@@ -12,26 +12,23 @@ from uuid import UUID
 from safelight.chaos import promises
 from safelight.chaos.points import PHANTOMS
 from safelight.chaos.promises import Verdict
+from safelight.chaos.waits import LIMIT_SECONDS, Waits
 from safelight.chaos.world import World
 from safelight.db import invariants
 from safelight.db.transaction import Row
 from safelight.domain.errors import SafelightError
 
-OVERDUE_SECONDS = 5.0
-"""With all workers up and nothing in the way, a due job is claimed within a second or two: a sweep, and
-a turn. Past this nobody was told of it."""
 
-
-def check(world: World, accepted: Iterable[UUID]) -> list[Verdict]:
-    """Every promise. The world must be quiet."""
+def check(world: World, accepted: Iterable[UUID], waits: Waits) -> list[Verdict]:
+    """Every promise. The world must be quiet; *waits* were looked at since it is."""
     ledger = world.ask_emulator("ledger")["entries"]
     with world.cx.db.transaction() as tx:
         trainings, generations = invariants.trainings(tx), invariants.generations(tx)
         open_jobs, parked = invariants.open_jobs(tx), invariants.parked_jobs(tx)
-        overdue = invariants.overdue(tx, OVERDUE_SECONDS)
+        overdue = invariants.overdue(tx, LIMIT_SECONDS)
         stale, histories = invariants.stale_writes(tx), invariants.broken_histories(tx)
         moves, promised = invariants.moves(tx), invariants.promised_objects(tx)
-        made, settles = invariants.jobs_made(tx), invariants.settles(tx)
+        settles = invariants.settles(tx)
     runs = [*trainings, *generations]
     return [
         promises.all_ended(list(accepted), trainings, generations, open_jobs, parked),
@@ -40,7 +37,7 @@ def check(world: World, accepted: Iterable[UUID]) -> list[Verdict]:
                 [f"job {s['id']}: settled under fence {s['fence']} of {s['given']}" for s in stale]),
         promises.money(runs, ledger, parked),
         _stored(world, promised, promises.only_if(runs, ledger, parked)),
-        _hinted(world, made, overdue),
+        _hinted(world, waits, overdue),
         promises.legal(moves, histories),
     ]  # fmt: skip
 
@@ -70,7 +67,7 @@ def _object_fault(world: World, row: Row, path: Path) -> str | None:
     return None
 
 
-def _hinted(world: World, made: int, overdue: list[Row]) -> Verdict:
+def _hinted(world: World, waits: Waits, overdue: list[Row]) -> Verdict:
     phantoms = [
         f"a hint for job {id} was sent before its commit"
         for file in world.points.glob(f"*/{PHANTOMS}")
@@ -81,5 +78,8 @@ def _hinted(world: World, made: int, overdue: list[Row]) -> Verdict:
         for j in overdue
     ]
     return Verdict(
-        "I6", "nothing due waits longer than one sweep for a hint", made, late + phantoms
+        "I6",
+        "nothing due waits longer than one sweep for a hint",
+        waits.claims,
+        waits.violations() + late + phantoms,
     )

@@ -55,6 +55,11 @@ class Load:
         """Wait until all have been asked for."""
         self._thread.join()
 
+    def more(self, trainings: int) -> None:
+        """Ask for more, one after the other, here and now."""
+        for number in range(self.trainings, self.trainings + trainings):
+            self._one(number)
+
     def _run(self) -> None:
         started = time.monotonic()
         for number in range(self.trainings):

@@ -25,6 +25,9 @@ log = logging.get(__name__)
 BUSY_SECONDS = 4.0
 """How long the nemesis waits for a worker to be at work before it strikes all the same."""
 
+HALF_OPEN_SECONDS = 60.0
+"""Within so long a link that has died without a word is noticed."""
+
 PROVIDER: dict[str, list[dict[str, Any]]] = {
     "create": [
         {"on": on, "do": do, "chance": chance, **more}
@@ -87,6 +90,8 @@ class Nemesis:
         self._chance = random.Random(seed + 2)  # noqa: S311
         self.struck: Counter[str] = Counter()
         self.missed: Counter[str] = Counter()
+        self.deaf_until = 0.0
+        """When the last half-open link must have been noticed by whoever waits at it (monotonic)."""
 
     def run(self, strikes: list[Strike]) -> None:
         """Each at its time; one that comes late comes at once."""
@@ -252,6 +257,7 @@ class Nemesis:
 
     def _link_half_open(self, fault: Fault) -> None:
         self._world.links[fault.target].half_open()
+        self.deaf_until = time.monotonic() + HALF_OPEN_SECONDS
 
     def _link_slow(self, fault: Fault) -> None:
         link = self._world.links[fault.target]

@@ -12,11 +12,12 @@ from typing import Any
 from uuid import UUID
 
 from safelight.chaos.broken import BREAKS
-from safelight.chaos.checks import OVERDUE_SECONDS, check
+from safelight.chaos.checks import check
 from safelight.chaos.load import Load
 from safelight.chaos.nemesis import Nemesis
 from safelight.chaos.promises import Verdict, most_succeeded
 from safelight.chaos.schedule import draw
+from safelight.chaos.waits import LIMIT_SECONDS, sampling
 from safelight.chaos.world import World, world
 from safelight.db import invariants
 
@@ -24,6 +25,11 @@ TRAININGS_A_MINUTE = 11.0
 STILL_SECONDS = 150.0
 """Where nothing has happened to the subjects' things for so long, what is open is stuck: longer than a
 lease, a sweep, a dead link and the longest wait of a retry in these runs."""
+
+GRACE_SECONDS = 15.0
+"""From the last fault's end until all workers are back."""
+QUIET_TRAININGS = 3
+"""Asked for when it is quiet, so that there are claims to look at."""
 
 Say = Callable[[str], None]
 
@@ -105,12 +111,15 @@ def run(
             say("quiet")
             nemesis.quiet()
             started = time.monotonic()
-            rest(found, STILL_SECONDS if broken == "-" else 45.0, say)
+            time.sleep(max(GRACE_SECONDS, nemesis.deaf_until - started))
+            with sampling(found) as waits:
+                load.more(QUIET_TRAININGS)
+                rest(found, STILL_SECONDS if broken == "-" else 45.0, say)
             report.quiet_seconds = time.monotonic() - started
             report.accepted, report.refused = len(load.accepted), load.refused
             report.struck = dict(nemesis.struck)
             report.provider = found.ask_emulator("faults")["struck"]
-            report.verdicts = check(found, load.accepted)
+            report.verdicts = check(found, load.accepted, waits)
             _count(found, report, load.accepted)
     return report
 
@@ -122,7 +131,7 @@ def rest(found: World, seconds: float, say: Say) -> None:
     while time.monotonic() - moved < seconds:
         with found.cx.db.transaction() as tx:
             open, newest = invariants.open_jobs(tx), invariants.newest_event(tx)
-            late = invariants.overdue(tx, OVERDUE_SECONDS)
+            late = invariants.overdue(tx, LIMIT_SECONDS)
         if not open and not late:
             return
         if newest != last:

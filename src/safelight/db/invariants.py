@@ -32,11 +32,9 @@ def overdue(tx: Tx, seconds: float) -> list[Row]:
     return tx.rows(sql.overdue, {"seconds": seconds})
 
 
-def jobs_made(tx: Tx) -> int:
-    """I6: how many jobs there have been, and are."""
-    row = tx.row(sql.jobs_made)
-    assert row is not None
-    return int(row["n"])
+def waiting(tx: Tx) -> list[Row]:
+    """I6: of each queue the claims ever made, the jobs held, and how long the oldest due one waits."""
+    return tx.rows(sql.waiting)
 
 
 def settles(tx: Tx) -> int:
@@ -86,6 +84,14 @@ def generations(tx: Tx) -> list[Row]:
 def promised_objects(tx: Tx) -> list[Row]:
     """I5: what must be in the store (key None: nothing is on record for what succeeded)."""
     return tx.rows(sql.promised_objects)
+
+
+def next_turn(tx: Tx, since: float) -> float | None:
+    """Seconds from *since* (Unix) until a job's turn began or ended; None: none did."""
+    row = tx.row(sql.next_turn, {"since": since})
+    assert row is not None
+    seconds: float | None = row["seconds"]
+    return seconds
 
 
 def terminate_backends(tx: Tx) -> int:

@@ -21,9 +21,15 @@ WHERE state = 'ready' AND due_at < now() - make_interval(secs => %(seconds)s)
    OR state = 'leased' AND lease_until < now() - make_interval(secs => %(seconds)s)
 ORDER BY id;
 
--- name: jobs_made
--- How many jobs there have been, and are.
-SELECT count(*) AS n FROM jobs;
+-- name: waiting
+-- Of each queue: claims ever made, jobs held now, and for how long the oldest one has been due (or its
+-- lease over) that nobody holds.
+SELECT queue::text, sum(fence)::bigint AS claims,
+       count(*) FILTER (WHERE state = 'leased' AND lease_until > now()) AS held,
+       coalesce(extract(epoch FROM now() - min(CASE WHEN state = 'ready' THEN due_at ELSE lease_until END)
+           FILTER (WHERE state = 'ready' AND due_at <= now() OR state = 'leased' AND lease_until <= now())),
+           0)::float8 AS due_seconds
+FROM jobs GROUP BY queue;
 
 -- name: settles
 -- How many turns of jobs have been written to their end.
@@ -85,6 +91,11 @@ FROM trainings t LEFT JOIN versions v ON v.training_id = t.id WHERE t.state = 's
 UNION ALL
 SELECT g.id, i.key, i.bytes, i.sha256
 FROM generations g LEFT JOIN images i ON i.generation_id = g.id WHERE g.state = 'succeeded';
+
+-- name: next_turn
+-- Seconds from a moment until a job's next turn began or ended; NULL: none did.
+SELECT extract(epoch FROM min(at) - to_timestamp(%(since)s::float8))::float8 AS seconds FROM events
+WHERE noun = 'job' AND (before = 'leased' OR after = 'leased') AND at > to_timestamp(%(since)s::float8);
 
 -- name: terminate_backends
 -- End every other session of this database, as an operator or a failover does.

@@ -30,6 +30,10 @@ def sign(secret: str, id: str, timestamp: str, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
+def _message_id() -> str:
+    return f"msg_{secrets.token_urlsafe(20)}"
+
+
 class Webhooks:
     """Sends them from threads of their own, so that a slow receiver stops nothing."""
 
@@ -45,7 +49,7 @@ class Webhooks:
         if run is not None and run["webhook"]:
             fault = self._faults.take("webhook")
             if fault.get("do") == "early":
-                self._deliver(run, again=False, fault={})
+                self._deliver(run, _message_id(), again=False, fault={})
 
     def send(self, run_id: str, event: str) -> None:
         """Tell the run's webhook of *event*, if it has one and wants to know."""
@@ -55,9 +59,10 @@ class Webhooks:
         fault = self._faults.take("webhook")
         if fault.get("do") == "lose":
             return
+        id = _message_id()  # the message's, however often it is delivered
         for _ in range(3 if fault.get("do") == "double" else 1):
             threading.Thread(
-                target=self._deliver, args=(run, event == "completed", fault), daemon=True
+                target=self._deliver, args=(run, id, event == "completed", fault), daemon=True
             ).start()
 
     def _find(self, run_id: str) -> dict[str, Any] | None:
@@ -68,9 +73,8 @@ class Webhooks:
         wanted = json.loads(run["filter"]) if run["filter"] else ["output", "completed"]
         return bool(run["webhook"]) and event in wanted
 
-    def _deliver(self, run: dict[str, Any], again: bool, fault: Fault) -> None:
+    def _deliver(self, run: dict[str, Any], id: str, again: bool, fault: Fault) -> None:
         body = dumps(self.show(run)).encode()
-        id = f"msg_{secrets.token_urlsafe(20)}"
         secret = self._state.secret(run["account"])
         age = 0.0
         match fault.get("do"):

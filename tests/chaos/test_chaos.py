@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from safelight.chaos.broken import BREAKS, BUILDS
-from safelight.chaos.schedule import MATRIX, draw
+from safelight.chaos.provider_faults import PROVIDER
+from safelight.chaos.schedule import MATRIX, Strike, draw
 
 
 def test_the_same_seed_draws_the_same_strikes_and_another_seed_others() -> None:
@@ -22,6 +23,27 @@ def test_the_same_seed_draws_the_same_strikes_and_another_seed_others() -> None:
 def test_a_long_run_draws_every_fault_there_is() -> None:
     drawn = {strike.fault.name for strike in draw(1, 3600)}
     assert drawn == {name for _, name, _, _ in MATRIX}
+
+
+def test_the_broker_is_down_for_a_minute_or_more_once_in_a_long_run() -> None:
+    def outages(seconds: float) -> list[Strike]:
+        return [
+            s for s in draw(1, seconds) if s.fault.name == "link down" and s.fault.seconds >= 60
+        ]
+
+    assert outages(240) == []
+    (once,) = outages(600)
+    assert once.fault.target == "broker"
+
+
+def test_the_provider_has_no_credit_and_links_expire_and_500_comes_before_accepting() -> None:
+    drawn = {(f["on"], f["do"], f.get("status")) for faults in PROVIDER.values() for f in faults}
+    assert ("create_training", "credit", None) in drawn
+    assert ("delivery", "missing", None) in drawn
+    assert ("create_training", "refuse", 500) in drawn
+    assert set(PROVIDER) == {
+        t for _, name, ts, _ in MATRIX if name == "provider faults" for t in ts
+    }
 
 
 def test_faults_can_be_chosen_by_name_and_target() -> None:
@@ -51,4 +73,5 @@ def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path) -> None:
     assert broken == {}, report
     assert ran.returncode == 0
     assert report["trainings"]["accepted"] >= 9
-    assert sum(report["faults"].values()) >= 5
+    assert sum(met["struck"] for met in report["faults"].values()) >= 5
+    assert report["promises"]["I6"]["looked_at"] >= 20, "claims were looked at when it was quiet"

@@ -90,7 +90,7 @@ def test_ten_restarts_of_the_database_under_load_leave_no_half_state(found: Worl
     for _ in range(10):
         nemesis.strike(Fault("database restarted"))
         time.sleep(2.5)
-    assert nemesis.struck["database restarted"] == 10
+    assert nemesis.met["database restarted"].struck == 10
     at_rest(found, load)
 
 

@@ -7,14 +7,15 @@ import json
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 import redis
 
 from safelight import logging
+from safelight.chaos.provider_faults import LIST_DELAY_SECONDS, LIST_DELAYED_SECONDS, PROVIDER
 from safelight.chaos.schedule import QUEUES, Fault, Strike
 from safelight.chaos.world import World
 from safelight.db import invariants
@@ -25,71 +26,31 @@ log = logging.get(__name__)
 BUSY_SECONDS = 4.0
 """How long the nemesis waits for a worker to be at work before it strikes all the same."""
 
+TRAP = "kill at point"
 HALF_OPEN_SECONDS = 60.0
 """Within so long a link that has died without a word is noticed."""
 
-PROVIDER: dict[str, list[dict[str, Any]]] = {
-    "create": [
-        {"on": on, "do": do, "chance": chance, **more}
-        for on in ("create_training", "create_prediction")
-        for do, chance, more in (
-            ("drop", 0.15, {}),
-            ("error", 0.1, {}),
-            ("html", 0.1, {}),
-            ("throttle", 0.15, {"retry_after": 2}),
-            ("throttle", 0.1, {"bare": True}),
-            ("slow", 0.05, {"seconds": 7}),
-            ("hang", 0.05, {"seconds": 7}),
-        )
-    ],
-    "read": [
-        {"on": on, "do": do, "chance": chance, **more}
-        for on in ("get", "list")
-        for do, chance, more in (
-            ("refuse", 0.1, {"status": 503}),
-            ("html", 0.1, {}),
-            ("null", 0.1, {}),
-            ("drop", 0.1, {}),
-            ("throttle", 0.1, {"retry_after": 2}),
-            ("hang", 0.03, {"seconds": 7}),
-        )
-    ]
-    + [
-        {"on": "get", "do": "backwards", "chance": 0.2},
-        {"on": "get", "do": "missing", "chance": 0.1},
-        {"on": "cancel", "do": "error", "chance": 0.5},
-    ],
-    "webhook": [
-        {"on": "webhook", "do": "lose", "chance": 0.3},
-        {"on": "webhook", "do": "double", "chance": 0.2},
-        {"on": "webhook", "do": "early", "chance": 0.2},
-        {"on": "webhook", "do": "late", "chance": 0.2, "seconds": 4},
-        {"on": "webhook", "do": "forge", "chance": 0.3},
-        {"on": "webhook", "do": "stale", "chance": 0.5},
-    ],
-    "run": [
-        {"on": "run", "do": "fail", "chance": 0.1},
-        {"on": "run", "do": "abort", "chance": 0.1},
-        {"on": "run", "do": "vanish", "chance": 0.05},
-    ],
-    "delivery": [
-        {"on": "delivery", "do": "partial", "chance": 0.4},
-        {"on": "delivery", "do": "refuse", "status": 503, "chance": 0.2},
-        {"on": "delivery", "do": "hang", "seconds": 7, "chance": 0.1},
-    ],
-    "list delay": [],
-}
+
+@dataclass
+class Met:
+    """What became of one fault: how often it struck, how often it found nothing to strike, and when it
+    ended each time (Unix seconds)."""
+
+    struck: int = 0
+    missed: int = 0
+    ended: list[float] = field(default_factory=list)
 
 
 class Nemesis:
-    """Strikes at a world. `struck` counts what was done, by fault."""
+    """Strikes at a world. `met` says what became of each fault, by its name."""
 
     def __init__(self, world: World, seed: int) -> None:
         self._world = world
         self._seed = seed
         self._chance = random.Random(seed + 2)  # noqa: S311
-        self.struck: Counter[str] = Counter()
-        self.missed: Counter[str] = Counter()
+        self._traps: list[Path] = []
+        self._lists_lag_until = 0.0
+        self.met: dict[str, Met] = {}
         self.deaf_until = 0.0
         """When the last half-open link must have been noticed by whoever waits at it (monotonic)."""
 
@@ -100,6 +61,7 @@ class Nemesis:
             wait = started + strike.at - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
+            self._lists()
             self.strike(strike.fault)
 
     def strike(self, fault: Fault) -> None:
@@ -112,7 +74,12 @@ class Nemesis:
         except (OSError, redis.RedisError, SafelightError, psutil.Error) as error:
             log.warning("chaos.missed", fault=fault.name, error=str(error))
             done = False
-        (self.missed if done is False else self.struck)[fault.name] += 1
+        met = self.met.setdefault(fault.name, Met())
+        if done is False:
+            met.missed += 1
+        elif fault.name != TRAP:  # which strikes when someone comes there
+            met.struck += 1
+            met.ended.append(time.time())
 
     def quiet(self) -> None:
         """Undo whatever may still be in force."""
@@ -121,6 +88,9 @@ class Nemesis:
         self._world.emulator(faults=[], list_delay_seconds=0)
         with contextlib.suppress(redis.RedisError, OSError):
             self._world.redis().config_set("maxmemory", 0)
+        for trap in self._traps:
+            self._sprung(trap)
+        self._traps.clear()
         for folder in self._world.points.iterdir():
             for file in folder.iterdir():
                 if file.name != "phantoms":
@@ -148,10 +118,22 @@ class Nemesis:
         self._busy(fault.target)
         return self._world.signal(fault.target, signal.SIGKILL)
 
-    def _kill_at_point(self, fault: Fault) -> bool:
+    def _kill_at_point(self, fault: Fault) -> None:
         queue, point = fault.target.split()
-        (self._world.points / queue / point).touch()
-        return True
+        trap = self._world.points / queue / point
+        if trap in self._traps:
+            self._sprung(trap)
+            self._traps.remove(trap)
+        trap.touch()
+        self._traps.append(trap)
+
+    def _sprung(self, trap: Path) -> None:
+        """Whether someone came to the point: who does takes the file."""
+        met = self.met.setdefault(TRAP, Met())
+        if trap.exists():
+            met.missed += 1
+        else:
+            met.struck += 1
 
     def _kill_pool_child(self, fault: Fault) -> bool:
         pid = self._world.ours.pids.get(fault.target)
@@ -179,10 +161,12 @@ class Nemesis:
     def _clock_killed(self, fault: Fault) -> bool:
         return self._world.signal(fault.target, signal.SIGKILL)
 
-    def _clock_stopped(self, fault: Fault) -> None:
-        self._world.signal(fault.target, signal.SIGSTOP)
+    def _clock_stopped(self, fault: Fault) -> bool:
+        if not self._world.signal(fault.target, signal.SIGSTOP):
+            return False
         time.sleep(fault.seconds)
         self._world.signal(fault.target, signal.SIGCONT)
+        return True
 
     def _two_clocks(self, fault: Fault) -> None:
         with self._world.another("clock"):
@@ -279,8 +263,17 @@ class Nemesis:
     def _provider_faults(self, fault: Fault) -> None:
         self._world.emulator(
             faults=PROVIDER[fault.target],
-            seed=self._seed + sum(self.struck.values()),
-            list_delay_seconds=10 if fault.target == "list delay" else 0,
+            seed=self._seed + sum(met.struck for met in self.met.values()),
         )
         time.sleep(fault.seconds)
-        self._world.emulator(faults=[], list_delay_seconds=0)
+        self._world.emulator(faults=[])
+
+    def _list_delayed(self, _fault: Fault) -> None:
+        self._world.emulator(list_delay_seconds=LIST_DELAY_SECONDS)
+        self._lists_lag_until = time.monotonic() + LIST_DELAYED_SECONDS
+
+    def _lists(self) -> None:
+        """Lists that have lagged for long enough catch up."""
+        if 0 < self._lists_lag_until < time.monotonic():
+            self._lists_lag_until = 0.0
+            self._world.emulator(list_delay_seconds=0)

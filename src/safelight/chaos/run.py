@@ -19,7 +19,7 @@ from safelight.chaos.promises import Verdict, most_succeeded
 from safelight.chaos.schedule import draw
 from safelight.chaos.waits import LIMIT_SECONDS, sampling
 from safelight.chaos.world import World, world
-from safelight.db import invariants
+from safelight.db import invariants, jobs
 
 TRAININGS_A_MINUTE = 11.0
 STILL_SECONDS = 150.0
@@ -28,6 +28,8 @@ lease, a sweep, a dead link and the longest wait of a retry in these runs."""
 
 GRACE_SECONDS = 15.0
 """From the last fault's end until all workers are back."""
+MENDED = ("our account or set-up", "not-found")
+"""Why jobs are parked that a person retries when the provider is itself again: no credit, a dead link."""
 QUIET_TRAININGS = 3
 """Asked for when it is quiet, so that there are claims to look at."""
 
@@ -46,7 +48,9 @@ class Report:
     refused: list[str] = field(default_factory=list)
     ended: dict[str, int] = field(default_factory=dict)
     parked: dict[str, int] = field(default_factory=dict)
-    struck: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By fault: struck, missed, and the longest until any job's next turn began or ended."""
+    retried: int = 0
     provider: dict[str, int] = field(default_factory=dict)
     quiet_seconds: float = 0.0
     verdicts: list[Verdict] = field(default_factory=list)
@@ -75,7 +79,8 @@ class Report:
             "trainings": {"accepted": self.accepted, "refused": self.refused, **self.ended},
             "most_succeeded": self.most_succeeded,
             "parked": self.parked,
-            "faults": self.struck,
+            "retried": self.retried,
+            "faults": self.faults,
             "provider_faults": self.provider,
             "quiet_seconds": round(self.quiet_seconds, 1),
             "promises": {verdict.name: verdict.to_dict() for verdict in self.verdicts},
@@ -112,16 +117,39 @@ def run(
             nemesis.quiet()
             started = time.monotonic()
             time.sleep(max(GRACE_SECONDS, nemesis.deaf_until - started))
+            report.retried = retry_parked(found)
             with sampling(found) as waits:
                 load.more(QUIET_TRAININGS)
                 rest(found, STILL_SECONDS if broken == "-" else 45.0, say)
             report.quiet_seconds = time.monotonic() - started
             report.accepted, report.refused = len(load.accepted), load.refused
-            report.struck = dict(nemesis.struck)
+            report.faults = outcomes(found, nemesis)
             report.provider = found.ask_emulator("faults")["struck"]
             report.verdicts = check(found, load.accepted, waits)
             _count(found, report, load.accepted)
     return report
+
+
+def retry_parked(found: World) -> int:
+    """What a person does once the account is in order and links work: have what was parked for that
+    tried again. Returns how many. What is parked as unknown stays."""
+    with found.cx.db.transaction() as tx:
+        parked = [job for job in invariants.parked_jobs(tx) if job["reason"] in MENDED]
+        for job in parked:
+            jobs.retry(tx, job["id"], actor="chaos", reason="mended")
+    return len(parked)
+
+
+def outcomes(found: World, nemesis: Nemesis) -> dict[str, dict[str, Any]]:
+    """What became of each fault, and how long, at worst, nothing went on after it had ended."""
+    told = {}
+    with found.cx.db.transaction() as tx:
+        for name, met in sorted(nemesis.met.items()):
+            turns = [invariants.next_turn(tx, ended) for ended in met.ended]
+            seen = [seconds for seconds in turns if seconds is not None]
+            worst = round(max(seen), 1) if seen else None
+            told[name] = {"struck": met.struck, "missed": met.missed, "next_turn_seconds": worst}
+    return told
 
 
 def rest(found: World, seconds: float, say: Say) -> None:

@@ -63,9 +63,17 @@ MATRIX: tuple[tuple[int, str, tuple[str, ...], tuple[float, float]], ...] = (
     (3, "link slow", LINKS, (4, 10)),
     (4, "link reset", LINKS, (0, 0)),
     (4, "answers cut", LINKS, (2, 6)),
-    (8, "provider faults", ("create", "read", "webhook", "run", "delivery", "list delay"), (6, 15)),
+    (8, "provider faults", ("create", "read", "webhook", "run", "delivery", "credit"), (6, 15)),
+    (2, "list delayed", ("",), (0, 0)),
 )  # fmt: skip
 """(weight, name, what it may strike, seconds it lasts) of every fault."""
+
+
+LONG_RUN_SECONDS = 300.0
+"""A run of this length or longer has the broker down for minutes, once."""
+OUTAGE_SECONDS = (60.0, 120.0)
+OUTAGE_AT = 0.3
+"""The outage's place in the run, as a share of it."""
 
 
 def draw(seed: int, seconds: float, *, only: Iterable[str] = ()) -> list[Strike]:
@@ -83,7 +91,14 @@ def draw(seed: int, seconds: float, *, only: Iterable[str] = ()) -> list[Strike]
     strikes: list[Strike] = []
     at = chance.uniform(*PAUSE_SECONDS)
     bag: list[tuple[int, str, tuple[str, ...], tuple[float, float]]] = []
+    outage = seconds >= LONG_RUN_SECONDS and not wanted
     while at < seconds:
+        if outage and at > OUTAGE_AT * seconds:
+            outage = False
+            away = Fault("link down", "broker", round(chance.uniform(*OUTAGE_SECONDS), 1))
+            strikes.append(Strike(round(at, 1), away))
+            at += away.seconds + chance.uniform(*PAUSE_SECONDS)
+            continue
         if not bag:
             bag = [kind for kind in kinds for _ in range(kind[0])]
             chance.shuffle(bag)

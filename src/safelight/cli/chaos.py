@@ -68,12 +68,26 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _show(report: Report) -> None:
-    faults = Table("fault", "times", title=f"seed {report.seed}, {report.minutes:g} minutes")
-    for name, times in sorted(report.struck.items()):
-        faults.add_row(name, str(times))
+    faults = Table(
+        "fault",
+        "times",
+        "missed",
+        "next turn",
+        title=f"seed {report.seed}, {report.minutes:g} minutes",
+    )
+    for name, met in sorted(report.faults.items()):
+        seconds = met["next_turn_seconds"]
+        after = "-" if seconds is None else f"after {seconds:g} s"
+        faults.add_row(name, str(met["struck"]), str(met["missed"]), after)
     for name, times in sorted(report.provider.items()):
-        faults.add_row(f"provider: {name}", str(times))
+        faults.add_row(f"provider: {name}", str(times), "", "")
     out.print(faults)
+    out.print(
+        "missed: there was nothing to strike. next turn: the longest, from a fault's end until any"
+    )
+    out.print("job's turn began or ended.")
+    if report.retried:
+        out.print(f"{report.retried} parked jobs were retried once the provider was itself again.")
     ended = ", ".join(f"{n} {state}" for state, n in sorted(report.ended.items()))
     out.print(
         f"{report.accepted} trainings accepted: {ended}. At rest after {report.quiet_seconds:.0f} s."

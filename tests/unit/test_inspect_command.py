@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from safelight.domain.members import PhotoForSet
 from safelight.domain.page import page
 from safelight.domain.profiles import get_profile
 from safelight.domain.report import exposures_of, public_facts, report_of
@@ -104,6 +106,36 @@ def test_the_page_needs_nothing_else_and_takes_no_name_for_markup(
     assert all(source and source.startswith("data:image/jpeg;base64,") for source in sources)
     assert "http" not in target.read_text("utf-8")
     assert "<b>Mia & co" in "".join(found.text)
+
+
+def test_a_name_that_is_no_utf8_and_a_file_that_cannot_be_read_cost_the_report_nothing(
+    tmp_path: Path,
+) -> None:
+    made = tmp_path / "set"
+    made.mkdir()
+    first, second, third = make.distinct_photos(made, 3)
+    first.rename(os.fsdecode(os.fsencode(made) + b"/caf\xe9.jpg"))
+    second.rename(os.fsdecode(os.fsencode(made) + b"/caf\xe8.jpg"))
+    (made / "locked.jpg").symlink_to("/proc/self/mem")  # opens, and gives an error when read
+    target = tmp_path / "report.html"
+    done = run("inspect", str(made), "--json", "--html", str(target), home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    names = {item["name"] for item in report["photos"]}
+    assert names == {"caf\N{REPLACEMENT CHARACTER}.jpg", third.name, "locked.jpg"}
+    assert len({item["id"] for item in report["photos"]}) == 4
+    (found,) = [item for item in report["findings"] if item["photo"] == "locked.jpg"]
+    assert (found["kind"], found["level"]) == ("unreadable", "block")
+    assert "caf\N{REPLACEMENT CHARACTER}.jpg" in target.read_text("utf-8")
+
+
+def test_the_page_has_a_place_for_a_photo_that_was_never_inspected() -> None:
+    profile = get_profile("likeness@v2")
+    photos = [*good_set(12), PhotoForSet("new", "new.jpg", None)]
+    report = report_of(judge_set(photos, profile.gates), photos, profile)
+    html = page(report, {"new": "data:image/jpeg;base64,AA=="}, title="A set")
+    assert "no picture" in html
+    assert "new.jpg" in html
 
 
 def made_report(**more: Any) -> dict[str, Any]:

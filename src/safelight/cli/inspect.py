@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safelight.cli.console import err, say_json
-from safelight.cli.training import caption_beside, photos_in
+from safelight.cli.training import caption_beside, name_of, photos_in
 from safelight.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -58,8 +59,10 @@ def inspect(
         judged = judge_set(photos, chosen.gates, kind=kind, exposures=exposures_of(chosen))
         report = report_of(judged, photos, chosen)
         if html is not None:
-            pictures = thumbnails(eyes, {path.name: path for path in paths})
-            write_page(html, report, pictures, title=folder.resolve().name)
+            pictures = thumbnails(
+                eyes, {photo.id: path for photo, path in zip(photos, paths, strict=True)}
+            )
+            write_page(html, report, pictures, title=name_of(folder.resolve()))
     if as_json:
         say_json(report)
     else:
@@ -73,10 +76,25 @@ def _look(eyes: EyePool, paths: Sequence[Path], *, quiet: bool) -> list[PhotoFor
 
     from safelight.domain.members import PhotoForSet
 
-    found = eyes.inspect_all((path, path.name) for path in paths)
+    names = [name_of(path) for path in paths]
+    found = eyes.inspect_all(zip(paths, names, strict=True))
     shown = track(found, "Looking", len(paths), console=err, disable=quiet, transient=True)
-    # In a folder a name is one file, so it is also the photo's id.
+    # In a folder a name is one file, so it is also the photo's id, unless bytes of it had to be replaced.
+    taken = Counter(names)
     return [
-        PhotoForSet(path.name, path.name, seen.facts, caption=caption_beside(path))
-        for path, seen in zip(paths, shown, strict=True)
+        PhotoForSet(
+            name if taken[name] == 1 else f"{name}#{number}",
+            name,
+            seen.facts,
+            caption=_caption(path),
+        )
+        for number, (path, name, seen) in enumerate(zip(paths, names, shown, strict=True))
     ]
+
+
+def _caption(path: Path) -> str | None:
+    """The caption beside it; one that cannot be read is none, and costs the others nothing."""
+    try:
+        return caption_beside(path)
+    except OSError:
+        return None

@@ -46,7 +46,7 @@ def _thumbnail(eyes: EyePool, path: Path) -> str | None:
         target = Path(work) / "thumbnail.jpg"
         try:
             eyes.derive(path, target, THUMBNAIL)
-        except Undecodable:
+        except (Undecodable, OSError):  # the report says which, and why
             return None
         data = base64.b64encode(target.read_bytes()).decode("ascii")
     return f"data:image/jpeg;base64,{data}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -11,6 +12,7 @@ import typer
 from safelight.cli.console import err, find_id, out, say_json, system
 from safelight.cli.naming import version_id_of
 from safelight.domain.errors import Conflict, Invalid
+from safelight.domain.findings import shown
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Training
@@ -49,6 +51,11 @@ def photos_in(folder: Path) -> list[Path]:
     return found
 
 
+def name_of(path: Path) -> str:
+    """A file's name as it may be shown and stored: the system's names are bytes and need be no UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
+
+
 def caption_beside(path: Path) -> str | None:
     """The caption that lies beside a photo as a .txt file, if there is one."""
     sidecar = path.with_suffix(".txt")
@@ -67,8 +74,18 @@ def upload(
     for path in track(paths, description="Photos", console=err, disable=quiet):
         try:
             _, made = add_photo(
-                cx.db, cx.tools.store, actor, subject_id, path, caption=caption_beside(path)
+                cx.db,
+                cx.tools.store,
+                actor,
+                subject_id,
+                path,
+                name=name_of(path),
+                caption=caption_beside(path),
             )
+        except PermissionError as error:
+            why = f"{shown(name_of(path))} cannot be read ({error.strerror})."
+            err.print(f"[yellow]left out:[/] {why}", highlight=False)
+            continue
         except Invalid as error:
             err.print(f"[yellow]left out:[/] {error.message} {error.hint or ''}", highlight=False)
             continue

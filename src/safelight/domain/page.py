@@ -208,9 +208,11 @@ def _card(number: int, photo: Mapping[str, Any], thumbnail: str | None, findings
 def _picture(number: int, photo: Mapping[str, Any], thumbnail: str | None) -> str:
     """The photo with its crop framed, and each file that is made of it beside it. The picture is in the
     page once: what is cut out of it refers to it."""
-    if thumbnail is None:
+    facts = photo["facts"]
+    # Without a size there is nothing to draw it by: never inspected, or not decodable then.
+    if thumbnail is None or not facts or not facts["width"] or not facts["height"]:
         return '<div class="none faint">no picture</div>'
-    width, height = photo["facts"]["width"], photo["facts"]["height"]
+    width, height = facts["width"], facts["height"]
     made = [(photo["crop"], "trained on")] if photo["used"] and photo.get("crop") else []
     frame = ""
     if made:

@@ -138,6 +138,10 @@ FAULTS: dict[str, tuple[str, str]] = {
         "cannot be decoded ({detail})",
         "Open it in a photo program, save it as a new JPEG and send that.",
     ),
+    "unreadable": (
+        "cannot be read from the disk ({detail})",
+        "Give yourself the right to read it, or copy it anew.",
+    ),
     "too-many-pixels": (
         "is too large to decode: {detail}, the limit is " + f"{MAX_PIXELS:,} pixels",
         "Export it with a longest side of 4,000 pixels or so.",

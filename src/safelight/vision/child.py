@@ -67,7 +67,7 @@ def _answer(request: dict[str, Any], nets: Nets | None) -> dict[str, Any]:
             "fault": {"kind": "undecodable", "detail": "it needs more memory than a photo may take"}
         }
     except OSError as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": [error.errno, error.strerror or str(error)]}
 
 
 def _limit(memory: int) -> None:

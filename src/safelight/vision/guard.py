@@ -181,7 +181,7 @@ class GuardedEye:
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer:
-        raise OSError(answer["error"])
+        raise OSError(*answer["error"])
     if "fault" in answer:
         fault = dict(answer["fault"])
         size = fault.pop("size", (0, 0))

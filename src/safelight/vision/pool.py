@@ -11,7 +11,7 @@ from types import TracebackType
 
 from safelight.config import cores, models_folder
 from safelight.domain.crops import Crop
-from safelight.domain.photos import Derived, Inspection
+from safelight.domain.photos import Derived, Inspection, PhotoFacts, judge_decoding
 from safelight.vision.guard import GuardedEye
 
 
@@ -49,22 +49,31 @@ class EyePool:
     def inspect_all(self, photos: Iterable[tuple[Path, str]]) -> Iterator[Inspection]:
         """Each photo's inspection, in the order in which the photos are told; (path, name) each.
 
-        Only a few are under way at a time, however many there are.
+        A file that cannot be read is a finding on it, and the others go on. Only a few are under way at a
+        time, however many there are.
         """
         waiting = iter(photos)
         with ThreadPoolExecutor(self.workers, "eye") as threads:
             running: list[Future[Inspection]] = []
             try:
                 for path, name in islice(waiting, 2 * self.workers):
-                    running.append(threads.submit(self.inspect, path, name))
+                    running.append(threads.submit(self._inspect, path, name))
                 while running:
                     done = running.pop(0).result()
                     for path, name in islice(waiting, 1):
-                        running.append(threads.submit(self.inspect, path, name))
+                        running.append(threads.submit(self._inspect, path, name))
                     yield done
             finally:
                 for future in running:
                     future.cancel()
+
+    def _inspect(self, path: Path, name: str) -> Inspection:
+        try:
+            return self.inspect(path, name)
+        except OSError as error:
+            why = error.strerror or str(error)
+            facts = PhotoFacts(0, decodable=False, fault="unreadable", fault_detail=why)
+            return Inspection(facts, judge_decoding(facts, name=name))
 
     def pids(self) -> list[int]:
         """The process ids of the eyes that are up."""

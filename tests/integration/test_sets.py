@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from safelight.config import models_folder
 from safelight.db import subjects
 from safelight.domain.errors import Invalid
 from safelight.domain.measured import Measured
@@ -17,6 +19,7 @@ from safelight.flow.commands.datasets import reinspect, report
 from safelight.flow.commands.subjects import remove_photo
 from safelight.flow.commands.trainings import retry_training
 from safelight.flow.context import Context
+from safelight.vision.models import present
 from tests.support.past import add_version
 from tests.support.photos import distinct_photos, tiny
 from tests.support.pipeline import (
@@ -107,6 +110,28 @@ def test_facts_of_another_eye_are_measured_anew_and_those_of_this_one_are_kept(
                 {"id": photo.id, "analyser": analyser},
             )
     assert looked(here, who, subject)["looked_at"] == 1
+
+
+def test_photos_that_were_not_seen_for_want_of_a_reader_time_or_a_model_are_looked_at_again(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 4))
+    looked(here, who, subject)
+    assert looked(here, who, subject)["looked_at"] == 0
+    faults = (
+        {"decodable": False, "fault": "unsupported-format"},
+        {"decodable": False, "fault": "overrun"},
+        {"measured": {"analyser": Measured().analyser, "lacked": ["person"]}},
+    )
+    for photo, changes in zip(photos_of(here, subject), faults, strict=False):
+        with here.db.transaction() as tx:
+            tx.run(
+                "UPDATE photos SET facts = facts || %(changes)s::jsonb WHERE id = %(id)s",
+                {"id": photo.id, "changes": json.dumps(changes)},
+            )
+    counts = looked(here, who, subject)
+    assert counts["looked_at"] == (3 if present(models_folder()) else 2)
+    assert {photo.state for photo in photos_of(here, subject)} == {"accepted"}
 
 
 def test_the_report_is_of_the_set_as_it_would_be_trained_now(

@@ -12,7 +12,7 @@ from safelight.domain.profiles import get_profile
 from safelight.vision.inspect import measure
 from safelight.vision.models import check
 from safelight.vision.nets import Nets
-from tests.support import labelled, people
+from tests.support import labelled, people, photos
 from tests.support.labelled import DUPLICATES, Score, saved, seen
 
 pytestmark = pytest.mark.skipif(bool(check(models_folder())), reason="no models: make models")
@@ -131,3 +131,19 @@ def test_a_turned_photo_is_measured_upright(nets: Nets, tmp_path: Path) -> None:
     assert facts.measured is not None
     assert facts.measured.framing is upright.framing
     assert facts.measured.face.x == pytest.approx(upright.face.x, abs=4)
+
+
+def test_a_model_that_is_fetched_while_the_eye_runs_is_used_from_the_next_photo_on(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    nets, path = Nets(folder), photos.photo(tmp_path, "a.jpg")
+    before = measure(path, nets).measured
+    assert before is not None
+    assert (before.faces, before.lacked) == (None, ("faces", "person"))
+    for file in models_folder().iterdir():
+        (folder / file.name).symlink_to(file)
+    after = measure(path, nets).measured
+    assert after is not None
+    assert (after.faces, after.lacked) == ((), ())

@@ -14,11 +14,12 @@ from PIL import Image
 from safelight.domain.crops import Crop
 from safelight.domain.dataset import Manifest
 from safelight.domain.errors import CancelAsked, ObjectMissing
-from safelight.domain.photos import MAX_BYTES, Derived, Inspection, Undecodable
+from safelight.domain.measured import Measured
+from safelight.domain.photos import MAX_BYTES, Derived, Inspection, PhotoFacts, Undecodable
 from safelight.domain.profiles import get_profile
 from safelight.domain.stored import StoredObject
 from safelight.stages.building import BuildOrder, DatasetBuilt, SetBlocked, build_dataset
-from safelight.stages.preprocess import InspectedPhoto, inspect_photos
+from safelight.stages.preprocess import InspectedPhoto, inspect_photos, is_stale
 from safelight.stages.refs import PhotoRef
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file
@@ -84,6 +85,10 @@ class PlainEye:
 
     refuses: set[bytes] = field(default_factory=set)
     derived: int = 0
+    has: frozenset[str] | None = None
+
+    def models(self) -> frozenset[str] | None:
+        return self.has
 
     def inspect(self, path: Path, name: str) -> Inspection:
         return inspect_file(path, name)
@@ -195,6 +200,42 @@ def test_a_photo_that_was_inspected_is_judged_anew_without_being_fetched(bench: 
     assert seen.facts == ref.facts
     assert [item.kind for item in seen.findings] == ["too-small"]
     assert bench.store.fetched == []
+
+
+ALL = frozenset({"faces", "identity", "pose", "person"})
+SEEN = PhotoFacts(9, measured=Measured())
+
+
+def fault(kind: str) -> PhotoFacts:
+    return PhotoFacts(9, decodable=False, fault=kind)
+
+
+@pytest.mark.parametrize(
+    ("facts", "models", "stale"),
+    [
+        (fault("unsupported-format"), None, True),  # the reader may be installed by now
+        (fault("overrun"), ALL, True),  # the machine's fault, perhaps
+        (fault("truncated"), ALL, False),
+        (fault("not-an-image"), ALL, False),
+        (PhotoFacts(9), ALL, True),
+        (PhotoFacts(9), None, False),
+        (SEEN, ALL, False),
+        (PhotoFacts(9, measured=Measured(analyser="eye-0")), ALL, True),
+        (PhotoFacts(9, measured=Measured(lacked=("pose",))), ALL, True),
+        (PhotoFacts(9, measured=Measured(lacked=("pose",))), frozenset({"faces"}), False),
+    ],
+)
+def test_facts_are_stale_where_another_look_may_tell_more(
+    facts: PhotoFacts, models: frozenset[str] | None, stale: bool
+) -> None:
+    assert is_stale(PhotoFacts.from_dict(facts.to_dict()), models) is stale
+
+
+def test_a_photo_that_was_not_decoded_for_want_of_time_is_looked_at_again(bench: Bench) -> None:
+    (ref,) = bench.upload(make.photo(bench.made, "a.jpg"))
+    (seen,) = bench.inspect([replace(ref, facts=fault("overrun"))])
+    assert seen.accepted
+    assert bench.store.fetched == [ref.key]
 
 
 @pytest.mark.parametrize("size", [None, 1000])

@@ -119,7 +119,7 @@ def test_a_file_that_is_not_there_is_an_error_and_no_finding(
         eye.inspect(tmp_path / "none.jpg", "none.jpg")
 
 
-def test_a_photo_that_hangs_the_decoder_is_undecodable_and_the_next_one_is_seen(
+def test_a_photo_that_hangs_the_decoder_is_taken_out_and_the_next_one_is_seen(
     stuck: Path, tmp_path: Path
 ) -> None:
     with GuardedEye(seconds=0.5) as eye:
@@ -127,20 +127,20 @@ def test_a_photo_that_hangs_the_decoder_is_undecodable_and_the_next_one_is_seen(
         pid = eye.pid
         assert pid is not None
         (finding,) = eye.inspect(stuck, "stuck.jpg").findings
-        assert (finding.kind, finding.level) == ("undecodable", Level.BLOCK)
+        assert (finding.kind, finding.level) == ("overrun", Level.BLOCK)
         assert "within 0.5 s" in finding.message
         assert gone(pid)
         assert eye.inspect(photos.photo(tmp_path, "b.jpg"), "b.jpg").facts.decodable
 
 
-def test_a_photo_that_kills_the_decoder_twice_is_undecodable_and_the_next_one_is_seen(
+def test_a_photo_that_kills_the_decoder_twice_is_taken_out_and_the_next_one_is_seen(
     stuck: Path, tmp_path: Path
 ) -> None:
     with GuardedEye() as eye:
         killer = kill_when_asked(eye, stuck, times=2)
         (finding,) = eye.inspect(stuck, "stuck.jpg").findings
         killer.join(10)
-        assert (finding.kind, finding.level) == ("undecodable", Level.BLOCK)
+        assert (finding.kind, finding.level) == ("overrun", Level.BLOCK)
         assert "died of it twice: signal 9 (SIGKILL)" in finding.message
         assert eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").facts.decodable
 
@@ -176,11 +176,11 @@ def test_a_child_killed_between_calls_is_replaced_without_a_word(tmp_path: Path)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is capped on Linux only")
-def test_a_photo_that_needs_too_much_memory_is_undecodable(tmp_path: Path) -> None:
+def test_a_photo_that_needs_too_much_memory_is_taken_out(tmp_path: Path) -> None:
     path = photos.huge_png(tmp_path, 9_900)  # 98 MP: more than 64 MiB once decoded
     with GuardedEye(memory=64 * 1024**2) as eye:
         (finding,) = eye.inspect(path, "huge.png").findings
-        assert finding.kind == "undecodable"
+        assert finding.kind == "overrun"
         assert "memory" in finding.message
         assert eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").facts.decodable
 
@@ -262,20 +262,20 @@ while True: pass
 """
 
 
-def test_a_photo_that_keeps_the_processor_busy_is_undecodable_at_the_first_time(
+def test_a_photo_that_keeps_the_processor_busy_is_taken_out_at_the_first_time(
     tmp_path: Path,
 ) -> None:
     command = (sys.executable, "-c", BUSY)
     with GuardedEye(command=command) as eye:
         (finding,) = eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").findings
-    assert finding.kind == "undecodable"
+    assert finding.kind == "overrun"
     assert "kept the decoder busy for 10 s" in finding.message
 
 
 def test_the_child_bounds_its_own_time_on_the_processor(tmp_path: Path) -> None:
     with GuardedEye(seconds=0.1, start_seconds=60) as eye:
         (finding,) = eye.inspect(photos.huge_png(tmp_path, 10_000), "huge.png").findings
-    assert finding.kind == "undecodable"
+    assert finding.kind == "overrun"
     assert "0.05 s" in finding.message or "within 0.1 s" in finding.message
 
 

@@ -63,7 +63,7 @@ def inspect(
 
 @commands.command()
 def reinspect(subject: Subject, profile: Profile = "likeness@v2", as_json: Json = False) -> None:
-    """Judge a subject's photos anew, and look again at those that another eye measured, or none did.
+    """Judge a subject's photos anew, and look again at those that this eye may see more of.
 
     Needed where limits or models have changed; the bytes of photos that are measured already are not
     fetched. A training does the same by itself.

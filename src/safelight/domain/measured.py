@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-ANALYSER = "eye-1"
+ANALYSER = "eye-2"
 """The version of everything that measures. Facts of another version are measured anew."""
 
 
@@ -147,6 +147,8 @@ class Measured:
     warmth: float | None = None
     not_measured: tuple[tuple[str, str], ...] = ()
     """What was not measured → why, in words that name the way out."""
+    lacked: tuple[str, ...] = ()
+    """The models that were not on the machine then."""
 
     @property
     def face(self) -> Face | None:
@@ -173,6 +175,7 @@ class Measured:
             known["faces"] = tuple(Face.from_dict(face) for face in known["faces"])
         if known.get("keypoints") is not None:
             known["keypoints"] = tuple((x, y, seen) for x, y, seen in known["keypoints"])
+        known["lacked"] = tuple(known.get("lacked", ()))
         if known.get("framing") is not None:
             known["framing"] = Framing(known["framing"])
         known["not_measured"] = tuple(dict(known.get("not_measured", {})).items())

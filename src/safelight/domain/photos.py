@@ -138,6 +138,10 @@ FAULTS: dict[str, tuple[str, str]] = {
         "cannot be decoded ({detail})",
         "Open it in a photo program, save it as a new JPEG and send that.",
     ),
+    "overrun": (
+        "was not decoded within the time and memory that a photo may take ({detail})",
+        "The next inspection tries again; if it ends the same, save it as a new JPEG and send that.",
+    ),
     "unreadable": (
         "cannot be read from the disk ({detail})",
         "Give yourself the right to read it, or copy it anew.",
@@ -148,6 +152,9 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
 }
 """Why a photo cannot be used at all: kind → (what is said of it, the way out)."""
+
+PASSING = {"unsupported-format", "overrun", "unreadable"}
+"""Faults that may be the machine's and not the photo's: a reader not installed then, a box under load."""
 
 
 def judge_decoding(

@@ -15,6 +15,7 @@ from safelight.domain.gates import Gates
 from safelight.domain.measured import ANALYSER
 from safelight.domain.photos import (
     MAX_BYTES,
+    PASSING,
     PhotoFacts,
     judge_photo,
     missing,
@@ -45,18 +46,19 @@ def inspect_photos(
     *,
     kind: str = "person",
 ) -> tuple[InspectedPhoto, ...]:
-    """Inspect each photo that has no facts yet (or those of another analyser), and judge all of them
-    under *gates*, as of a subject of *kind*.
+    """Inspect each photo that has no facts yet, or whose facts are stale, and judge all of them under
+    *gates*, as of a subject of *kind*.
 
     One photo is on disk at a time, under a name of ours. A photo that is missing, broken or too large
     is a finding on that photo; the others go on.
     """
     found = []
+    models = eye.models()
     for position, photo in enumerate(photos):
         pulse.check()
         facts = photo.facts
         findings: tuple[Finding, ...] = ()
-        if facts is None or _is_stale(facts):
+        if facts is None or is_stale(facts, models):
             facts, findings = _inspect(photo, store, eye, workdir / f"photo-{position:05d}")
         if facts is not None:
             findings = judge_photo(facts, gates, name=photo.name, photo_id=photo.id, kind=kind)
@@ -64,9 +66,20 @@ def inspect_photos(
     return tuple(found)
 
 
-def _is_stale(facts: PhotoFacts) -> bool:
-    """Measured by another version of the eye."""
-    return facts.measured is not None and facts.measured.analyser != ANALYSER
+def is_stale(facts: PhotoFacts, models: frozenset[str] | None) -> bool:
+    """Whether looking at the photo again, by an eye that has *models*, may tell more or something else.
+
+    It does after a fault that may have been the machine's, for a photo that was decoded and not looked
+    at, for measurements of another version of the eye, and where a model was missing that is here now.
+    """
+    if not facts.decodable:
+        return facts.fault in PASSING
+    if models is None:
+        return False
+    measured = facts.measured
+    if measured is None or measured.analyser != ANALYSER:
+        return True
+    return not models.isdisjoint(measured.lacked)
 
 
 def _inspect(

@@ -117,6 +117,10 @@ class Provider(Protocol):
 class Eye(Protocol):
     """Decodes untrusted photos, in a process that may die alone."""
 
+    def models(self) -> frozenset[str] | None:
+        """The names of the models it has now; None: it decodes and does not look."""
+        ...
+
     def inspect(self, path: Path, name: str) -> Inspection: ...
     def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         """Write the photo, or the part of it that *crop* keeps, upright and in sRGB, at most

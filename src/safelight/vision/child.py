@@ -17,6 +17,7 @@ from typing import Any
 
 from safelight.domain.crops import Crop
 from safelight.domain.photos import Undecodable
+from safelight.vision.decode import OUT_OF_MEMORY
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import measure, needs_room
 from safelight.vision.nets import Nets
@@ -63,9 +64,7 @@ def _answer(request: dict[str, Any], nets: Nets | None) -> dict[str, Any]:
         fields = {"kind": fault.kind, "detail": fault.detail, "format": fault.format}
         return {"fault": {**fields, "size": fault.size}}
     except MemoryError:
-        return {
-            "fault": {"kind": "undecodable", "detail": "it needs more memory than a photo may take"}
-        }
+        return {"fault": {"kind": "overrun", "detail": OUT_OF_MEMORY}}
     except OSError as error:
         return {"error": [error.errno, error.strerror or str(error)]}
 

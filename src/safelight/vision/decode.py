@@ -26,6 +26,8 @@ _HEADER_ONLY = ("JPEG", "PNG", "GIF", "BMP", "TIFF")
 _MEMORY_MAY_LACK = 50_000_000
 """Pixels from which a decoder that keeps all of a photo twice may not get the memory."""
 
+OUT_OF_MEMORY = "it needs more memory than a photo may take"
+
 _ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held."""
 
@@ -95,8 +97,7 @@ def open_photo(path: Path) -> Iterator[Image.Image]:
         except UnidentifiedImageError as error:
             raise _unidentified(path, sniffed) from error
         except MemoryError as error:
-            detail = "it needs more memory than a photo may take"
-            raise Undecodable("undecodable", detail, format=sniffed) from error
+            raise Undecodable("overrun", OUT_OF_MEMORY, format=sniffed) from error
         except Exception as error:  # decoders raise whatever a broken file leads to
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             cut = re.search(
@@ -106,6 +107,7 @@ def open_photo(path: Path) -> Iterator[Image.Image]:
             size = header(path)[:2]
             if kind == "undecodable" and size[0] * size[1] >= _MEMORY_MAY_LACK:
                 # Some decoders call it a broken stream when they get no memory.
+                kind = "overrun"
                 text = f"{text[:100]}; or {size[0]:,} × {size[1]:,} pixels need too much memory"
             raise Undecodable(kind, text[:200], format=sniffed) from error
 

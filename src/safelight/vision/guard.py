@@ -28,6 +28,7 @@ from safelight.domain.crops import Crop
 from safelight.domain.errors import Retryable
 from safelight.domain.photos import Derived, Inspection, PhotoFacts, Undecodable, judge_decoding
 from safelight.vision.hashing import sha256_file
+from safelight.vision.models import present
 
 SECONDS = 20.0
 """For one photo, half of it on the processor. The slowest honest one (100 MP, PNG) takes 3 s of that."""
@@ -65,6 +66,7 @@ class GuardedEye:
     ) -> None:
         self._seconds = seconds
         self._start_seconds = start_seconds
+        self._models = models
         own: tuple[str, ...] = (
             sys.executable,
             "-m",
@@ -84,7 +86,7 @@ class GuardedEye:
         return None if child is None else child.process.pid
 
     def inspect(self, path: Path, name: str) -> Inspection:
-        """The facts of the photo at *path*; a photo that kills or hangs the child is undecodable."""
+        """The facts of the photo at *path*; a photo that kills or hangs the child is an `overrun`."""
         try:
             facts = PhotoFacts.from_dict(self._call("inspect", path)["facts"])
         except Undecodable as fault:
@@ -104,6 +106,10 @@ class GuardedEye:
         cut = None if crop is None else asdict(crop)
         answer = self._call("derive", path, target=str(target), max_side=max_side, crop=cut)
         return Derived(**answer["derived"])
+
+    def models(self) -> frozenset[str] | None:
+        """The models that are on this machine now; None: this eye decodes and does not look."""
+        return None if self._models is None else present(self._models)
 
     def close(self) -> None:
         """End the child; the next call starts another."""
@@ -132,17 +138,17 @@ class GuardedEye:
                 except TimeoutError as error:
                     self._drop()
                     detail = f"no answer from the decoder within {self._seconds:g} s"
-                    raise Undecodable("undecodable", detail) from error
+                    raise Undecodable("overrun", detail) from error
                 except EOFError as error:
                     why = child.ending()
                     self._drop()
                     deaths += 1
                     if why.endswith("(SIGPROF)"):
                         detail = f"it kept the decoder busy for {self._seconds / 2:g} s"
-                        raise Undecodable("undecodable", detail) from error
+                        raise Undecodable("overrun", detail) from error
                     if deaths == 2:
                         detail = f"the decoder died of it twice: {why}"
-                        raise Undecodable("undecodable", detail) from error
+                        raise Undecodable("overrun", detail) from error
                 except BaseException:
                     # Cancelled in the middle of an answer: the next call would read this one's.
                     self._drop()

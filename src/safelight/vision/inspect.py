@@ -24,7 +24,7 @@ from safelight.vision.decode import (
 from safelight.vision.hashing import SIDE, perceptual_hash, sha256_file
 from safelight.vision.look import SIDE as LOOK_SIDE
 from safelight.vision.look import File, look
-from safelight.vision.nets import Nets, Picture
+from safelight.vision.nets import Nets, Picture, no_memory
 
 _READ_SIDE = 768
 """Longest side down to which a JPEG may be read at a fraction of its size: the decoder knows halves,
@@ -98,7 +98,12 @@ def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
             file = File(width, tables, reduced)
             if small is not image:
                 image.close()  # its pixels' memory is what the networks are loaded into
-            measured = look(_bgr(upright(small, orientation)), stored, file, nets)
+            try:
+                measured = look(_bgr(upright(small, orientation)), stored, file, nets)
+            except cv2.error as error:
+                if no_memory(error):
+                    raise MemoryError from error
+                raise
     return replace(
         facts,
         format=format,

@@ -58,6 +58,7 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
     *stored* is the grey picture as it came out of the file, not resized nor turned: blocks are
     looked for in it. `file.width` is the photo's full width when upright.
     """
+    nets.missing.clear()
     grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
     luma, low, high = quality.exposure(grey)
     is_jpeg = file.tables is not None
@@ -93,7 +94,9 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
         if seen.sharpness_face is None:
             missed["sharpness_face"] = f"the face is under {SHARP_WIDTH:g} pixels wide at {SIDE}"
     missed |= {_NEEDS[name]: why for name, why in nets.missing.items()}
-    return replace(seen, not_measured=tuple(sorted(missed.items())))
+    return replace(
+        seen, not_measured=tuple(sorted(missed.items())), lacked=tuple(sorted(nets.missing))
+    )
 
 
 _NEEDS = {"faces": "faces", "identity": "identity", "pose": "framing", "person": "background"}

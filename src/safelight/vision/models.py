@@ -147,6 +147,15 @@ def model_path(name: str, folder: Path, manifest: Manifest = MODELS) -> Path:
     return path
 
 
+def present(folder: Path, manifest: Manifest = MODELS) -> frozenset[str]:
+    """The names of the models that lie in *folder*, by their sizes."""
+    return frozenset(
+        name
+        for name, model in manifest.items()
+        if (path := folder / model.file).is_file() and path.stat().st_size == model.bytes
+    )
+
+
 def check(folder: Path, manifest: Manifest = MODELS) -> dict[str, str]:
     """What is wrong with each model in *folder*: name → words, without those that are right."""
     wrong = {}

@@ -1,7 +1,8 @@
 """The eye's networks: loaded once a process, at first use; what each takes and gives.
 
 Pictures are BGR arrays of 8 bits (OpenCV's order). A network whose file is missing gives None and its
-reason is kept in `missing`: the measurement then says so, and the others go on.
+reason is kept in `missing`: the measurement then says so, and the others go on. It is looked for again at
+the next photo, which begins with an empty `missing`.
 """
 
 from __future__ import annotations
@@ -105,7 +106,10 @@ class Nets:
 
     def _net(self, name: str) -> Any:
         if name not in self._loaded:
-            self._loaded[name] = self._load(name)
+            net = self._load(name)
+            if net is None:
+                return None  # it may be fetched while this process runs
+            self._loaded[name] = net
         return self._loaded[name]
 
     def _load(self, name: str) -> Any:
@@ -126,8 +130,15 @@ class Nets:
                 return cv2.dnn.readNetFromONNX(path)
             return cv2.dnn.readNetFromTFLite(path)
         except cv2.error as error:
+            if no_memory(error):
+                raise MemoryError from error  # the model is all right
             self.missing[name] = f"the model {name!r} cannot be loaded: {error}"
             return None
+
+
+def no_memory(error: cv2.error) -> bool:
+    """Whether OpenCV got no memory: it has its own way to say so."""
+    return error.code == cv2.Error.StsNoMem or "bad_alloc" in str(error)
 
 
 def _found(row: NDArray[np.float32]) -> Found:

@@ -46,6 +46,10 @@ class EyePool:
         finally:
             self._free.put(eye)
 
+    def models(self) -> frozenset[str] | None:
+        """As `GuardedEye.models`."""
+        return self._eyes[0].models()
+
     def inspect_all(self, photos: Iterable[tuple[Path, str]]) -> Iterator[Inspection]:
         """Each photo's inspection, in the order in which the photos are told; (path, name) each.
 

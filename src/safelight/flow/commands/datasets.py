@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -51,8 +50,8 @@ def reinspect(
     profile: str = DEFAULT,
     pulse: Pulse | None = None,
 ) -> dict[str, int]:
-    """Judge every photo of the subject anew under *profile*, and look again at those that need it:
-    never inspected, never measured, or measured by another version of the eye.
+    """Judge every photo of the subject anew under *profile*, and look again at those that need it
+    (`stages.preprocess.is_stale`), as a training does.
 
     How many photos there are, were looked at, and changed between usable and not.
     """
@@ -61,12 +60,6 @@ def reinspect(
         subject = get_subject(tx, actor, subject_id)
         photos = subjects.photos_to_train_on(tx, subject_id)
     refs = [sets.ref_of(photo) for photo in photos]
-    blind = [
-        ref.facts is None or (ref.facts.decodable and ref.facts.measured is None) for ref in refs
-    ]
-    refs = [
-        replace(ref, facts=None) if again else ref for ref, again in zip(refs, blind, strict=True)
-    ]
     with tempfile.TemporaryDirectory() as work:
         found = inspect_photos(
             refs, gates, store, eye, pulse or _NoPulse(), Path(work), kind=subject.kind

@@ -11,15 +11,18 @@ import pytest
 
 from safelight.config import models_folder
 from safelight.db import subjects
+from safelight.domain.crops import Crop
 from safelight.domain.errors import Invalid
 from safelight.domain.measured import Measured
 from safelight.domain.nouns import Photo, Subject
+from safelight.domain.photos import Derived, Inspection, PhotoFacts
 from safelight.flow.commands import Actor
 from safelight.flow.commands.datasets import reinspect, report
-from safelight.flow.commands.subjects import remove_photo
+from safelight.flow.commands.subjects import record_consent, remove_photo
 from safelight.flow.commands.trainings import retry_training
 from safelight.flow.context import Context
 from safelight.vision.models import present
+from tests.support.measured import measured
 from tests.support.past import add_version
 from tests.support.photos import distinct_photos, tiny
 from tests.support.pipeline import (
@@ -132,6 +135,51 @@ def test_photos_that_were_not_seen_for_want_of_a_reader_time_or_a_model_are_look
     counts = looked(here, who, subject)
     assert counts["looked_at"] == (3 if present(models_folder()) else 2)
     assert {photo.state for photo in photos_of(here, subject)} == {"accepted"}
+
+
+class AllSeeing:
+    """An eye that finds the same person in every photo, with an identity vector."""
+
+    def models(self) -> frozenset[str]:
+        return frozenset({"faces", "identity", "pose", "person"})
+
+    def inspect(self, path: Path, name: str) -> Inspection:
+        facts = PhotoFacts(path.stat().st_size, width=1200, height=1600, measured=measured())
+        return Inspection(facts, ())
+
+    def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("kind", ["character", "model"])
+def test_no_identity_is_kept_before_consent_whatever_the_kind_and_is_measured_after_it(
+    here: Context, who: Actor, tmp_path: Path, kind: str
+) -> None:
+    cx = replace(here, tools=replace(here.tools, eye=AllSeeing()))
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 4), kind=kind)
+
+    def kept() -> list[bool]:
+        facts = [PhotoFacts.from_dict(photo.facts or {}) for photo in photos_of(cx, subject)]
+        return [
+            bool(one.measured and one.measured.face and one.measured.face.embedding)
+            for one in facts
+        ]
+
+    assert looked(cx, who, subject)["looked_at"] == 4
+    assert kept() == [False] * 4
+    assert looked(cx, who, subject)["looked_at"] == 0
+    with cx.db.transaction() as tx:
+        found, _ = report(tx, who, subject.id)
+        said = [item["message"] for item in found["findings"] if item["kind"] == "same-person"]
+        assert len(said) == 1
+        assert "no consent" in said[0]
+        record_consent(tx, who, subject.id, "form 12")
+    assert looked(cx, who, subject)["looked_at"] == 4
+    assert kept() == [True] * 4
+    assert looked(cx, who, subject)["looked_at"] == 0
 
 
 def test_the_report_is_of_the_set_as_it_would_be_trained_now(

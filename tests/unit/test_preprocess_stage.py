@@ -24,6 +24,7 @@ from safelight.stages.refs import PhotoRef
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file
 from tests.support import photos as make
+from tests.support.measured import measured
 
 PROFILE = get_profile("likeness@v1")
 
@@ -229,6 +230,15 @@ def test_facts_are_stale_where_another_look_may_tell_more(
     facts: PhotoFacts, models: frozenset[str] | None, stale: bool
 ) -> None:
     assert is_stale(PhotoFacts.from_dict(facts.to_dict()), models) is stale
+
+
+def test_facts_without_identity_are_stale_once_it_may_be_kept() -> None:
+    """Consent came later."""
+    kept = PhotoFacts(9, measured=measured())
+    stripped = replace(kept, measured=measured().without_consent())
+    for keeps in (False, True):
+        assert is_stale(PhotoFacts.from_dict(stripped.to_dict()), ALL, keeps=keeps) is keeps
+        assert not is_stale(kept, ALL, keeps=keeps)
 
 
 def test_a_photo_that_was_not_decoded_for_want_of_time_is_looked_at_again(bench: Bench) -> None:

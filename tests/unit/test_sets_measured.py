@@ -178,6 +178,23 @@ def test_with_two_faces_the_set_says_that_it_cannot_tell() -> None:
     assert (finding.trust, finding.measured) == (Trust.NOT_MEASURED, 2)
 
 
+@pytest.mark.parametrize("kind", ["person", "model", "character"])
+def test_without_consent_the_set_says_that_this_is_why_nobody_is_compared(kind: str) -> None:
+    whole = [*good_set(12), photo(90, who=2)]
+    kept = [
+        replace(item, facts=replace(item.known, measured=item.known.measured.without_consent()))
+        for item in whole
+        if item.known.measured
+    ]
+    report = judge_set(kept, GATES, kind=kind)
+    finding = one(report, "same-person")
+    assert (finding.trust, finding.level) == (Trust.NOT_MEASURED, Level.NOTE)
+    assert "no consent" in finding.message
+    assert not [f for f in report.findings if "that says who it is" in f.message]
+    assert "not-measured" not in kinds(report)
+    assert report.details["kind"] == kind
+
+
 def test_a_drawn_characters_identity_is_a_hint_and_takes_nothing_out() -> None:
     report = judge_set([*good_set(12), photo(90, who=2)], GATES, kind="character")
     finding = one(report, "unsure-person")

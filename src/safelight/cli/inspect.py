@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safelight.cli.console import err, say_json
-from safelight.cli.training import caption_beside, name_of, photos_in
+from safelight.cli.training import DEFAULT_KIND, caption_beside, name_of, photos_in
 from safelight.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def add_to(app: typer.Typer) -> None:
 def inspect(
     folder: Annotated[Path, typer.Argument(help="Folder of photos of one subject.")],
     profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v2",
-    kind: Annotated[str, typer.Option(help="person, model or character.")] = "person",
+    kind: Annotated[
+        str, typer.Option(help="person, model or character; say the same to `train`.")
+    ] = "person",
     html: Annotated[
         Path | None, typer.Option(help="Write the report as one HTML page to this file.")
     ] = None,
@@ -67,6 +69,9 @@ def inspect(
         say_json(report)
     else:
         show_report(report, html)
+        if kind != DEFAULT_KIND:
+            said = f"`safelight train` judges alike with --kind {kind}; unasked it takes a {DEFAULT_KIND}."
+            err.print(said, highlight=False)
     if strict and judged.verdict.value == "block":
         raise typer.Exit(1)
 

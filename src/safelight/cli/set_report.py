@@ -73,7 +73,8 @@ def show_report(report: Mapping[str, Any], html: Path | None = None) -> None:
     out.print(
         f"[{COLOURS[verdict]}]{verdict}[/] {counts['kept']} of {counts['given']} photos are used "
         f"({counts['rejected']} cannot be, {counts['duplicates']} duplicates, "
-        f"{counts['not_chosen']} not chosen) by {report['profile']}",
+        f"{counts['not_chosen']} not chosen) by {report['profile']}, "
+        f"judged as of a {report['kind']}",
         highlight=False,
         soft_wrap=True,
     )

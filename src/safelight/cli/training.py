@@ -23,6 +23,8 @@ PHOTO_ENDINGS = {
     *(".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff"),
     *(".avif", ".mpo"),
 }
+DEFAULT_KIND = "character"
+"""What a folder is trained as where nobody says: without consent on record it can be nothing else."""
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
@@ -96,7 +98,7 @@ def upload(
 def train(
     folder: Annotated[Path, typer.Argument(help="Folder of photos of one subject.")],
     name: Annotated[str | None, typer.Option(help="Its name (default: the folder's).")] = None,
-    kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
+    kind: Annotated[str, typer.Option(help="person, model or character.")] = DEFAULT_KIND,
     profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v2",
     consent: Annotated[
         str | None, typer.Option(help="For a person: who consented, how and when.")
@@ -133,7 +135,8 @@ def train(
         if not as_json:
             said = "Joined the open training" if joined else "Training"
             err.print(
-                f"{said} {training.number} of {subject.name}: {new} new photos, {training.id}"
+                f"{said} {training.number} of {subject.name} (a {subject.kind}): {new} new photos, "
+                f"{training.id}"
             )
             with cx.db.transaction() as tx:
                 _, found = estimate_training(

@@ -17,6 +17,9 @@ from typing import Any
 ANALYSER = "eye-2"
 """The version of everything that measures. Facts of another version are measured anew."""
 
+NO_CONSENT = "no consent to keep biometric data is on record"
+"""Why identity vectors that were measured are not kept."""
+
 
 class Framing(StrEnum):
     """How much of the main person is in the photo (R-46 to R-49, R-53). A partition.
@@ -155,11 +158,23 @@ class Measured:
         """The main face: the largest; None where there is none or none was looked for."""
         return self.faces[0] if self.faces else None
 
+    @property
+    def withheld(self) -> bool:
+        """Whether identity was measured and not kept, for want of consent."""
+        return ("identity", NO_CONSENT) in self.not_measured
+
     def without_identity(self) -> Measured:
-        """As it is, but without any identity vector: who may not keep biometric data keeps this."""
+        """As it is, but without any identity vector: what a door may show."""
         if not self.faces:
             return self
         return replace(self, faces=tuple(replace(face, embedding=None) for face in self.faces))
+
+    def without_consent(self) -> Measured:
+        """As it is kept of a subject without consent on record: no identity vector, and why there is none."""
+        if not any(face.embedding for face in self.faces or ()):
+            return self
+        why = {**dict(self.not_measured), "identity": NO_CONSENT}
+        return replace(self.without_identity(), not_measured=tuple(sorted(why.items())))
 
     def to_dict(self) -> dict[str, Any]:
         """The measurements as JSON takes them."""

@@ -53,7 +53,8 @@ def page(
     summary = (
         f"<p>{counts['kept']} of {counts['given']} photos are used: {counts['rejected']} cannot be, "
         f"{counts['duplicates']} are duplicates, {counts['not_chosen']} are more than are taken. The "
-        f"profile {escape(report['profile'])} needs {limits['block']}; {ideal} are best.</p>"
+        f"profile {escape(report['profile'])} needs {limits['block']}; {ideal} are best. "
+        f"Judged as photos of a {report['kind']}.</p>"
     )
     parts = [
         f"<h1>{escape(title)}</h1>",

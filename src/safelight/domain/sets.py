@@ -17,6 +17,7 @@ from safelight.domain.findings import Finding, Level, Trust, blocked, of_set, sh
 from safelight.domain.gates import Gates
 from safelight.domain.identity import judge_identity
 from safelight.domain.limits import JUDGE
+from safelight.domain.measured import NO_CONSENT
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import judge_photo
 from safelight.domain.retrain import LastGood, judge_retrain
@@ -98,7 +99,7 @@ def judge_set(
             dropped[photo.id] = next(item.kind for item in own if item.blocks)
         else:
             usable.append(photo)
-    strangers = judge_identity(usable, kind=kind)
+    strangers = _withheld(usable) or judge_identity(usable, kind=kind)
     findings += strangers
     others = {item.photo_id: item.kind for item in strangers if item.photo_id and item.blocks}
     dropped |= others
@@ -112,6 +113,7 @@ def judge_set(
     taken = {photo.id for photo in kept}
     dropped |= {photo.id: "not-chosen" for photo in distinct if photo.id not in taken}
     about, details = _as_a_whole(usable, kept, gates, exposures, before, answer)
+    details["kind"] = kind
     findings += [*about, *lint_captions(kept, trigger)]
     findings += _count_findings(len(photos), len(distinct), gates)
     counts = {
@@ -179,6 +181,24 @@ def _judged(photo: PhotoForSet, gates: Gates, kind: str) -> tuple[Finding, ...]:
     return (Finding("not-inspected", Level.BLOCK, message, photo.name, photo.id),)
 
 
+def _withheld(photos: Sequence[PhotoForSet]) -> list[Finding]:
+    """R-39: why nothing is said of who is shown, where identity was measured and may not be kept."""
+    seen = [m for photo in photos if (m := photo.known.measured) is not None]
+    count = sum(measured.withheld for measured in seen)
+    if not count or any(face.embedding for measured in seen for face in measured.faces or ()):
+        return []
+    says = (
+        f"Whether all photos show the same person is not judged: {NO_CONSENT} (identity was left out of "
+        f"{count} photos)."
+    )
+    remedy = "Put the consent on record and look again, or look through the photos yourself."
+    return [
+        of_set(
+            "same-person", Level.NOTE, says, remedy=remedy, source="R-39", trust=Trust.NOT_MEASURED
+        )
+    ]
+
+
 def _not_measured(photos: Sequence[PhotoForSet]) -> list[Finding]:
     """Once for the set: what could not be measured, in how many photos, and why."""
     reasons: Counter[tuple[str, str]] = Counter()
@@ -187,7 +207,8 @@ def _not_measured(photos: Sequence[PhotoForSet]) -> list[Finding]:
         if measured is None:
             reasons["faces, framing, sharpness and light", "they were not looked at"] += 1
         else:
-            reasons.update(measured.not_measured)
+            # Without consent is said by itself: `_withheld`.
+            reasons.update(pair for pair in measured.not_measured if pair[1] != NO_CONSENT)
     found = []
     for (what, why), count in sorted(reasons.items()):
         says = f"Not measured in {count} of {len(photos)} photos: {what} ({why})."

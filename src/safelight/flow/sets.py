@@ -43,20 +43,21 @@ def ref_of(photo: Photo) -> PhotoRef:
     )
 
 
+def keeps_identity(subject: Subject | None) -> bool:
+    """Whether identity vectors may be kept: biometric data, so with consent on record, whatever the
+    subject's kind. That a subject is called a character does not make its photos drawings."""
+    return subject is not None and subject.consented_at is not None
+
+
 def record(
     tx: Tx, subject: Subject | None, inspected: Iterable[InspectedPhoto], *, actor: str
 ) -> None:
-    """Put on record what was found of each photo.
-
-    Identity vectors are biometric data: kept with consent on record, or of a made-up character.
-    """
-    keeps = subject is not None and (
-        subject.kind == "character" or subject.consented_at is not None
-    )
+    """Put on record what was found of each photo, identity vectors only where they may be kept."""
+    keeps = keeps_identity(subject)
     for photo in inspected:
         facts = photo.facts
         if facts is not None and facts.measured is not None and not keeps:
-            facts = replace(facts, measured=facts.measured.without_identity())
+            facts = replace(facts, measured=facts.measured.without_consent())
         subjects.record_inspection(
             tx,
             UUID(photo.id),

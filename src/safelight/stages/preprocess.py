@@ -45,9 +45,10 @@ def inspect_photos(
     workdir: Path,
     *,
     kind: str = "person",
+    keeps: bool = False,
 ) -> tuple[InspectedPhoto, ...]:
     """Inspect each photo that has no facts yet, or whose facts are stale, and judge all of them under
-    *gates*, as of a subject of *kind*.
+    *gates*, as of a subject of *kind*. *keeps*: identity vectors may be kept.
 
     One photo is on disk at a time, under a name of ours. A photo that is missing, broken or too large
     is a finding on that photo; the others go on.
@@ -58,7 +59,7 @@ def inspect_photos(
         pulse.check()
         facts = photo.facts
         findings: tuple[Finding, ...] = ()
-        if facts is None or is_stale(facts, models):
+        if facts is None or is_stale(facts, models, keeps=keeps):
             facts, findings = _inspect(photo, store, eye, workdir / f"photo-{position:05d}")
         if facts is not None:
             findings = judge_photo(facts, gates, name=photo.name, photo_id=photo.id, kind=kind)
@@ -66,11 +67,12 @@ def inspect_photos(
     return tuple(found)
 
 
-def is_stale(facts: PhotoFacts, models: frozenset[str] | None) -> bool:
+def is_stale(facts: PhotoFacts, models: frozenset[str] | None, *, keeps: bool = False) -> bool:
     """Whether looking at the photo again, by an eye that has *models*, may tell more or something else.
 
     It does after a fault that may have been the machine's, for a photo that was decoded and not looked
-    at, for measurements of another version of the eye, and where a model was missing that is here now.
+    at, for measurements of another version of the eye, where a model was missing that is here now, and
+    where identity was not kept and may be now (*keeps*): consent came later.
     """
     if not facts.decodable:
         return facts.fault in PASSING
@@ -79,7 +81,7 @@ def is_stale(facts: PhotoFacts, models: frozenset[str] | None) -> bool:
     measured = facts.measured
     if measured is None or measured.analyser != ANALYSER:
         return True
-    return not models.isdisjoint(measured.lacked)
+    return (keeps and measured.withheld) or not models.isdisjoint(measured.lacked)
 
 
 def _inspect(

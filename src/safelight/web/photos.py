@@ -81,6 +81,7 @@ class SetReport(BaseModel):
     """A set, measured and judged."""
 
     profile: str
+    kind: str = Field(description="What the set was judged as: person, model or character.")
     verdict: Literal["ok", "warn", "block"]
     counts: dict[str, int]
     limits: dict[str, Any] = Field(description="The profile's counts.")

@@ -62,7 +62,14 @@ def reinspect(
     refs = [sets.ref_of(photo) for photo in photos]
     with tempfile.TemporaryDirectory() as work:
         found = inspect_photos(
-            refs, gates, store, eye, pulse or _NoPulse(), Path(work), kind=subject.kind
+            refs,
+            gates,
+            store,
+            eye,
+            pulse or _NoPulse(),
+            Path(work),
+            kind=subject.kind,
+            keeps=sets.keeps_identity(subject),
         )
     with db.transaction() as tx:
         sets.record(tx, subject, found, actor=actor.name)

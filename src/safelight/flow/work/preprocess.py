@@ -29,6 +29,7 @@ class _Inspect:
     photos: tuple[PhotoRef, ...]
     gates: Gates
     kind: str
+    keeps: bool
 
 
 def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
@@ -42,7 +43,8 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
     gates = used.profile_of(tx, training.profile).gates
     subject = subjects.get(tx, training.subject_id, training.owner_id)
     kind = subject.kind if subject else "person"
-    return _Inspect(tuple(sets.ref_of(photo) for photo in photos), gates, kind)
+    refs = tuple(sets.ref_of(photo) for photo in photos)
+    return _Inspect(refs, gates, kind, sets.keeps_identity(subject))
 
 
 def _do_inspect(
@@ -50,7 +52,14 @@ def _do_inspect(
 ) -> tuple[preprocess.InspectedPhoto, ...]:
     with folder() as work:
         return preprocess.inspect_photos(
-            order.photos, order.gates, cx.tools.store, cx.tools.eye, pulse, work, kind=order.kind
+            order.photos,
+            order.gates,
+            cx.tools.store,
+            cx.tools.eye,
+            pulse,
+            work,
+            kind=order.kind,
+            keeps=order.keeps,
         )
 
 

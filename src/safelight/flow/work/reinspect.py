@@ -31,6 +31,7 @@ class _Anew:
     before: dict[UUID, str]
     gates: Gates
     kind: str
+    keeps: bool
 
 
 def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
@@ -46,13 +47,21 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
         {photo.id: photo.state for photo in photos},
         used.profile_of(tx, profile).gates,
         subject.kind if subject else "person",
+        sets.keeps_identity(subject),
     )
 
 
 def _do(order: _Anew, cx: Context, pulse: Pulse) -> tuple[preprocess.InspectedPhoto, ...]:
     with folder() as work:
         return preprocess.inspect_photos(
-            order.photos, order.gates, cx.tools.store, cx.tools.eye, pulse, work, kind=order.kind
+            order.photos,
+            order.gates,
+            cx.tools.store,
+            cx.tools.eye,
+            pulse,
+            work,
+            kind=order.kind,
+            keeps=order.keeps,
         )
 
 

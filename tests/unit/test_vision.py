@@ -9,6 +9,7 @@ from PIL import Image
 
 from safelight.domain.findings import Level
 from safelight.domain.photos import MAX_PIXELS, Inspection, Undecodable
+from safelight.vision.decode import decoding_bytes, header
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file
 from tests.support import photos
@@ -90,6 +91,32 @@ def test_the_common_formats_are_read_whatever_the_name_says(tmp_path: Path, endi
     facts = look(path).facts
     assert (facts.decodable, facts.width, facts.height) == (True, 768, 1024)
     assert facts.format == {"jpg": "jpeg"}.get(ending, ending)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("lossy.webp", {}),
+        ("lossless.webp", {"lossless": True}),
+        ("extended.webp", {"exif": b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00"}),
+        ("a.heic", {}),
+        ("a.png", {}),
+    ],
+)
+def test_a_photos_size_and_the_memory_it_takes_are_told_by_its_header(
+    tmp_path: Path, name: str, more: dict[str, object]
+) -> None:
+    path = tmp_path / name
+    if name.endswith("heic"):
+        heif = pytest.importorskip("pillow_heif")
+        heif.from_pillow(photos.picture(3, (642, 801))).save(path, quality=80)
+    else:
+        photos.picture(3, (642, 801)).save(path, **more)
+    assert header(path)[:2] == (642, 801)
+    bytes_a_pixel = {".webp": 16, ".heic": 10, ".png": 4}[path.suffix]
+    assert decoding_bytes(path) == 642 * 801 * bytes_a_pixel
+    path.write_bytes(path.read_bytes()[:14])
+    assert decoding_bytes(path) == 0
 
 
 def test_heic_is_read_where_pillow_heif_is_installed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from PIL import Image
@@ -18,11 +19,13 @@ from PIL import Image
 from safelight.config import models_folder
 from safelight.domain.errors import Retryable
 from safelight.domain.findings import Level
-from safelight.domain.photos import Undecodable
+from safelight.domain.photos import PhotoFacts, Undecodable
+from safelight.vision import child
 from safelight.vision.guard import GuardedEye
 from safelight.vision.hashing import sha256_file
 from safelight.vision.inspect import inspect_file
 from safelight.vision.models import check
+from safelight.vision.nets import Nets
 from safelight.vision.pool import EyePool
 from tests.support import photos
 
@@ -285,21 +288,52 @@ def peak(pid: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
+class Loaded:
+    """Networks that are in memory, or are not."""
+
+    def __init__(self, loaded: bool) -> None:
+        self.loaded = loaded
+
+
+@pytest.mark.parametrize("call", ["inspect", "derive"])
+def test_memory_that_the_networks_hold_is_not_the_photos_fault(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process without them answers for good: the photo is seen anew once."""
+
+    def starved(*_: object, **__: object) -> PhotoFacts:
+        raise Undecodable("overrun", "it needs more memory than a photo may take")
+
+    short = PhotoFacts(9, decodable=False, fault="overrun", fault_detail="it needs more memory")
+    monkeypatch.setattr(child, "measure", lambda *_: short)
+    monkeypatch.setattr(child, "derive_file", starved)
+    path = photos.photo(tmp_path, "a.jpg")
+    asked = {"call": call, "path": str(path), "target": str(path), "max_side": 9}
+    assert child.answer(asked, cast("Nets", Loaded(True))) == {"anew": True}
+    told = child.answer(asked, cast("Nets", Loaded(False)))
+    assert (told.get("facts") or told["fault"]).get("fault", "overrun") == "overrun"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is told by /proc")
 @pytest.mark.skipif(bool(check(models_folder())), reason="the models are not here: make models")
-def test_a_large_photo_is_seen_by_a_new_process_and_none_takes_600_mb(tmp_path: Path) -> None:
-    large = tmp_path / "large.png"
-    Image.new("RGB", (9_000, 6_500), "navy").save(large, compress_level=1)
+@pytest.mark.parametrize(
+    ("ending", "size", "bytes_a_pixel"), [("png", (9_000, 6_500), 4), ("webp", (5_000, 4_000), 12)]
+)
+def test_a_large_photo_is_seen_by_a_new_process_and_none_takes_600_mb(
+    tmp_path: Path, ending: str, size: tuple[int, int], bytes_a_pixel: int
+) -> None:
+    large = tmp_path / f"large.{ending}"
+    Image.new("RGB", size, "navy").save(large, compress_level=1, method=0)
     with GuardedEye(models=models_folder()) as eye:
         assert eye.inspect(photos.photo(tmp_path, "a.jpg"), "a.jpg").facts.measured is not None
         first = eye.pid
         assert first is not None
         assert peak(first) < 600e6
-        assert eye.inspect(large, "large.png").facts.decodable
+        assert eye.inspect(large, large.name).facts.decodable
         second = eye.pid
         assert second is not None
         assert second != first
-        assert 9_000 * 6_500 * 4 < peak(second) < 600e6
+        assert size[0] * size[1] * bytes_a_pixel < peak(second) < 600e6
         assert eye.inspect(tmp_path / "a.jpg", "a.jpg").facts.decodable
         assert eye.pid == second
 

@@ -43,27 +43,42 @@ def main(seconds: float, memory: int, models: Path | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, seconds + 5)
         # Half of it on the processor is too much: on a busy machine, waiting is not the photo's doing.
         signal.setitimer(signal.ITIMER_PROF, seconds / 2)
-        answer = _answer(json.loads(line), nets)
+        told = answer(json.loads(line), nets)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(told), file=answers, flush=True)
 
 
-def _answer(request: dict[str, Any], nets: Nets | None) -> dict[str, Any]:
+def answer(request: dict[str, Any], nets: Nets | None) -> dict[str, Any]:
+    """The answer to one request; `anew` asks for a process that has no networks loaded yet.
+
+    Such a process has more memory for the photo, and never asks for another.
+    """
     path = Path(request["path"])
+    loaded = nets is not None and nets.loaded
     try:
         if request["call"] == "inspect":
-            if nets is not None and nets.loaded and needs_room(path):
+            if loaded and needs_room(path):
                 return {"anew": True}
-            return {"facts": measure(path, nets).to_dict()}
+            facts = measure(path, nets)
+            # The networks hold memory that the photo lacked: not its fault before it had all of it.
+            return (
+                {"anew": True}
+                if loaded and facts.fault == "overrun"
+                else {"facts": facts.to_dict()}
+            )
         target = Path(request["target"])
         crop = Crop(**request["crop"]) if request.get("crop") else None
         made = derive_file(path, target, max_side=request["max_side"], crop=crop)
         return {"derived": asdict(made)}
     except Undecodable as fault:
+        if loaded and fault.kind == "overrun":
+            return {"anew": True}
         fields = {"kind": fault.kind, "detail": fault.detail, "format": fault.format}
         return {"fault": {**fields, "size": fault.size}}
     except MemoryError:
+        if loaded:
+            return {"anew": True}
         return {"fault": {"kind": "overrun", "detail": OUT_OF_MEMORY}}
     except OSError as error:
         return {"error": [error.errno, error.strerror or str(error)]}

@@ -12,9 +12,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from safelight.domain.photos import Inspection, PhotoFacts, Undecodable, judge_decoding
 from safelight.vision.decode import (
+    decoding_bytes,
     fit,
     has_alpha,
-    header,
     open_photo,
     orientation_of,
     over_white,
@@ -30,16 +30,14 @@ _READ_SIDE = 768
 """Longest side down to which a JPEG may be read at a fraction of its size: the decoder knows halves,
 quarters and eighths, so what it gives has 768 to 1,536 pixels."""
 
-_LARGE = 32_000_000
-"""Pixels from which a picture and the networks are not in memory together: it takes 4 bytes a pixel while
-it is decoded, and a worker keeps under 600 MB whatever the photos."""
+_BESIDE_NETS = 128_000_000
+"""Bytes from which a picture and the networks are not in memory together: a worker keeps under 600 MB
+whatever the photos."""
 
 
 def needs_room(path: Path) -> bool:
     """True for a photo that is to be decoded by a process that has no networks loaded yet."""
-    width, height, format = header(path)
-    # A JPEG is read at a fraction of its size; one saved progressively keeps its coefficients.
-    return width * height > (2 * _LARGE if format == "JPEG" else _LARGE)
+    return decoding_bytes(path) > _BESIDE_NETS
 
 
 def inspect_file(path: Path, name: str, nets: Nets | None = None) -> Inspection:

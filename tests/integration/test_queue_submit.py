@@ -197,6 +197,40 @@ def test_an_unknown_that_the_list_does_not_show_is_parked_for_a_person_and_not_s
     assert len(provider.creates) == 1
 
 
+def test_a_training_that_waited_for_hours_is_searched_for_as_long_as_any_other(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    """I2: the stated wait is of the provider's list, and begins when the request leaves."""
+    provider.reply = reply(Refused(429, "throttled", retry_after=77))
+    drain(here)
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET intent_at = now() - interval '5 hours'")
+    provider.reply = reply(Unknown("read timeout"))
+    hurry(here, kinds=["submit_training"])
+    drain(here)
+    job = row(here, "SELECT * FROM jobs WHERE kind = 'settle_training'")
+    assert (job["state"], job["reason"]) == ("ready", "not in the provider's list yet")
+    provider.add(provider.creates[-1]["input"], created_at=datetime.now(UTC))
+    hurry(here, kinds=["settle_training"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+
+
+def test_an_unknown_is_not_absent_while_the_list_holds_runs_that_cannot_be_read(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    provider.reply = reply(Unknown("read timeout"))
+    provider.unread = 1
+    drain(here)
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET intent_at = now() - interval '1 hour'")
+    hurry(here, kinds=["settle_training"])
+    drain(here)
+    job = row(here, "SELECT * FROM jobs WHERE kind = 'settle_training'")
+    assert job["state"] == "ready"
+    assert "cannot be read" in job["error"]
+
+
 def test_a_worker_that_dies_while_it_sends_leaves_an_unknown_and_not_a_second_request(
     here: Context, training: Training, provider: ScriptedProvider
 ) -> None:

@@ -173,6 +173,7 @@ class ScriptedProvider:
     calls: list[str] = field(default_factory=list)
     schemas_read: list[str] = field(default_factory=list)
     read_fault: Exception | None = None
+    unread: int = 0
     schema: Mapping[str, Any] | Exception | None = field(default_factory=trainer_schema)
     delete_fault: Exception | None = None
     listed: dict[str, list[str]] = field(default_factory=dict)
@@ -238,7 +239,7 @@ class ScriptedProvider:
         newest_first = list(reversed(self.runs.values()))
         page = tuple(replace(run, logs=None) for run in newest_first[start : start + 100])
         more = start + 100 < len(newest_first)
-        return RunPage(page, str(start + 100) if more else None)
+        return RunPage(page, str(start + 100) if more else None, self.unread)
 
     list_predictions = list_trainings
 

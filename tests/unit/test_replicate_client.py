@@ -211,6 +211,7 @@ def test_one_run_of_a_status_nobody_knows_hides_no_other_run_of_its_page() -> No
     """replicate.md 0.3: the official client loses the whole page."""
     page = page_of({"next": None, "results": [RUN, {"id": "y", "status": "dreaming"}, None, RUN]})
     assert [run.id for run in page.runs] == [RUN["id"]] * 2
+    assert page.unread == 2
 
 
 @pytest.mark.parametrize("body", [None, [], "x", {}, {"results": None}])

@@ -70,7 +70,7 @@ def run_of(body: Any) -> RemoteRun:
 
 
 def page_of(body: Any) -> RunPage:
-    """A page of runs. A run that cannot be read is left out: one odd status hides no other run.
+    """A page of runs. A run that cannot be read is counted: one odd status hides no other run.
 
     Raises:
         Retryable: the body is no page.
@@ -82,7 +82,7 @@ def page_of(body: Any) -> RunPage:
     for item in results:
         with suppress(Retryable):
             runs.append(run_of(item))
-    return RunPage(tuple(runs), _text(body.get("next")))
+    return RunPage(tuple(runs), _text(body.get("next")), len(results) - len(runs))
 
 
 def _text(value: Any) -> str | None:

@@ -132,6 +132,14 @@ def set_intent(tx: Tx, id: UUID, intent_id: UUID) -> None:
     tx.run(sql.set_intent, {"id": id, "intent_id": intent_id})
 
 
+def sent_seconds(tx: Tx, id: UUID) -> float:
+    """Seconds since its request left, by the database's clock."""
+    row = tx.row(sql.sent_seconds, {"id": id})
+    assert row is not None
+    seconds: float = row["seconds"]
+    return seconds
+
+
 def set_accepted(tx: Tx, id: UUID, *, provider_id: str, status: str) -> None:
     """Keep the provider's id for it."""
     tx.run(sql.set_accepted, {"id": id, "provider_id": provider_id, "status": status})

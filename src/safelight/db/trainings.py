@@ -183,6 +183,19 @@ def set_destination(
     )
 
 
+def set_sending(tx: Tx, id: UUID) -> None:
+    """The request leaves now."""
+    tx.run(sql.set_sending, {"id": id})
+
+
+def sent_seconds(tx: Tx, id: UUID) -> float:
+    """Seconds since its request left, by the database's clock."""
+    row = tx.row(sql.sent_seconds, {"id": id})
+    assert row is not None
+    seconds: float = row["seconds"]
+    return seconds
+
+
 def set_accepted(tx: Tx, id: UUID, *, provider_id: str, status: str, version: str | None) -> None:
     """Keep the provider's id for it."""
     tx.run(

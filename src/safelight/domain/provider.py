@@ -53,10 +53,12 @@ class RemoteRun:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One page of a list, newest first; `next` is None on the last page."""
+    """One page of a list, newest first; `next` is None on the last page. `unread`: how many runs of it
+    could not be read."""
 
     runs: tuple[RemoteRun, ...]
     next: str | None = None
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)

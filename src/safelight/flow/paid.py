@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -158,21 +157,26 @@ def to_unknown(tx: Tx, paid: Paid, row: Row, why: str, actor: str) -> Outcome:
 
 
 def settle_search(
-    tx: Tx, paid: Paid, row: Row, found: RemoteRun | None, wait_seconds: float, actor: str
+    tx: Tx,
+    paid: Paid,
+    row: Row,
+    found: RemoteRun | None,
+    *,
+    waited: float,
+    wait_seconds: float,
+    actor: str,
 ) -> Outcome:
-    """The provider's list was searched: adopt what bears our mark, else look again, and after
-    *wait_seconds* ask a person."""
+    """The provider's list was searched, *waited* seconds after the request left: adopt what bears our
+    mark, else look again, and after *wait_seconds* ask a person."""
     if row.state != paid.unknown:
         return Done(f"it is {row.state}")
     if found is not None:
         return adopt(tx, paid, row, paid.unknown, found, actor)
-    assert row.intent_at is not None  # a CHECK ties it to the state
-    waited = datetime.now(UTC) - row.intent_at
-    if waited < timedelta(seconds=wait_seconds):
+    if waited < wait_seconds:
         pause = min(LOOK_AGAIN_SECONDS, wait_seconds / 4)
         return Wait(pause, reason="not in the provider's list yet")
     return Park(
-        f"The request's reply was lost, and {waited.total_seconds():.0f} s later the provider's list "
+        f"The request's reply was lost, and {waited:.0f} s later the provider's list "
         "does not show it: it was most likely never accepted. It is not sent again by itself, since "
         "that could be paid twice. Look at the provider, then `safelight resolve`.",
         reason="unknown whether it was accepted",

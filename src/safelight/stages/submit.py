@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from safelight.domain.errors import Invalid, NotFound, ProviderRefused
+from safelight.domain.errors import Invalid, NotFound, ProviderRefused, Retryable
 from safelight.domain.plans import check_sent
 from safelight.domain.profiles import Profile
 from safelight.domain.provider import RemoteRun, RunPage, Submission
@@ -20,8 +20,8 @@ INPUT_SECONDS = 24 * 3600
 """The input URL must outlive the provider's queue; trainings have been seen to wait for hours."""
 CLOCK_MARGIN = timedelta(minutes=5)
 """How far the provider's clock may be from the database's before evidence is missed."""
-MAX_PAGES = 50
-"""5,000 runs back: more than an account at the provider's limit makes in the longest wait."""
+MAX_PAGES = 1_000
+"""100,000 runs back: more than an account makes in the day that a search goes on at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +128,31 @@ def find_run(
     since: datetime,
     pulse: Pulse,
 ) -> RemoteRun | None:
-    """Look through the provider's list, newest first, for the run that bears our mark."""
+    """Look through the provider's list, newest first, for the run that bears our mark.
+
+    None: the list was read back to *since*, every run of it, and does not show it.
+
+    Raises:
+        Retryable: it was not all read, so that whether it shows the run is not known.
+    """
     cursor: str | None = None
+    unread = 0
     for _ in range(MAX_PAGES):
         page = pages(cursor)
         for run in page.runs:
             if is_ours(run):
                 return run
+        unread += page.unread
         oldest = min((run.created_at for run in page.runs if run.created_at), default=None)
         if page.next is None or (oldest is not None and oldest < since - CLOCK_MARGIN):
+            if unread:
+                raise Retryable(
+                    f"{unread} runs in the provider's list cannot be read, and ours may be among them."
+                )
             return None
         cursor = page.next
         pulse.check()
-    return None
+    raise Retryable(f"The provider's list goes on past {MAX_PAGES:,} pages.")
 
 
 def bears_intent(intent_id: UUID) -> Callable[[RemoteRun], bool]:

@@ -51,6 +51,10 @@ SELECT * FROM changed;
 -- The mark by which a request is found in the provider's list, committed before it is sent.
 UPDATE generations SET intent_id = %(intent_id)s, intent_at = now() WHERE id = %(id)s;
 
+-- name: sent_seconds
+-- Seconds since the request left.
+SELECT extract(epoch FROM now() - intent_at)::float8 AS seconds FROM generations WHERE id = %(id)s;
+
 -- name: set_accepted
 -- The provider's id for it.
 UPDATE generations SET provider_id = %(provider_id)s, provider_status = %(status)s, accepted_at = now()

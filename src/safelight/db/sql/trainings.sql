@@ -68,6 +68,14 @@ UPDATE trainings SET destination = %(destination)s, trainer_version = %(trainer_
                      inputs_source = %(inputs_source)s, sent = %(sent)s, intent_id = %(intent_id)s, intent_at = now()
 WHERE id = %(id)s;
 
+-- name: set_sending
+-- The request leaves now: until here it may have waited for hours, and its evidence is looked for since then.
+UPDATE trainings SET intent_at = now() WHERE id = %(id)s;
+
+-- name: sent_seconds
+-- Seconds since the request left.
+SELECT extract(epoch FROM now() - intent_at)::float8 AS seconds FROM trainings WHERE id = %(id)s;
+
 -- name: set_accepted
 -- The provider's id for it.
 UPDATE trainings SET provider_id = %(provider_id)s, provider_status = %(status)s, accepted_at = now(),

@@ -201,6 +201,7 @@ SUBMIT = Work(_begin_submit, _do_submit, _settle_submit, _cancel_submit)
 class _Search:
     input: dict[str, Any]
     since: datetime
+    waited: float
     others: frozenset[str]
 
 
@@ -210,7 +211,8 @@ def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
         return Done(f"the generation is {generation.state}")
     assert generation.intent_at is not None
     others = generations.accepted_since(tx, generation.intent_at)
-    return _Search(generation.input, generation.intent_at, frozenset(others))
+    waited = generations.sent_seconds(tx, generation.id)
+    return _Search(generation.input, generation.intent_at, waited, frozenset(others))
 
 
 def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
@@ -223,12 +225,19 @@ def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
 
 
 def _settle_settle(
-    tx: Tx, job: Job, _search: _Search, found: RemoteRun | None, cx: Context
+    tx: Tx, job: Job, search: _Search, found: RemoteRun | None, cx: Context
 ) -> Outcome:
-    wait = cx.settings.unknown_wait_seconds
     if found is not None and generations.is_known(tx, found.id):
         found = None  # another request has adopted it meanwhile
-    return paid.settle_search(tx, paid.GENERATION, _generation_of(tx, job), found, wait, cx.worker)
+    return paid.settle_search(
+        tx,
+        paid.GENERATION,
+        _generation_of(tx, job),
+        found,
+        waited=search.waited,
+        wait_seconds=cx.settings.unknown_wait_seconds,
+        actor=cx.worker,
+    )
 
 
 SETTLE = Work(_begin_settle, _do_settle, _settle_settle)

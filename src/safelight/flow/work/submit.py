@@ -114,6 +114,7 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> submit.TrainingRequest | Out
     assert training.intent_id is not None
     assert training.trainer_version is not None
     assert training.destination is not None
+    trainings.set_sending(tx, training.id)
     trainings.move(
         tx,
         training.id,
@@ -152,6 +153,8 @@ SUBMIT = Work(_begin_submit, _do_submit, _settle_submit, cancel_open_training)
 class _Search:
     intent_id: UUID
     since: datetime
+    waited: float
+    """Seconds from the request to the search: by how much the list may lag, if it does not show it."""
 
 
 def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
@@ -160,7 +163,8 @@ def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
         return Done(f"the training is {training.state}")
     assert training.intent_id is not None
     assert training.intent_at is not None
-    return _Search(training.intent_id, training.intent_at)
+    waited = trainings.sent_seconds(tx, training.id)
+    return _Search(training.intent_id, training.intent_at, waited)
 
 
 def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
@@ -173,10 +177,17 @@ def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
 
 
 def _settle_settle(
-    tx: Tx, job: Job, _search: _Search, found: RemoteRun | None, cx: Context
+    tx: Tx, job: Job, search: _Search, found: RemoteRun | None, cx: Context
 ) -> Outcome:
-    wait = cx.settings.unknown_wait_seconds
-    return paid.settle_search(tx, paid.TRAINING, training_of(tx, job), found, wait, cx.worker)
+    return paid.settle_search(
+        tx,
+        paid.TRAINING,
+        training_of(tx, job),
+        found,
+        waited=search.waited,
+        wait_seconds=cx.settings.unknown_wait_seconds,
+        actor=cx.worker,
+    )
 
 
 SETTLE = Work(_begin_settle, _do_settle, _settle_settle)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from safelight.db import spending
-from safelight.domain.provider import RemoteStatus
+from safelight.db import jobs, spending
+from safelight.domain.provider import NotSent, Refused, RemoteStatus, Submission
 from safelight.domain.spending import SpendingLimits
 from safelight.flow.commands import Actor
 from safelight.flow.context import Context
@@ -119,6 +119,28 @@ def test_no_more_trainings_than_the_ceiling_are_in_flight(
     for _ in range(2):
         turn(here, "submit_training")
     assert sorted(states(here, ids)) == ["failed", "ready", "training", "training"]
+
+
+@pytest.mark.parametrize(
+    "ending", [Refused(429, "throttled"), NotSent("refused"), Refused(402, "no")]
+)
+def test_a_request_that_is_sent_again_is_not_held_up_by_its_own_reservation(
+    here: Context, provider: ScriptedProvider, tmp_path: Path, ending: Submission
+) -> None:
+    who = actor(here)
+    limit(here, who, daily_cap_micro_usd=1_500_000)
+    (id,) = some_trainings(here, tmp_path, who, 1)
+    provider.reply = lambda *_: ending
+    drain(here)
+    reserved = today(here, who)
+    assert 750_000 < reserved <= 1_500_000, "twice it would be over the cap"
+    provider.reply = None
+    job = row(here, "SELECT id FROM jobs WHERE kind = 'submit_training'")
+    with here.db.transaction() as tx:
+        jobs.retry(tx, job["id"], actor="test")
+    turn(here, "submit_training")
+    assert states(here, [id]) == ["training"]
+    assert today(here, who) == reserved
 
 
 def test_two_requests_at_once_do_not_both_take_what_is_left(here: Context) -> None:

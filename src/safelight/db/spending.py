@@ -36,9 +36,9 @@ def set_limits(tx: Tx, owner_id: UUID, limits: SpendingLimits, *, actor: str) ->
     )
 
 
-def today(tx: Tx, owner_id: UUID) -> Today:
-    """How this UTC day stands."""
-    row = tx.row(sql.spent_today, {"owner_id": owner_id})
+def today(tx: Tx, owner_id: UUID, *, besides: UUID | None = None) -> Today:
+    """How this UTC day stands, without what the request *besides* has reserved."""
+    row = tx.row(sql.spent_today, {"owner_id": owner_id, "besides": besides})
     assert row is not None
     return Today(row["micro_usd"], row["seconds_left"], row["in_flight"])
 

@@ -16,7 +16,7 @@ def admit_training(tx: Tx, training: Training) -> Wait | Park | None:
     # Before the lock: it reads many runs, and the owner's other trainings would wait for it.
     expected = estimate(steps, training.profile, runs.measured(tx)).micro_usd_p50
     limits = spending.lock_limits(tx, training.owner_id)
-    today = spending.today(tx, training.owner_id)
+    today = spending.today(tx, training.owner_id, besides=training.id)
     if (why := stands_in_the_way(limits, today, expected, training=True)) is not None:
         return why
     spending.reserve_training(tx, training.id, expected)
@@ -27,7 +27,7 @@ def admit_generation(tx: Tx, generation: Generation) -> Wait | Park | None:
     """Reserve for these images, or say why they wait."""
     limits = spending.lock_limits(tx, generation.owner_id)
     expected = images_estimate(int(generation.input.get("num_outputs", 1)))
-    today = spending.today(tx, generation.owner_id)
+    today = spending.today(tx, generation.owner_id, besides=generation.id)
     if (why := stands_in_the_way(limits, today, expected, training=False)) is not None:
         return why
     spending.reserve_generation(tx, generation.id, expected)

@@ -4,6 +4,7 @@ SELECT daily_cap_micro_usd, max_in_flight FROM owners WHERE id = %(owner_id)s FO
 
 -- name: spent_today
 -- Spent or reserved this UTC day, the seconds until the next, and how many trainings are in flight.
+-- What a request that is sent again reserved before (`besides`) does not stand in its own way.
 SELECT coalesce(sum(micro_usd), 0)::bigint AS micro_usd,
        extract(epoch FROM date_trunc('day', now(), 'UTC') + interval '1 day' - now())::float8 AS seconds_left,
        (SELECT count(*) FROM trainings
@@ -12,10 +13,12 @@ FROM (
     SELECT CASE WHEN finished_at IS NULL THEN greatest(reserved_micro_usd, coalesce(cost_micro_usd, 0))
                 ELSE coalesce(cost_micro_usd, 0) END AS micro_usd
     FROM trainings WHERE owner_id = %(owner_id)s AND reserved_on = (now() AT TIME ZONE 'UTC')::date
+      AND id IS DISTINCT FROM %(besides)s::uuid
     UNION ALL
     SELECT CASE WHEN finished_at IS NULL THEN greatest(reserved_micro_usd, coalesce(cost_micro_usd, 0))
                 ELSE coalesce(cost_micro_usd, 0) END
     FROM generations WHERE owner_id = %(owner_id)s AND reserved_on = (now() AT TIME ZONE 'UTC')::date
+      AND id IS DISTINCT FROM %(besides)s::uuid
 ) AS today;
 
 -- name: reserve_training

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from safelight.db import jobs
-from safelight.domain.errors import Conflict, Invalid
+from safelight.domain.errors import Conflict, Invalid, Retryable
 from safelight.domain.nouns import Training
 from safelight.domain.provider import (
     Accepted,
@@ -158,6 +158,40 @@ def test_a_request_that_never_left_is_sent_again(
     drain(here)
     assert training_row(here, training.id)["state"] == "training"
     assert len(provider.runs) == 1
+
+
+def test_a_provider_that_refuses_connections_for_long_parks_nothing(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    provider.reply = reply(NotSent("connection refused"))
+    drain(here)
+    for _ in range(12):
+        hurry(here, kinds=["submit_training"])
+        drain(here)
+    job = row(here, "SELECT * FROM jobs WHERE kind = 'submit_training'")
+    assert (job["state"], job["attempts"], job["reason"]) == ("ready", 0, "not sent")
+    provider.reply = None
+    hurry(here, kinds=["submit_training"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+
+
+def test_an_unknown_is_looked_for_for_as_long_as_the_list_cannot_be_read(
+    here: Context, training: Training, provider: ScriptedProvider
+) -> None:
+    provider.reply = reply(Unknown("read timeout"))
+    provider.read_fault = Retryable("The provider answered 500.")
+    drain(here)
+    for _ in range(12):
+        hurry(here, kinds=["settle_training"])
+        drain(here)
+    assert row(here, "SELECT * FROM jobs WHERE kind = 'settle_training'")["state"] == "ready"
+    provider.read_fault = None
+    provider.add(provider.creates[0]["input"], created_at=datetime.now(UTC))
+    hurry(here, kinds=["settle_training"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "training"
+    assert len(provider.creates) == 1
 
 
 def test_a_lost_reply_is_found_in_the_providers_list_and_never_sent_again(

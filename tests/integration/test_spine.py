@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import pytest
 
 from safelight.db import jobs
 from safelight.db.transaction import Database, Hint
-from safelight.domain.errors import Invalid, Retryable
+from safelight.domain.errors import Invalid, Retryable, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait
 from safelight.domain.queues import POLICIES, Kind, Queue
@@ -141,9 +142,7 @@ def test_a_hint_is_sent_after_the_commit_and_not_when_the_transaction_fails(worl
     assert world.hints == [Hint(QUEUE, id)]
 
 
-def test_a_passing_fault_is_tried_again_after_a_pause_and_counts_as_an_attempt(
-    world: World,
-) -> None:
+def test_a_passing_fault_is_tried_again_after_a_pause_and_costs_no_attempt(world: World) -> None:
     id = world.add()
 
     def do(*_: Any) -> None:
@@ -151,8 +150,61 @@ def test_a_passing_fault_is_tried_again_after_a_pause_and_counts_as_an_attempt(
 
     perform(QUEUE, works(do), world.worker(), seconds=0)
     job = world.job(id)
-    assert (job.state, job.attempts, job.error) == ("ready", 1, "the store is busy")
+    assert (job.state, job.attempts, job.error) == ("ready", 0, "the store is busy")
     assert job.due_at > job.created_at
+
+
+def test_an_outage_of_an_hour_parks_nothing_and_is_over_within_the_minute(world: World) -> None:
+    """I1: servers that come back."""
+    id, ran = world.add(), []
+
+    def do(*_: Any) -> None:
+        ran.append(1)
+        raise Retryable("the store is away")
+
+    for _ in range(3 * POLICIES[KIND].attempts):
+        world.execute("UPDATE jobs SET due_at = now() WHERE id = %(id)s AND state = 'ready'", id=id)
+        world.execute("UPDATE jobs SET faulty_since = faulty_since - interval '3 min'")
+        perform(QUEUE, works(do), world.worker(), seconds=0)
+    assert len(ran) == 3 * POLICIES[KIND].attempts
+    job = world.job(id)
+    assert (job.state, job.attempts) == ("ready", 0)
+    assert 29 < (job.due_at - datetime.now(UTC)).total_seconds() <= 60
+    world.execute("UPDATE jobs SET due_at = now()")
+    perform(QUEUE, works(lambda *_: None), world.worker(), seconds=0)
+    assert (world.job(id).state, world.job(id).faulty_since) == ("done", None)
+
+
+def test_a_fault_that_has_not_passed_in_a_day_parks_the_job_and_a_retry_starts_anew(
+    world: World,
+) -> None:
+    id = world.add()
+
+    def do(*_: Any) -> None:
+        raise Retryable("the store is away")
+
+    for _ in range(2):
+        perform(QUEUE, works(do), world.worker(), seconds=0)
+        world.execute("UPDATE jobs SET due_at = now(), faulty_since = now() - interval '25 hours'")
+    job = world.job(id)
+    assert (job.state, job.reason) == ("parked", "away for a day")
+    assert job.error == "It has met this for 25 hours: the store is away"
+    with world.db.transaction() as tx:
+        jobs.retry(tx, id, actor="test")
+    perform(QUEUE, works(do), world.worker(), seconds=0)
+    assert world.job(id).state == "ready"
+
+
+def test_what_did_not_come_out_as_it_should_is_tried_up_to_the_cap(world: World) -> None:
+    id, ran = world.add(), []
+
+    def do(*_: Any) -> None:
+        ran.append(1)
+        raise Unfinished("the store shows other bytes")
+
+    _spend(world, id, works(do))
+    assert len(ran) == POLICIES[KIND].attempts
+    assert world.job(id).reason == "attempts spent"
 
 
 def test_a_fault_that_asks_for_a_pause_gets_at_least_that_pause(world: World) -> None:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.domain.outcome import BACKOFF_CAP, backoff
+from safelight.domain.outcome import (
+    BACKOFF_CAP,
+    FAULT_CAP,
+    FAULT_SECONDS,
+    Park,
+    Wait,
+    backoff,
+    passing_fault,
+)
 from safelight.domain.states import FIRST, MOVES, STATES, diagram, may_move
 
 
@@ -58,3 +68,21 @@ def test_a_diagram_names_every_state(noun: str) -> None:
 def test_a_pause_is_never_longer_than_its_cap_nor_shorter_than_half_its_step(attempt: int) -> None:
     pause = backoff(attempt)
     assert min(BACKOFF_CAP, 2.0 ** min(attempt - 1, 30)) / 2 <= pause <= BACKOFF_CAP
+
+
+DUE = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@given(st.floats(0, FAULT_SECONDS), st.floats(0, 600))
+def test_a_passing_fault_is_waited_for_as_long_as_it_lasted_up_to_a_cap(
+    lasted: float, least: float
+) -> None:
+    wait = passing_fault("away", DUE - timedelta(seconds=lasted), DUE, least=least)
+    assert isinstance(wait, Wait)
+    assert wait.fault
+    assert least <= wait.seconds <= max(FAULT_CAP, least)
+    assert wait.seconds >= min(FAULT_CAP, lasted) / 2
+
+
+def test_a_fault_that_lasts_longer_than_a_day_is_shown_to_a_person() -> None:
+    assert isinstance(passing_fault("away", DUE - timedelta(hours=25), DUE), Park)

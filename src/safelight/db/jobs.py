@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -110,9 +111,8 @@ def settle(tx: Tx, ended: Sequence[tuple[Job, Outcome]], worker: str) -> None:
         match outcome:
             case Done():
                 continue
-            case Wait(seconds, reason, fresh, error):
-                more = {"seconds": float(seconds), "reason": reason, "fresh": fresh, "error": error}
-                row = tx.row(sql.wait_job, ours | more)
+            case Wait():
+                row = tx.row(sql.wait_job, {**asdict(outcome), **ours})
             case Park(error, reason):
                 row = tx.row(sql.park_job, {**ours, "reason": reason, "error": error})
             case Canceled(reason):

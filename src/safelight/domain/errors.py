@@ -1,7 +1,8 @@
 """Errors with a name. The docstring is the default message; the rest says what to do.
 
-`Retryable` may pass if tried again; every other `SafelightError` will not, so the job that meets it
-is parked at once with its message. Anything else that is raised is a surprise: retried, then parked.
+`Retryable` passes by itself: tried again for a day, and no attempt is spent. `Unfinished` may pass if
+tried again, so often. Every other `SafelightError` will not, so the job that meets it is parked at
+once with its message. Anything else that is raised is a surprise: retried, then parked.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ class Retryable(SafelightError):
         super().__init__(message, hint=hint)
         self.after = after
         """Seconds the other side asked us to wait, if it did."""
+
+
+class Unfinished(Retryable):
+    """It did not come out as it should; it is tried again, as often as its kind of work is."""
+
+    code = "unfinished"
 
 
 class NotFound(SafelightError):

@@ -253,6 +253,7 @@ class Job:
     error: str | None
     created_at: datetime
     finished_at: datetime | None
+    faulty_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from safelight.db import generations, jobs, trainings
 from safelight.db.transaction import Tx
-from safelight.domain.nouns import Generation, Training
-from safelight.domain.outcome import Done, Outcome, Park, Wait
+from safelight.domain.nouns import Generation, Job, Training
+from safelight.domain.outcome import Done, Outcome, Park, Wait, passing_fault
 from safelight.domain.provider import Accepted, NotSent, Refused, RemoteRun, Submission, Unknown
 from safelight.domain.queues import Kind
 from safelight.domain.states import GenerationState, TrainingState
@@ -108,8 +108,8 @@ def watch(tx: Tx, kind: Kind, actor: str, *, delay: float = 1.0) -> None:
     jobs.add(tx, kind, actor=actor, unique_key=str(kind), delay=delay)
 
 
-def settle(tx: Tx, paid: Paid, row: Row, reply: Submission, actor: str) -> Outcome:
-    """What follows from each ending of the one POST."""
+def settle(tx: Tx, paid: Paid, row: Row, reply: Submission, job: Job, actor: str) -> Outcome:
+    """What follows from each ending of the one POST, which *job* sent."""
     match reply:
         case Accepted(run):
             return adopt(tx, paid, row, paid.submitting, run, actor)
@@ -117,7 +117,9 @@ def settle(tx: Tx, paid: Paid, row: Row, reply: Submission, actor: str) -> Outco
             return to_unknown(tx, paid, row, detail, actor)
         case NotSent(detail):
             _back(tx, paid, row, detail, actor)
-            return Wait(NOT_SENT_SECONDS, reason="not sent", error=detail, fresh=False)
+            return passing_fault(
+                detail, job.faulty_since, job.due_at, reason="not sent", least=NOT_SENT_SECONDS
+            )
         case Refused(status, detail, retry_after) if status == THROTTLED:
             _back(tx, paid, row, detail, actor)
             return Wait(

@@ -14,9 +14,9 @@ from typing import Any
 from safelight import logging
 from safelight.db import jobs
 from safelight.db.transaction import DatabaseAway, Tx
-from safelight.domain.errors import CancelAsked, LeaseLost, Retryable, SafelightError
+from safelight.domain.errors import CancelAsked, LeaseLost, Retryable, SafelightError, Unfinished
 from safelight.domain.nouns import Job
-from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait, backoff
+from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait, backoff, passing_fault
 from safelight.domain.queues import POLICIES, Kind, Queue
 from safelight.flow.context import Context
 from safelight.flow.drain import PACE
@@ -253,8 +253,11 @@ def _settled(tx: Tx, taken: _Taken, work: Work, cx: Context) -> Outcome:
 
 
 def _outcome_of(error: Exception, job: Job) -> Outcome:
-    """A named error that no retry mends parks the job; all else is tried again, up to the cap."""
+    """A named error that no retry mends parks the job; what passes by itself is tried again for a day;
+    all else is tried again, up to the cap."""
     text = str(error) or type(error).__name__
+    if isinstance(error, Retryable) and not isinstance(error, Unfinished):
+        return passing_fault(text, job.faulty_since, job.due_at, least=error.after or 0.0)
     if isinstance(error, SafelightError) and not isinstance(error, Retryable):
         return Park(text, reason=error.code)
     if not isinstance(error, SafelightError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from safelight.domain.erasure import Plan
-from safelight.domain.errors import NotFound, ProviderRefused, Retryable
+from safelight.domain.errors import NotFound, ProviderRefused, Unfinished
 from safelight.stages.cleanup import Listed, Refused, RemoteVersion, delete_remote
 from safelight.stages.tools import Provider, Pulse, Store
 
@@ -80,7 +80,7 @@ def delete_at_provider(plan: Plan, provider: Provider, pulse: Pulse) -> None:
     """Have the provider delete versions, then models, and see them gone.
 
     Raises:
-        Retryable: something is still listed, or was refused: with what, and why.
+        Unfinished: something is still listed, or was refused: with what, and why.
     """
     left: list[str] = []
     for model, version in plan.versions:
@@ -98,7 +98,7 @@ def delete_at_provider(plan: Plan, provider: Provider, pulse: Pulse) -> None:
             except ProviderRefused as error:
                 left.append(f"{model}: {error.message}")
     if left:
-        raise Retryable(
+        raise Unfinished(
             f"{len(left)} thing(s) the provider has not deleted yet: {'; '.join(left[:3])}",
             after=STILL_LISTED_SECONDS,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from safelight.domain.draw_inputs import read_schema
-from safelight.domain.errors import BadArchive, NotFound, ProviderRefused, Retryable
+from safelight.domain.errors import BadArchive, NotFound, ProviderRefused, Retryable, Unfinished
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.stages import weights
 from safelight.stages.tools import Eye, Provider, Pulse, Store
@@ -70,7 +70,7 @@ def fetch_weights(
     put = store.put_file(order.key, unpacked.weights, "application/octet-stream")
     there = store.head(order.key)
     if put.sha256 != facts.sha256 or there is None or there.bytes != facts.bytes:
-        raise Retryable(
+        raise Unfinished(
             f"The store took {facts.bytes:,} bytes of weights and shows "
             f"{there.bytes if there else 0:,}."
         )

@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from safelight.config import environment
 from safelight.domain.crops import Crop
-from safelight.domain.errors import Retryable
+from safelight.domain.errors import Unfinished
 from safelight.domain.photos import Derived, Inspection, PhotoFacts, Undecodable, judge_decoding
 from safelight.vision.hashing import sha256_file
 from safelight.vision.models import present
@@ -52,7 +52,7 @@ class GuardedEye:
     A call that outlasts *seconds* is killed and the photo blamed. A child that dies in a call is
     replaced and the call made once more: one death may have been somebody's ``kill``, two are the
     photo's doing. With *models*, the folder of the eye's models, photos are looked at as well as
-    decoded. Calls from several threads wait for each other. `Retryable` if no child comes up.
+    decoded. Calls from several threads wait for each other. `Unfinished` if no child comes up.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class GuardedEye:
             except (TimeoutError, EOFError) as error:
                 why = child.ending()
                 self._drop()
-                raise Retryable(f"The photo decoder did not start: {why}.") from error
+                raise Unfinished(f"The photo decoder did not start: {why}.") from error
         return child
 
     def _drop(self) -> None:

@@ -77,6 +77,7 @@ WITH settled AS (
         due_at = CASE WHEN rerun THEN now() ELSE due_at END,
         turn = CASE WHEN rerun THEN now() ELSE turn END,
         attempts = CASE WHEN rerun THEN 0 ELSE attempts END,
+        faulty_since = NULL,
         rerun = false, lease_owner = NULL, lease_until = NULL, error = NULL, reason = held.reason
     FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[], %(reasons)s::text[]) AS held (id, fence, reason)
     WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'leased'
@@ -89,13 +90,16 @@ WITH settled AS (
 SELECT id, queue, state = 'ready' AS due FROM settled;
 
 -- name: wait_job
--- Not done yet: due again after a pause. `fresh` gives the attempts back (waiting is no failure).
+-- Not done yet: due again after a pause. `fresh` gives the attempts back (waiting is no failure); a
+-- passing `fault` gives this one back, and is remembered since it began.
 WITH settled AS (
     UPDATE jobs SET
         state = 'ready',
         due_at = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
         turn = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
-        attempts = CASE WHEN %(fresh)s THEN 0 ELSE attempts END,
+        attempts = CASE WHEN %(fault)s THEN greatest(attempts - 1, 0) WHEN %(fresh)s THEN 0 ELSE attempts END,
+        faulty_since = CASE WHEN %(fault)s THEN coalesce(faulty_since, now())
+                            WHEN %(fresh)s THEN NULL ELSE faulty_since END,
         rerun = false, lease_owner = NULL, lease_until = NULL, reason = %(reason)s, error = %(error)s
     WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
     RETURNING id, queue, due_at
@@ -166,7 +170,7 @@ RETURNING id;
 -- A person retries a parked job: due now, attempts counted anew.
 WITH settled AS (
     UPDATE jobs SET state = 'ready', due_at = now(), turn = now(), attempts = 0,
-                    reason = %(reason)s, cancel_requested_at = NULL
+                    faulty_since = NULL, reason = %(reason)s, cancel_requested_at = NULL
     WHERE id = %(id)s AND state = 'parked'
     RETURNING id, queue
 ), event AS (

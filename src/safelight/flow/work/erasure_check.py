@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from safelight.db import erasures
 from safelight.domain.erasure import Checks, Plan
-from safelight.domain.errors import Retryable
+from safelight.domain.errors import Unfinished
 from safelight.domain.naming import Naming
 from safelight.flow.context import Context
 from safelight.stages import erasure as stage
@@ -20,7 +20,7 @@ def check(plan: Plan, cx: Context, pulse: Pulse) -> Checks:
     """Look at the store, the provider and every table once more.
 
     Raises:
-        Retryable: something is there that should be gone. What is in the store was deleted again.
+        Unfinished: something is there that should be gone. What is in the store was deleted again.
     """
     found, removed = _search_tables(plan, cx, pulse)
     checks = Checks(
@@ -31,7 +31,7 @@ def check(plan: Plan, cx: Context, pulse: Pulse) -> Checks:
     )
     if checks.found:
         stage.delete_objects(plan, cx.tools.store, pulse)
-        raise Retryable(f"The check after the erasure found what should be gone: {checks.found}.")
+        raise Unfinished(f"The check after the erasure found what should be gone: {checks.found}.")
     return checks
 
 

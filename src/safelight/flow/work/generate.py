@@ -181,7 +181,7 @@ def _do_submit(request: generate.GenerationRequest, cx: Context, pulse: Pulse) -
 def _settle_submit(
     tx: Tx, job: Job, _request: generate.GenerationRequest, reply: Submission, cx: Context
 ) -> Outcome:
-    return paid.settle(tx, paid.GENERATION, _generation_of(tx, job), reply, cx.worker)
+    return paid.settle(tx, paid.GENERATION, _generation_of(tx, job), reply, job, cx.worker)
 
 
 def _cancel_submit(tx: Tx, job: Job, cx: Context) -> None:

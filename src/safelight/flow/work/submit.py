@@ -140,7 +140,7 @@ def _do_submit(request: submit.TrainingRequest, cx: Context, pulse: Pulse) -> Su
 def _settle_submit(
     tx: Tx, job: Job, _request: submit.TrainingRequest, reply: Submission, cx: Context
 ) -> Outcome:
-    return paid.settle(tx, paid.TRAINING, training_of(tx, job), reply, cx.worker)
+    return paid.settle(tx, paid.TRAINING, training_of(tx, job), reply, job, cx.worker)
 
 
 SUBMIT = Work(_begin_submit, _do_submit, _settle_submit, cancel_open_training)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from safelight.chaos.broken import BREAKS, BUILDS
-from safelight.chaos.provider_faults import PROVIDER
+from safelight.chaos.provider_faults import LIST_DELAY_SECONDS, PROVIDER
 from safelight.chaos.schedule import MATRIX, Strike, draw
+from safelight.chaos.world import SETTINGS
 
 
 def test_the_same_seed_draws_the_same_strikes_and_another_seed_others() -> None:
@@ -44,6 +45,10 @@ def test_the_provider_has_no_credit_and_links_expire_and_500_comes_before_accept
     assert set(PROVIDER) == {
         t for _, name, ts, _ in MATRIX if name == "provider faults" for t in ts
     }
+
+
+def test_an_unknown_is_waited_for_longer_than_lists_lag() -> None:
+    assert float(SETTINGS["SAFELIGHT_UNKNOWN_WAIT_SECONDS"]) > LIST_DELAY_SECONDS
 
 
 def test_faults_can_be_chosen_by_name_and_target() -> None:

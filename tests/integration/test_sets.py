@@ -200,6 +200,21 @@ def test_the_report_is_of_the_set_as_it_would_be_trained_now(
         report(tx, who, half.id, retrain="whatever")
 
 
+def test_the_union_does_not_offer_photos_that_were_purged(
+    here: Context, who: Actor, half: Subject
+) -> None:
+    with here.db.transaction() as tx:
+        tx.run(
+            "UPDATE photos SET purged_at = now() WHERE state = 'removed' AND id IN "
+            "(SELECT id FROM photos WHERE state = 'removed' ORDER BY id LIMIT 3)"
+        )
+        found, _ = report(tx, who, half.id)
+        assert found["retrain"]["before"]["photos"] == 16
+        assert len(found["retrain"]["union"]["add"]) == 5
+        _, photos = report(tx, who, half.id, retrain="union")
+        assert len(photos) == 13
+
+
 def reason_of(cx: Context, id: UUID) -> str:
     found = row(cx, "SELECT error FROM jobs WHERE target_id = %(id)s AND state = 'parked'", id=id)
     return str(found["error"])

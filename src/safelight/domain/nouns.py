@@ -54,6 +54,7 @@ class Photo:
     findings: list[Json]
     created_at: datetime
     inspected_at: datetime | None
+    purged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

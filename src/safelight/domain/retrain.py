@@ -28,6 +28,8 @@ class LastGood:
     photos: tuple[PhotoForSet, ...]
     exposures: float | None = None
     """How often each image was seen."""
+    gone: frozenset[str] = frozenset()
+    """Ids of photos whose files were purged: compared with, and offered no more."""
 
 
 def missing_from(
@@ -53,6 +55,7 @@ def judge_retrain(
     the profile asks) or takes the union.
     """
     lost = missing_from(kept, before, gates)
+    there = [photo for photo in lost if photo.id not in before.gone]
     old, new = mix_of(before.photos), mix_of(kept)
     was, now = len(before.photos), len(kept)
     common = (was - len(lost)) / was if was else 1.0
@@ -61,7 +64,11 @@ def judge_retrain(
     if now < was:
         share = now / was
         says = f"{now} photos, where {found.named} was made of {was}."
-        remedy = f"Add the {len(lost)} that are missing, or take the union." if lost else None
+        remedy = f"Add the {len(there)} that are missing, or take the union." if there else None
+        if lost and not there:
+            remedy = (
+                f"The {len(lost)} that are missing were deleted for good: add others like them."
+            )
         found.add("fewer-than-before", says, now, was, remedy, share < FEWER.value, FEWER.source)
     if common < OVERLAP.value:
         says = f"Only {common:.0%} of the photos of {found.named} are in this set."
@@ -98,8 +105,8 @@ def judge_retrain(
         "in_common": round(common, 3),
         "lost": gone,
         "union": {
-            "photos": now + len(lost),
-            "add": [{"id": photo.id, "name": photo.name} for photo in lost],
+            "photos": now + len(there),
+            "add": [{"id": photo.id, "name": photo.name} for photo in there],
         },
     }
     return found.findings, seen

@@ -80,18 +80,21 @@ def last_good_of(tx: Tx, subject_id: UUID) -> LastGood | None:
         version=row["version"],
         dataset=row["dataset"],
         photos=tuple(member_of(photo) for photo in photos if photo.facts),
+        gone=frozenset(str(photo.id) for photo in photos if photo.purged_at),
         exposures=round(row["steps"] / files, 1) if row["steps"] and files else None,
     )
 
 
 def photos_for(tx: Tx, subject_id: UUID, answer: str | None) -> list[Photo]:
-    """The photos to train on; with the answer `union` those of the last good set as well."""
+    """The photos to train on; with the answer `union` those of the last good set that are not
+    purged as well."""
     photos = subjects.photos_to_train_on(tx, subject_id)
     row = subjects.last_good(tx, subject_id) if answer == "union" else None
     if row is None:
         return photos
     there = {photo.id for photo in photos}
-    old = [p for p in subjects.photos_of_dataset(tx, row["dataset_id"]) if p.id not in there]
+    before = subjects.photos_of_dataset(tx, row["dataset_id"])
+    old = [photo for photo in before if photo.id not in there and not photo.purged_at]
     return sorted([*photos, *old], key=lambda photo: photo.id)
 
 

@@ -40,12 +40,12 @@ ROUNDS = 5
 THUMBNAIL = (1024, 1024)
 CLEANVISION = "cleanvision==0.3.7"
 JUDGEMENTS = (
-    "decodable", "exact duplicate", "near duplicate", "mirrored duplicate", "size", "bytes", "aspect",
+    "decodable", "exact duplicate", "near duplicate", "mirrored duplicate", "size", "bytes",
     "JPEG quality", "recompression", "sharpness", "blurred face", "smoothing", "dark", "bright", "clipped",
-    "faces", "people", "identity", "face angle", "face size", "face cut", "framing", "head to toe",
-    "hidden parts", "background", "light", "warmth", "orientation", "alpha, animation, depth",
+    "faces", "people", "identity", "face angle", "face size", "face cut", "framing",
+    "hidden parts", "background", "light", "orientation", "alpha, animation, depth",
 )  # fmt: skip
-"""What the eye tells of a photo."""
+"""What the eye judges of a photo: each can come out as a finding on it or on its set."""
 
 
 def make(folder: Path, sizes: Sequence[tuple[int, int]], count: int) -> list[Path]:

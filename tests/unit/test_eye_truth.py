@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from safelight.config import models_folder
 from safelight.domain import limits
@@ -147,3 +148,34 @@ def test_a_model_that_is_fetched_while_the_eye_runs_is_used_from_the_next_photo_
     after = measure(path, nets).measured
     assert after is not None
     assert (after.faces, after.lacked) == ((), ())
+
+
+def test_without_the_pose_model_a_close_up_is_no_close_up_either(tmp_path: Path) -> None:
+    """Else a set of which only close-ups are told would seem to hold nothing else."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for file in models_folder().iterdir():
+        if "pose" not in file.name:
+            (folder / file.name).symlink_to(file)
+    picture = people.render(next(labelled.shots(1)))
+    assert seen(picture, Nets(models_folder())).framing is Framing.CLOSE_UP
+    without = seen(picture, Nets(folder))
+    assert (without.framing, without.lacked) == (None, ("pose",))
+    assert "pose" in dict(without.not_measured)["framing"]
+
+
+def test_what_a_face_is_too_small_to_tell_says_so(nets: Nets) -> None:
+    picture = people.render(next(labelled.shots(1)))
+    small = seen(picture, nets).face
+    assert small is not None
+    share = 24 / small.width
+    size = (round(picture.width * share), round(picture.height * share))
+    ground = Image.new("RGB", picture.size, (128, 120, 110))
+    ground.paste(picture.resize(size), (0, 0))
+    measured = seen(ground, nets)
+    assert measured.face is not None
+    assert measured.face.embedding is None
+    why = dict(measured.not_measured)
+    assert "28 pixels" in why["identity"]
+    assert "40 pixels" in why["light"]
+    assert "112 pixels" in why["smoothing"]

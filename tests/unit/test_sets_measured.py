@@ -7,6 +7,7 @@ from safelight.domain.findings import Finding, Level, Trust
 from safelight.domain.identity import identities
 from safelight.domain.measured import Angle, Framing
 from safelight.domain.members import PhotoForSet
+from safelight.domain.photos import FAULTS
 from safelight.domain.profiles import get_profile
 from safelight.domain.retrain import LastGood
 from safelight.domain.sets import SetReport, Verdict, judge_set
@@ -302,6 +303,39 @@ def test_what_a_missing_model_leaves_open_is_said_with_its_reason() -> None:
     finding = one(judge_set(photos, GATES), "not-measured")
     assert "safelight models fetch" in finding.message
     assert finding.measured == 16
+
+
+def test_what_one_reason_leaves_open_is_said_once() -> None:
+    reason = (("identity", "no face was found"), ("light", "no face was found"))
+    finding = one(
+        judge_set([photo(n, not_measured=reason) for n in range(16)], GATES), "not-measured"
+    )
+    assert "identity, light (no face was found)" in finding.message
+
+
+def test_every_finding_that_has_a_limit_names_its_source() -> None:
+    odd = {"frames": 3, "mode": "CMYK", "bits": 16, "alpha": True, "orientation": 6}
+    sets = [
+        *(good_set(count) for count in (2, 10, 13, 28, 40)),
+        [*good_set(14), photo(14, facts=odd), photo(15, not_measured=(("light", "dark"),))],
+        [photo(n, facts={"decodable": False, "fault": fault}) for n, fault in enumerate(FAULTS)],
+    ]
+    for photos in sets:
+        found = judge_set(photos, GATES).findings
+        assert found
+        assert not [item.kind for item in found if item.limit is not None and not item.source]
+        assert not [item.kind for item in found if item.kind in FAULTS and not item.source]
+
+
+def test_photos_that_were_purged_are_compared_with_and_not_offered() -> None:
+    before = last_good(good_set(20))
+    some = replace(before, gone=frozenset({"id-018", "id-019"}))
+    union = judge_set(good_set(10), GATES, before=some).details["retrain"]["union"]
+    assert (union["photos"], len(union["add"])) == (18, 8)
+    every = replace(before, gone=frozenset(photo.id for photo in good_set(20)))
+    report = judge_set(good_set(10), GATES, before=every)
+    assert report.details["retrain"]["union"]["add"] == []
+    assert "deleted for good" in one(report, "fewer-than-before").message
 
 
 def test_a_set_from_one_angle_in_one_light_is_told() -> None:

@@ -23,6 +23,10 @@ to 4 bytes, so the largest photo fits the decoder's memory limit five times over
 MAX_BYTES = 64 * 1024 * 1024
 """Larger files are not fetched: a 100 MP JPEG at quality 95 stays under this."""
 
+_PLAIN = "the trainer takes one upright, opaque picture of 8 bits a channel in sRGB"
+_LARGEST = "a JPEG of 100 megapixels at quality 95 has less"
+_INSPECTED = "its sha256 when it was inspected"
+
 GOOD_SIDE = 1024
 """The shorter side asked for (R-28 'prefer 1024'): the trainer's largest usual resolution."""
 
@@ -167,24 +171,28 @@ def judge_decoding(
         says, remedy = FAULTS[kind]
         detail = facts.fault_detail or "no reason given"
         limit = MAX_PIXELS if kind == "too-many-pixels" else None
-        return (find(kind, Level.BLOCK, says.format(detail=detail), detail, limit, remedy),)
+        source = "a camera's usual output, and the decoder's memory" if limit else "R-45"
+        says = says.format(detail=detail)
+        return (find(kind, Level.BLOCK, says, detail, limit, remedy, source),)
     found = []
     if facts.frames > 1:
         says = f"is animated ({facts.frames} frames); only its first frame is used"
-        found.append(find("animated", Level.WARN, says, facts.frames, 1, "Send a still photo."))
+        found.append(
+            find("animated", Level.WARN, says, facts.frames, 1, "Send a still photo.", _PLAIN)
+        )
     if facts.mode == "CMYK":
         says = "is in print colours (CMYK) and is turned into sRGB"
-        found.append(find("cmyk", Level.NOTE, says, "CMYK", "sRGB"))
+        found.append(find("cmyk", Level.NOTE, says, "CMYK", "sRGB", None, _PLAIN))
     if facts.bits > 8:
         says = f"has {facts.bits} bits a channel and is scaled to 8"
-        found.append(find("sixteen-bit", Level.NOTE, says, facts.bits, 8))
+        found.append(find("sixteen-bit", Level.NOTE, says, facts.bits, 8, None, _PLAIN))
     if facts.alpha:
         says = "has transparent parts, which become white"
         remedy = "If that is not meant, send the photo with its own background."
-        found.append(find("alpha", Level.NOTE, says, "transparency", None, remedy))
+        found.append(find("alpha", Level.NOTE, says, "transparency", "opaque", remedy, _PLAIN))
     if facts.orientation != 1:
         says = f"is stored turned (EXIF orientation {facts.orientation}) and is set upright"
-        found.append(find("turned", Level.NOTE, says, facts.orientation, 1))
+        found.append(find("turned", Level.NOTE, says, facts.orientation, 1, None, _PLAIN))
     return tuple(found)
 
 
@@ -236,14 +244,16 @@ def too_many_bytes(name: str, photo_id: str | None, size: int) -> Finding:
     """The finding for a file that is too large to fetch."""
     says = f"is {size:,} bytes; the limit is {MAX_BYTES:,}"
     remedy = "Export it as a JPEG and send that."
-    return _Finder(name, photo_id)("too-many-bytes", Level.BLOCK, says, size, MAX_BYTES, remedy)
+    return _Finder(name, photo_id)(
+        "too-many-bytes", Level.BLOCK, says, size, MAX_BYTES, remedy, _LARGEST
+    )
 
 
 def changed(name: str, photo_id: str | None, before: str | None, now: str | None) -> Finding:
     """The finding for a photo whose stored bytes are not those that were inspected."""
     says = "is not the file that was inspected: its bytes in the store have changed"
     remedy = "Upload it as a new photo."
-    return _Finder(name, photo_id)("changed", Level.BLOCK, says, now, before, remedy)
+    return _Finder(name, photo_id)("changed", Level.BLOCK, says, now, before, remedy, _INSPECTED)
 
 
 @dataclass(frozen=True, slots=True)

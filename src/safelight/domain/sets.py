@@ -207,14 +207,20 @@ def _not_measured(photos: Sequence[PhotoForSet]) -> list[Finding]:
         if measured is None:
             reasons["faces, framing, sharpness and light", "they were not looked at"] += 1
         else:
-            # Without consent is said by itself: `_withheld`.
-            reasons.update(pair for pair in measured.not_measured if pair[1] != NO_CONSENT)
+            by_reason: dict[str, list[str]] = {}
+            for what, why in measured.not_measured:
+                if why != NO_CONSENT:  # that is said by itself: `_withheld`
+                    by_reason.setdefault(why, []).append(what.replace("_", " "))
+            reasons.update((", ".join(what), why) for why, what in by_reason.items())
     found = []
     for (what, why), count in sorted(reasons.items()):
         says = f"Not measured in {count} of {len(photos)} photos: {what} ({why})."
         found.append(
-            of_set("not-measured", Level.NOTE, says, count, len(photos), trust=Trust.NOT_MEASURED)
-        )
+            of_set(
+                "not-measured", Level.NOTE, says, count, len(photos),
+                source="every photo that can be used", trust=Trust.NOT_MEASURED,
+            )
+        )  # fmt: skip
     return found
 
 
@@ -231,6 +237,9 @@ def _exposures(seen: float | None, gates: Gates) -> list[Finding]:
     return [of_set(kind, Level.NOTE, says, seen, limit, remedy, source="K2")]
 
 
+_COUNTS = "R-19 to R-25, K6; the profile's own counts"
+
+
 def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
     """R-19 to R-26, K6, K7: the count of usable, distinct photos against the profile's gates."""
     have = "No photos were given" if not given else f"{usable} of {given} photos can be used"
@@ -238,22 +247,42 @@ def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
     if usable < gates.block:
         remedy = f"Add at least {gates.block - usable} more different photos; {ideal}."
         message = f"{have}; at least {gates.block} are needed."
-        return [of_set("too-few-photos", Level.BLOCK, message, usable, gates.block, remedy)]
+        return [
+            of_set(
+                "too-few-photos", Level.BLOCK, message, usable, gates.block, remedy, source=_COUNTS
+            )
+        ]
     if usable < gates.warn:
         remedy = f"Add {gates.ideal_min - usable} or more different photos; {ideal}."
         message = f"{have}; under {gates.warn} the likeness may be weak."
-        return [of_set("few-photos", Level.WARN, message, usable, gates.warn, remedy)]
+        return [
+            of_set("few-photos", Level.WARN, message, usable, gates.warn, remedy, source=_COUNTS)
+        ]
     if usable < gates.ideal_min:
         remedy = f"Add {gates.ideal_min - usable} or more different photos if you have them."
         message = f"{have}; {ideal}."
-        return [of_set("few-photos", Level.NOTE, message, usable, gates.ideal_min, remedy)]
+        return [
+            of_set(
+                "few-photos", Level.NOTE, message, usable, gates.ideal_min, remedy, source=_COUNTS
+            )
+        ]
     if usable > gates.soft_max:
         remedy = "Remove the weaker ones yourself if you want another choice."
         message = f"{have}; the {gates.soft_max} that differ most are taken."
-        return [of_set("many-photos", Level.WARN, message, usable, gates.soft_max, remedy)]
+        return [
+            of_set(
+                "many-photos",
+                Level.WARN,
+                message,
+                usable,
+                gates.soft_max,
+                remedy,
+                source="R-26, K7",
+            )
+        ]
     if usable > gates.ideal_max:
         message = f"{have}; {ideal}."
-        return [of_set("many-photos", Level.NOTE, message, usable, gates.ideal_max, None)]
+        return [of_set("many-photos", Level.NOTE, message, usable, gates.ideal_max, source=_COUNTS)]
     return []
 
 

@@ -49,7 +49,10 @@ class Body:
 
 
 def look_at_body(picture: Picture, face: Found, nets: Nets) -> Body | None:
-    """The main person's body; None where the pose model is missing."""
+    """The main person's body; None where the pose model is missing: of close-ups too, which are told
+    without it, or a set would seem to hold nothing else."""
+    if not nets.has("pose"):
+        return None
     height = picture.shape[0]
     if height - face.y < _NO_HIPS * face.height:
         return Body(Framing.CLOSE_UP, head_to_toe=False)

@@ -13,6 +13,7 @@ from safelight.domain.measured import Measured
 from safelight.vision import quality, scene
 from safelight.vision.body import look_at_body
 from safelight.vision.faces import (
+    IDENTITY_WIDTH,
     LIGHT_WIDTH,
     SHARP_WIDTH,
     SMOOTH_WIDTH,
@@ -70,6 +71,10 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
         missed["recompressed"] = "the photo is read at a fraction of its size"
     person = nets.person(small) if min(small.shape[:2]) >= _SMALLEST else None
     busy = None if person is None else scene.background(small_grey, person)
+    if busy is None:
+        missed["background"] = (
+            "the photo is too small" if person is None else "the person leaves hardly any of it"
+        )
     seen = Measured(
         sharpness=round(quality.whole_sharpness(small_grey), 1),
         luma=round(luma, 4),
@@ -84,15 +89,14 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
     )
     found = _find(picture, small, nets)
     if found is None:
-        missed["framing"] = "it is told from the face, and no face was looked for"
+        missed |= dict.fromkeys(_BY_FACE, "told from the face, and no face was looked for")
     elif not found:
-        missed["framing"] = "no face was found to start from"
+        missed |= dict.fromkeys(_BY_FACE, "no face was found to start from")
         seen = replace(seen, faces=(), people=0)
     else:
         seen = _with_people(seen, picture, found, nets, file.width / picture.shape[1])
         seen = _with_face(seen, grey, found[0])
-        if seen.sharpness_face is None:
-            missed["sharpness_face"] = f"the face is under {SHARP_WIDTH:g} pixels wide at {SIDE}"
+        missed |= _unseen(seen, found[0])
     missed |= {_NEEDS[name]: why for name, why in nets.missing.items()}
     return replace(
         seen, not_measured=tuple(sorted(missed.items())), lacked=tuple(sorted(nets.missing))
@@ -101,6 +105,28 @@ def look(picture: Picture, stored: Picture, file: File, nets: Nets) -> Measured:
 
 _NEEDS = {"faces": "faces", "identity": "identity", "pose": "framing", "person": "background"}
 """What is not measured without each model."""
+
+
+_BY_FACE = ("framing", "identity", "light", "sharpness_face", "smoothing")
+"""What is told from the face, or begins at it."""
+
+
+def _unseen(seen: Measured, main: Found) -> dict[str, str]:
+    """What the main face does not tell, and why. Sizes are those of the picture that is looked at."""
+    missed = {}
+    small = "the face is under {:g} pixels wide at " + str(SIDE)
+    if seen.face is not None and seen.face.embedding is None:
+        few = min(main.width, main.height) < IDENTITY_WIDTH
+        missed["identity"] = small.format(IDENTITY_WIDTH) if few else "the face says nothing"
+    if seen.light is None:
+        turned = main.width >= LIGHT_WIDTH
+        missed["light"] = "a cheek is out of view" if turned else small.format(LIGHT_WIDTH)
+    if seen.sharpness_face is None:
+        missed["sharpness_face"] = small.format(SHARP_WIDTH)
+    if seen.smoothing is None:
+        blurred = "the face is blurred" if seen.blur else "the face has no detail"
+        missed["smoothing"] = small.format(SMOOTH_WIDTH) if main.width < SMOOTH_WIDTH else blurred
+    return missed
 
 
 def _with_people(

@@ -99,6 +99,10 @@ class Nets:
         net.setInput(_blob(picture, _PERSON_SIDE))
         return np.asarray(net.forward(), np.float32).reshape(_PERSON_SIDE, _PERSON_SIDE)
 
+    def has(self, name: str) -> bool:
+        """Whether the network can be used; it is loaded for the answer."""
+        return self._net(name) is not None
+
     @property
     def loaded(self) -> bool:
         """True once any network is in memory, which then never shrinks to what it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from safelight.db import jobs
-from safelight.db.transaction import Database, Hint
+from safelight.db.transaction import Database, DatabaseAway, Hint
 from safelight.domain.errors import Invalid, Retryable, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait
@@ -324,6 +325,55 @@ def test_the_heartbeat_keeps_a_lease_alive_for_as_long_as_the_work_takes(world: 
     assert len(ran) == 1
     assert world.job(id).state == "done"
     cx.heartbeat.close()
+
+
+class _FailsOnce:
+    """A database whose first transaction ends in a surprise."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self.failed = False
+
+    def transaction(self) -> Any:
+        if not self.failed:
+            self.failed = True
+            raise RuntimeError("nobody thought of this")
+        return self._db.transaction()
+
+
+def test_the_heartbeat_goes_on_after_a_surprise(world: World) -> None:
+    id, ran = world.add(), []
+
+    def long(*_: Any) -> None:
+        ran.append(1)
+        time.sleep(1.2)
+
+    failing: Any = _FailsOnce(world.db)
+    cx = replace(world.worker(lease=0.6), heartbeat=Heartbeat(failing, 0.6))
+    thread = threading.Thread(target=perform, args=(QUEUE, works(long), cx))
+    thread.start()
+    time.sleep(0.9)
+    with world.db.transaction() as tx:
+        assert jobs.release_expired(tx, 100) == 0
+    thread.join()
+    assert failing.failed
+    assert (len(ran), world.job(id).state) == (1, "done")
+    cx.heartbeat.close()
+
+
+def test_a_server_that_takes_no_writes_is_away(world: World) -> None:
+    """A standby that is not promoted yet: an internal error by its class."""
+    with pytest.raises(DatabaseAway), world.db.transaction() as tx:
+        tx.run("SET TRANSACTION READ ONLY")
+        tx.run("UPDATE jobs SET due_at = now()")
+
+
+def test_a_session_that_the_server_has_ended_is_away(world: World) -> None:
+    """SIGSTOP inside a transaction, then SIGCONT."""
+    with pytest.raises(DatabaseAway), world.db.transaction() as tx:
+        tx.run("SET LOCAL idle_in_transaction_session_timeout = '50ms'")
+        time.sleep(0.4)
+        tx.run("UPDATE jobs SET due_at = now()")
 
 
 def test_a_job_asked_to_cancel_stops_at_its_next_step(world: World) -> None:

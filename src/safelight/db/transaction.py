@@ -42,6 +42,17 @@ class Violated(Conflict):
         self.constraint = constraint
 
 
+_AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    # Internal errors by their class: a standby that took over is not writable yet; a worker that was
+    # stopped inside a transaction comes back to a session that the server has ended.
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
+
+
 @contextmanager
 def told_apart() -> Iterator[None]:
     """Turn psycopg's errors into ours: away, or refused by a constraint."""
@@ -49,7 +60,7 @@ def told_apart() -> Iterator[None]:
         yield
     except psycopg.errors.IntegrityError as error:
         raise Violated(error.diag.constraint_name or "constraint") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+    except _AWAY as error:
         raise DatabaseAway(f"The database cannot be reached: {error}".strip()) from error
 
 

@@ -104,6 +104,9 @@ class Heartbeat:
         except SafelightError as error:
             log.warning("heartbeat.missed", jobs=len(beaten), error=str(error))
             return
+        except Exception:
+            log.exception("heartbeat.missed", jobs=len(beaten))
+            return
         for id, held in beaten.items():
             if id in ours:
                 held.renewed_at = at

@@ -403,6 +403,21 @@ def test_a_person_adopts_what_the_provider_has(
     assert (event["actor"], event["detail"]["reason"]) == ("test", "it runs there")
 
 
+def test_a_cancel_asked_for_while_it_was_unknown_follows_what_a_person_adopts(
+    here: Context, who: Actor, training: Training, provider: ScriptedProvider
+) -> None:
+    _unknown_and_parked(here, training, provider)
+    with here.db.transaction() as tx:
+        cancel_training(tx, who, training.id)
+    found = provider.add({"input_images": "seen on the dashboard"})
+    with here.db.transaction() as tx:
+        resolve_training(
+            tx, who, training.id, Decision.ADOPT, reason="it runs there", provider_id=found.id
+        )
+    drain(here)
+    assert provider.canceled == [found.id]
+
+
 def test_a_person_has_it_sent_anew_under_a_new_mark(
     here: Context, who: Actor, training: Training, provider: ScriptedProvider
 ) -> None:

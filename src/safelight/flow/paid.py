@@ -140,11 +140,13 @@ def _back(tx: Tx, paid: Paid, row: Row, why: str, actor: str) -> None:
 
 
 def adopt(
-    tx: Tx, paid: Paid, row: Row, before: StrEnum, run: RemoteRun, actor: str
+    tx: Tx, paid: Paid, row: Row, before: StrEnum, run: RemoteRun, actor: str, **why: str
 ) -> Outcome:  # fmt: skip
-    """The provider has it: record its id and see that it is watched."""
+    """The provider has it: record its id, see that it is watched, and that a cancel asked for
+    meanwhile reaches it. *why*: more for the event."""
     paid.set_accepted(tx, row.id, run)
-    paid.move(tx, row.id, before, paid.running, actor=actor, detail={"provider_id": run.id})
+    detail = {"provider_id": run.id, **why}
+    paid.move(tx, row.id, before, paid.running, actor=actor, detail=detail)
     if row.cancel_requested_at is not None and paid.cancel is not None:
         follow(tx, row, paid.cancel, actor)
     watch(tx, paid.watch, actor)

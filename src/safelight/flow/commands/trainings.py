@@ -116,8 +116,8 @@ def cancel_training(
     """Stop it as far as that is possible.
 
     Before submission it ends at once, or as soon as the worker that has it looks up. At the
-    provider it is asked to stop there (what it has run is paid). While its reply is unknown, or
-    its weights are being stored, it cannot be: Conflict says why.
+    provider it is asked to stop there (what it has run is paid); while its reply is unknown, as soon
+    as its id is known. While its weights are being stored it cannot be: Conflict says why.
     """
     get_training(tx, actor, training_id)
     jobs.open_of(tx, training_id)

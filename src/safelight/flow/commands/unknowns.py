@@ -75,17 +75,14 @@ def _resolve(
     if decision is Decision.ADOPT and not provider_id:
         raise Invalid("To adopt it, say the provider's id for it.", hint="--provider-id ID")
     jobs.cancel(tx, target_id=row.id, actor=actor.name, reason=f"resolved: {decision}")
+    why = {"decision": str(decision), "reason": reason}
     if decision is Decision.ADOPT:
         assert provider_id is not None
-        what.set_accepted(tx, row.id, RemoteRun(provider_id, RemoteStatus.STARTING))
-    after, error = {
-        Decision.ADOPT: (what.running, None),
-        Decision.RESEND: (what.waiting, None),
-        Decision.GIVE_UP: (what.canceled, "given up by a person"),
-    }[decision]
-    detail = {"decision": decision, "reason": reason, "provider_id": provider_id}
-    what.move(tx, row.id, what.unknown, after, actor=actor.name, error=error, detail=detail)
-    if decision is Decision.RESEND:
+        run = RemoteRun(provider_id, RemoteStatus.STARTING)
+        paid.adopt(tx, what, row, what.unknown, run, actor.name, **why)
+    elif decision is Decision.RESEND:
+        what.move(tx, row.id, what.unknown, what.waiting, actor=actor.name, detail=why)
         paid.follow(tx, row, what.send, actor.name)
-    elif decision is Decision.ADOPT:
-        paid.watch(tx, what.watch, actor.name, delay=0.0)
+    else:
+        gone = "given up by a person"
+        what.move(tx, row.id, what.unknown, what.canceled, actor=actor.name, error=gone, detail=why)

@@ -1,8 +1,10 @@
 """Ten thousand trainings in flight on the emulator: what watching them costs, and how late we are.
 
-A real poll worker, the clock and the API, real Postgres and Valkey. Provider calls a minute, against one
-get each a minute, and the time from the provider's end of a run to our row, first without any webhook,
-then with. The last line is JSON. `make bench NAME=watch`.
+A real poll worker, the clock and the API, real Postgres and Valkey. A steady state: lives of 20 to 40
+minutes, what has ended lies in the list between what runs, and about as many are accepted a second as
+end. Provider calls a minute, over whole turns of the watch, against one get each a minute, and the time
+from the provider's end of a run to our row, first without any webhook, then with. The last line is
+JSON. `make bench NAME=watch`.
 """
 
 from __future__ import annotations
@@ -17,17 +19,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
 
 from safelight.db.migrate import migrate
+from safelight.db.transaction import Database
 from safelight.domain.ids import new_id
+from safelight.domain.queues import Kind
 from safelight.domain.trainer_inputs import TRAINER
+from safelight.flow import paid
 from safelight.local.emulator.course import Course
 from safelight.local.emulator.models import TRAINER_VERSION
 from safelight.local.emulator.state import State
@@ -35,79 +44,108 @@ from safelight.local.emulator.state import new_id as run_id
 from tests.support.emulator import TOKEN, Emulator, free_port
 from tests.support.servers import start_stores
 
-STEPS = 1000
+STEPS = (1320, 2820)
+"""From, to: lives of 20 to 40 minutes (`Course`)."""
+WARM = 20.0
+"""Seconds until all processes are up and have looked once."""
+SEEN = 45.0
+"""Seconds after the measurement in which what ended in it is still waited for."""
 
 
-def fill(
-    url: str, emulator: Path, count: int, ending: int, seconds: float, hook: str | None
-) -> None:
-    """*count* trainings in flight on both sides, *ending* of them evenly within *seconds*."""
-    course = Course(STEPS)
-    now = time.time()
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A training on both sides: when it is created, and when it ends."""
+
+    id: str
+    intent: UUID
+    training: UUID
+    steps: int
+    created: float
+    due: float
+
+
+def steady(count: int, now: float, seconds: float) -> list[Run]:
+    """What a steady state of *count* in flight has created in the longest life before *now*, and will
+    create in *seconds* from now, oldest first."""
     chance = random.Random(1)
-    state = State(emulator)
-    owner, rows, runs = new_id(), [], []
-    for number in range(count):
-        # The others have from half of their time to all of it before them: none ends meanwhile.
-        left = course.ended * chance.uniform(0.5, 1.0)
-        due = now + (20 + number / ending * seconds if number < ending else left)
-        created = due - course.ended
-        intent, id = new_id(), run_id()
-        rows.append((new_id(), new_id(), new_id(), intent, id, created))
-        webhook = f"{hook}?intent={intent}" if hook else None
-        body = {"steps": STEPS, "input_images": f"http://127.0.0.1/{intent}.zip"}
-        runs.append(
-            (id, "training", "emulated", TRAINER, TRAINER_VERSION, "emulated/bench", json.dumps(body),
-             webhook, '["completed"]', created, created + course.started, "processing", due)
+    longest = Course(STEPS[1]).ended
+    rate = count / Course(sum(STEPS) // 2).ended
+    runs = []
+    for _ in range(int(rate * (longest + seconds))):
+        steps = chance.randint(*STEPS)
+        created = now + chance.uniform(-longest, seconds)
+        due = created + Course(steps).ended
+        runs.append(Run(run_id(), new_id(), new_id(), steps, created, due))
+    return sorted(runs, key=lambda run: run.created)
+
+
+def there(emulator: Path, runs: Sequence[Run], hook: str | None, now: float) -> None:
+    """Put *runs* into the emulator."""
+    rows = []
+    for run in runs:
+        ended = run.due if run.due <= now else None
+        url = f"{hook}?intent={run.intent}" if hook else None
+        body = {"steps": run.steps, "input_images": f"http://127.0.0.1/{run.intent}.zip"}
+        rows.append(
+            (run.id, "training", "emulated", TRAINER, TRAINER_VERSION, "emulated/bench", json.dumps(body),
+             url, '["completed"]', run.created, run.created + Course(run.steps).started,
+             "processing" if ended is None else "succeeded", run.due, ended)
         )  # fmt: skip
-    chance.shuffle(runs)
-    state.close()
-    with sqlite3.connect(emulator / "emulator.sqlite") as there:
-        there.executemany(
+    with sqlite3.connect(emulator / "emulator.sqlite", timeout=30) as file:
+        file.executemany(
             "INSERT INTO runs (id, kind, account, model, version, destination, input, webhook, filter, "
-            "created, started, status, next_at, ready) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,1)",
-            runs,
+            "created, started, status, next_at, ended, ready) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,1)",
+            rows,
         )
-    with psycopg.connect(url) as here, here.cursor() as cursor:
-        cursor.execute("INSERT INTO owners (id, name) VALUES (%s, 'bench')", (owner,))
-        with cursor.copy(
-            "COPY subjects (id, owner_id, name, kind, trigger_word) FROM STDIN"
-        ) as copy:
-            for subject, *_, id, _ in rows:
-                copy.write_row((subject, owner, id, "character", f"sl{id[:12]}"))
-        with cursor.copy(
-            "COPY datasets (id, subject_id, number, profile, key, bytes, sha256, manifest_key, manifest, "
-            "report, photos) FROM STDIN"
-        ) as copy:
-            for subject, dataset, *_ in rows:
-                copy.write_row((dataset, subject, 1, "p", "k", 1, "0" * 64, "m", "{}", "{}", 1))
-        with cursor.copy(
-            "COPY trainings (id, owner_id, subject_id, number, state, profile, dataset_id, trainer, sent, "
-            "intent_id, intent_at, provider_id, provider_status, accepted_at) FROM STDIN"
-        ) as copy:
-            for subject, dataset, training, intent, id, created in rows:
-                at = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(created))
-                copy.write_row(
-                    (training, owner, subject, 1, "training", "p", dataset, TRAINER, "{}", intent, at,
-                     id, "processing", at)
-                )  # fmt: skip
-        cursor.execute(
-            "INSERT INTO jobs (id, queue, kind, max_attempts, lease_seconds, unique_key) "
-            "VALUES (%s, 'poll', 'watch_trainings', 1000, 30, 'watch_trainings')",
-            (new_id(),),
-        )
+    file.close()
 
 
-def run(folder: Path, count: int, ending: int, seconds: float, *, hooks: bool) -> dict[str, Any]:
+def here(cursor: psycopg.Cursor[Any], owner: UUID, runs: Sequence[Run]) -> None:
+    """Put *runs* into our tables: accepted, and not ended as far as we know."""
+    rows = [(new_id(), new_id(), run) for run in runs]
+    with cursor.copy("COPY subjects (id, owner_id, name, kind, trigger_word) FROM STDIN") as copy:
+        for subject, _, run in rows:
+            copy.write_row((subject, owner, run.id, "character", f"sl{run.id[:12]}"))
+    with cursor.copy(
+        "COPY datasets (id, subject_id, number, profile, key, bytes, sha256, manifest_key, manifest, "
+        "report, photos) FROM STDIN"
+    ) as copy:
+        for subject, dataset, _ in rows:
+            copy.write_row((dataset, subject, 1, "p", "k", 1, "0" * 64, "m", "{}", "{}", 1))
+    with cursor.copy(
+        "COPY trainings (id, owner_id, subject_id, number, state, profile, dataset_id, trainer, sent, "
+        "intent_id, intent_at, provider_id, provider_status, accepted_at) FROM STDIN"
+    ) as copy:
+        for subject, dataset, run in rows:
+            at = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(run.created))
+            copy.write_row(
+                (run.training, owner, subject, 1, "training", "p", dataset, TRAINER, "{}", run.intent, at,
+                 run.id, "processing", at)
+            )  # fmt: skip
+
+
+def run(folder: Path, count: int, seconds: float, *, hooks: bool) -> dict[str, Any]:
     """One measurement."""
     with ExitStack() as stack:
         stores = start_stores(folder)
         stack.callback(stores.remove)
         migrate(stores.database_url)
+        db = Database(stores.database_url, lambda _hints: None)
+        stack.callback(db.close)
         api = free_port()
         hook = f"http://127.0.0.1:{api}/webhooks/replicate" if hooks else None
         emulator = Emulator(folder / "emulator", ("--time-scale", "1"))
-        fill(stores.database_url, emulator.data, count, ending, seconds, hook)
+        State(emulator.data).close()
+        owner, now = new_id(), time.time()
+        runs = steady(count, now, WARM + seconds + SEEN)
+        old = [one for one in runs if one.created <= now]
+        there(emulator.data, old, hook, now)
+        with psycopg.connect(stores.database_url) as ours, ours.cursor() as cursor:
+            cursor.execute("INSERT INTO owners (id, name) VALUES (%s, 'bench')", (owner,))
+            in_flight = [one for one in old if one.due > now]
+            here(cursor, owner, in_flight)
+        with db.transaction() as tx:
+            paid.watch(tx, Kind.WATCH_TRAININGS, "bench")
         emulator.start()
         stack.callback(emulator.end)
         env = {
@@ -117,17 +155,9 @@ def run(folder: Path, count: int, ending: int, seconds: float, *, hooks: bool) -
             "REPLICATE_BASE_URL": emulator.url,
             "SAFELIGHT_LOG_LEVEL": "WARNING",
         }
-        celery = [
-            "-m",
-            "celery",
-            "-A",
-            "workers.poll",
-            "worker",
-            "--without-mingle",
-            "--without-gossip",
-        ]
+        celery = "-m celery -A workers.poll worker --without-mingle --without-gossip"
         for command in (
-            celery,
+            celery.split(),
             ["-m", "workers.beat"],
             ["-m", "safelight.cli", "api", "--port", str(api)],
         ):
@@ -139,20 +169,33 @@ def run(folder: Path, count: int, ending: int, seconds: float, *, hooks: bool) -
             )
             stack.callback(process.wait)
             stack.callback(process.terminate)
-        time.sleep(20)  # until the first of them ends: all are up, and have looked once
-        before = _calls(emulator)
-        started = time.monotonic()
-        _wait(stores.database_url, ending, seconds + 60)
-        minutes = (time.monotonic() - started) / 60
-        asked = _calls(emulator) - before
-        calls = asked.total() / minutes
-        late = _lateness(stores.database_url, emulator)
+        started = time.time() + WARM
+        samples: list[tuple[float, Counter[str]]] = []
+        arriving = [one for one in runs if one.created > now]
+        while time.time() < started + seconds + SEEN:
+            # What a request of ours that was accepted writes: the run on both sides, and the watch.
+            while arriving and arriving[0].created <= time.time():
+                one = arriving.pop(0)
+                there(emulator.data, [one], hook, time.time())
+                with psycopg.connect(stores.database_url) as ours, ours.cursor() as cursor:
+                    here(cursor, owner, [one])
+                with db.transaction() as tx:
+                    paid.watch(tx, Kind.WATCH_TRAININGS, "bench")
+            samples.append((time.time(), _calls(emulator)))
+            time.sleep(0.3)
+        turns = _turns(stores.database_url, started, started + seconds)
+        minutes, asked = _asked(samples, turns)
+        late = _lateness(stores.database_url, emulator, started, started + seconds)
+    calls = asked.total() / minutes
     return {
-        "in_flight": count,
+        "in_flight": len(in_flight),
+        "arrived": sum(started < one.created <= started + seconds for one in runs),
         "ended": len(late),
+        "turns": len(turns) - 1,
+        "seconds_a_turn": round(minutes * 60 / (len(turns) - 1), 1),
         "calls_a_minute": round(calls, 1),
-        "lists_and_gets": [asked["list"], asked["get"]],
-        "times_fewer_than_a_get_each_a_minute": round(count / calls, 1),
+        "lists_and_gets_a_minute": [round(asked[p] / minutes, 1) for p in ("list", "get")],
+        "times_fewer_than_a_get_each_a_minute": round(len(in_flight) / calls, 1),
         "late_p50_seconds": round(statistics.median(late), 2),
         "late_p95_seconds": round(statistics.quantiles(late, n=20)[18], 2),
     }
@@ -160,43 +203,55 @@ def run(folder: Path, count: int, ending: int, seconds: float, *, hooks: bool) -
 
 def _calls(emulator: Emulator) -> Counter[str]:
     """How many lists and gets the provider was asked for."""
-    asked = httpx.get(f"{emulator.url}/_emulator/faults", timeout=10).json()["requests"]
+    asked = httpx.get(f"{emulator.url}/_emulator/faults", timeout=30).json()["requests"]
     return Counter({place: asked.get(place, 0) for place in ("list", "get")})
 
 
-def _wait(url: str, ending: int, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    with psycopg.connect(url, autocommit=True) as here:
-        while time.monotonic() < deadline:
-            row = here.execute("SELECT count(*) FROM trainings WHERE state = 'storing'").fetchone()
-            if row and row[0] >= ending:
-                return
-            time.sleep(1)
-
-
-def _lateness(url: str, emulator: Emulator) -> list[float]:
-    ended = {entry["id"]: entry["ended_at"] for entry in emulator.ledger() if entry["ended_at"]}
-    with psycopg.connect(url) as here:
-        rows = here.execute(
-            "SELECT t.provider_id, extract(epoch FROM e.at)::float8 FROM trainings t "
-            "JOIN events e ON e.noun_id = t.id AND e.after = 'storing'"
+def _turns(url: str, since: float, until: float) -> list[float]:
+    """When the watch began its turns."""
+    with psycopg.connect(url) as ours:
+        rows = ours.execute(
+            "SELECT extract(epoch FROM e.at)::float8 FROM events e JOIN jobs j ON j.id = e.noun_id "
+            "WHERE e.noun = 'job' AND j.kind = 'watch_trainings' AND e.after = 'leased' ORDER BY e.id"
         ).fetchall()
-    return [at - ended[id] for id, at in rows]
+    found = [at for (at,) in rows if since <= at <= until]
+    if len(found) < 2:
+        raise SystemExit(f"{len(found)} turns began in the time measured: measure for longer")
+    return found
+
+
+def _asked(
+    samples: Sequence[tuple[float, Counter[str]]], turns: Sequence[float]
+) -> tuple[float, Counter[str]]:
+    """Minutes from the first turn's begin to the last one's, and the calls in them: a turn's calls come
+    together, so a part of a turn would count too many or too few."""
+    times = [at for at, _ in samples]
+    first, last = (samples[bisect_right(times, at) - 1][1] for at in (turns[0], turns[-1]))
+    return (turns[-1] - turns[0]) / 60, last - first
+
+
+def _lateness(url: str, emulator: Emulator, since: float, until: float) -> list[float]:
+    """Seconds from the end to our row, of all that ended between; up to now, where there is none."""
+    with psycopg.connect(url) as ours:
+        rows = ours.execute(
+            "SELECT t.provider_id, extract(epoch FROM min(e.at))::float8 FROM trainings t "
+            "JOIN events e ON e.noun_id = t.id AND e.after IN ('storing', 'failed') GROUP BY t.id"
+        ).fetchall()
+    seen, now = dict(rows), time.time()
+    ended = {e["id"]: e["ended_at"] for e in emulator.ledger() if e["ended_at"]}
+    return [seen.get(id, now) - at for id, at in ended.items() if since <= at <= until]
 
 
 def main() -> None:
     """Both, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--in-flight", type=int, default=10_000)
-    parser.add_argument("--ending", type=int, default=600, help="how many end while it is measured")
-    parser.add_argument("--seconds", type=float, default=100.0)
+    parser.add_argument("--seconds", type=float, default=180.0, help="how long it is measured")
     given = parser.parse_args()
     result = {}
     for name, hooks in (("without_webhooks", False), ("with_webhooks", True)):
         with tempfile.TemporaryDirectory(prefix="safelight-bench-") as folder:
-            result[name] = run(
-                Path(folder), given.in_flight, given.ending, given.seconds, hooks=hooks
-            )
+            result[name] = run(Path(folder), given.in_flight, given.seconds, hooks=hooks)
         print(name, result[name], flush=True)
     print(json.dumps(result))
 

@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from safelight.db import trainings
-from safelight.domain.errors import Retryable
+from safelight.db import jobs, trainings
+from safelight.domain.errors import ProviderRefused, Retryable, TokenRefused
 from safelight.domain.nouns import Training
 from safelight.domain.provider import RemoteStatus
+from safelight.domain.queues import Kind, Queue
+from safelight.flow import paid
 from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (
     ScriptedProvider,
     actor,
     drain,
+    history,
     row,
     subject_with_photos,
     train,
@@ -202,6 +205,84 @@ def test_throttled_reads_wait_as_long_as_they_are_told(
     assert job["due_in"] == pytest.approx(90, abs=5)
 
 
+def test_an_acceptance_leaves_an_open_watch_alone(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """With thousands in flight something is accepted every second, and a turn costs a hundred calls."""
+    turn(here, "watch_trainings")
+    before = row(here, WATCH_JOB)
+    with here.db.transaction() as tx:
+        paid.watch(tx, Kind.WATCH_TRAININGS, "test")
+    assert row(here, WATCH_JOB) == before
+    with here.db.transaction() as tx:
+        tx.run("UPDATE jobs SET due_at = now(), turn = 'epoch' WHERE kind = 'watch_trainings'")
+        [job] = jobs.claim(tx, Queue.POLL, "w")
+        paid.watch(tx, Kind.WATCH_TRAININGS, "test")
+        assert tx.row("SELECT rerun FROM jobs WHERE id = %(id)s", {"id": job.id}) == {
+            "rerun": False
+        }
+
+
+def test_what_is_accepted_while_the_last_of_all_ends_is_watched(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """The watch that leaves it alone would have ended with what it knew of."""
+    accepted = provider.add({})
+
+    def get(id: str) -> Any:
+        if id != accepted.id:
+            with here.db.transaction() as tx:
+                tx.run(CLONE, {"id": training.id, "number": 2, "provider_id": accepted.id})
+                paid.watch(tx, Kind.WATCH_TRAININGS, "test")
+        return provider.runs[id]
+
+    provider.get_training = get  # type: ignore[method-assign]
+    found = watch(here, provider, training, status=RemoteStatus.FAILED, error="boom")
+    assert found["state"] == "failed"
+    assert row(here, WATCH_JOB)["state"] == "ready"
+
+
+def test_a_watch_that_stands_parked_goes_on_when_something_is_accepted(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    with here.db.transaction() as tx:
+        tx.run(
+            "UPDATE jobs SET state = 'parked', error = 'x', attempts = 9 WHERE kind = 'watch_trainings'"
+        )
+        paid.watch(tx, Kind.WATCH_TRAININGS, "test")
+    job = row(here, WATCH_JOB)
+    assert (job["state"], job["attempts"]) == ("ready", 0)
+    assert history(here, job["id"])[-1] == "ready"
+
+
+def test_a_refused_token_does_not_park_the_watch(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    provider.read_fault = TokenRefused(hint="Check REPLICATE_API_TOKEN.")
+    turn(here, "watch_trainings")
+    job = row(here, WATCH_JOB)
+    assert (job["state"], job["attempts"]) == ("ready", 0)
+    assert "REPLICATE_API_TOKEN" in job["error"]
+
+
+def test_a_run_that_stays_unreadable_stands_parked_by_itself_and_the_watch_goes_on(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    provider.read_fault = ProviderRefused("The provider refused it (403): odd")
+    turn(here, "watch_trainings")
+    assert row(here, "SELECT count(*) AS n FROM jobs WHERE kind = 'look_at_training'")["n"] == 0
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET accepted_at = now() - interval '31 min', watched_at = NULL")
+    turn(here, "watch_trainings")
+    turn(here, "look_at_training")
+    look = row(here, "SELECT * FROM jobs WHERE kind = 'look_at_training'")
+    assert (look["state"], look["target_id"]) == ("parked", training.id)
+    assert "odd" in look["error"]
+    provider.read_fault = None
+    found = watch(here, provider, training, status=RemoteStatus.FAILED, error="boom")
+    assert found["state"] == "failed"
+
+
 def test_many_in_flight_are_watched_by_pages_of_a_hundred(
     here: Context, provider: ScriptedProvider, training: Training
 ) -> None:
@@ -221,6 +302,8 @@ def test_many_in_flight_are_watched_by_pages_of_a_hundred(
     seen = row(here, "SELECT count(*) AS n FROM trainings WHERE watched_at IS NOT NULL")
     assert seen["n"] == 251
 
+
+WATCH_JOB = "SELECT * FROM jobs WHERE kind = 'watch_trainings'"
 
 CLONE = """
 WITH subject AS (

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from safelight.domain.errors import Retryable
+import pytest
+
+from safelight.domain.errors import (
+    NotFound,
+    ProviderRefused,
+    Retryable,
+    SafelightError,
+    TokenRefused,
+    Unavailable,
+)
 from safelight.domain.provider import RemoteRun, RemoteStatus, RunPage
 from safelight.stages.poll import (
+    CALLS_A_MINUTE,
     FEW,
-    LIST_CALLS_A_MINUTE,
+    LEAST_LOGS,
     LOGS_A_TURN,
+    SINGLES_A_TURN,
     InFlight,
     Seen,
+    Turn,
     pause,
     watch,
 )
@@ -23,18 +36,27 @@ class Pulse:
 
 
 def flying(count: int, **more: float) -> list[InFlight]:
-    return [InFlight(uuid4(), f"run{n}", 60.0, **more) for n in range(count)]
+    return [InFlight(uuid4(), f"run{n}", 60.0 + count - n, **more) for n in range(count)]
 
 
 class Provider:
+    """Its list has all of *runs*, newest first."""
+
     def __init__(self, runs: list[InFlight]) -> None:
-        self.ids = [run.provider_id for run in runs]
+        now = datetime.now(UTC)
+        self.listed = [
+            (run.provider_id, now - timedelta(seconds=run.age_seconds))
+            for run in sorted(runs, key=lambda run: run.age_seconds)
+        ]
         self.gets: list[str] = []
         self.lists = 0
         self.fail_at: int | None = None
+        self.faults: dict[str, SafelightError] = {}
 
     def get(self, id: str) -> RemoteRun:
         self.gets.append(id)
+        if id in self.faults:
+            raise self.faults[id]
         return RemoteRun(id=id, status=RemoteStatus.PROCESSING, input={}, logs="log")
 
     def page(self, cursor: str | None) -> RunPage:
@@ -43,37 +65,123 @@ class Provider:
         self.lists += 1
         start = int(cursor or 0)
         some = tuple(
-            RemoteRun(id=id, status=RemoteStatus.PROCESSING, input={})
-            for id in self.ids[start : start + 100]
+            RemoteRun(id=id, status=RemoteStatus.PROCESSING, input={}, created_at=created)
+            for id, created in self.listed[start : start + 100]
         )
-        return RunPage(some, str(start + 100) if start + 100 < len(self.ids) else None)
+        return RunPage(some, str(start + 100) if start + 100 < len(self.listed) else None)
 
 
-def look(runs: list[InFlight], provider: Provider) -> tuple[list[list[Seen]], Retryable | None]:
+def look(runs: list[InFlight], provider: Provider) -> tuple[list[list[Seen]], Turn]:
     written: list[list[Seen]] = []
-    problem = watch(
+    turn = watch(
         runs, provider.get, provider.page, Pulse(), lambda seen: written.append(list(seen)),
         vanished_seconds=1800,
     )  # fmt: skip
-    return written, problem
+    assert turn.calls == provider.lists + len(provider.gets) + (provider.fail_at is not None)
+    return written, turn
 
 
 def test_a_thousand_are_seen_with_ten_list_calls_and_a_few_logs() -> None:
-    runs = flying(1000)
+    runs = flying(1000, log_age=10.0)
     provider = Provider(runs)
-    written, problem = look(runs, provider)
-    assert problem is None
+    written, turn = look(runs, provider)
+    assert turn.problem is None
     assert provider.lists == 10
     assert len(provider.gets) == LOGS_A_TURN
     assert {seen.id for part in written for seen in part} == {run.id for run in runs}
+
+
+def test_ended_runs_in_the_list_cost_their_pages_and_no_single_gets() -> None:
+    """A steady state: a third as many as run have ended, and lie between them."""
+    runs = flying(4000, log_age=10.0)
+    ended = [InFlight(uuid4(), f"ended{n}", 61.0 + 3 * n) for n in range(1333)]
+    provider = Provider(runs + ended)
+    written, _ = look(runs, provider)
+    assert {seen.id for part in written for seen in part} == {run.id for run in runs}
+    assert provider.lists == 54
+    assert len(provider.gets) == LOGS_A_TURN - 54 // 20
+
+
+def test_of_ten_thousand_two_logs_a_turn_are_read() -> None:
+    runs = flying(12_000, log_age=10.0)
+    provider = Provider(runs)
+    look(runs, provider)
+    assert len(provider.gets) == LEAST_LOGS
+
+
+def test_paging_ends_where_what_is_left_is_older_than_the_page_or_many_pages_bring_nothing() -> (
+    None
+):
+    runs = flying(20)
+    gone = [InFlight(uuid4(), f"gone{n}", 500.0) for n in range(30)]
+    foreign = [InFlight(uuid4(), f"foreign{n}", 1000.0 + n) for n in range(5000)]
+    provider = Provider(runs + foreign)
+    look(runs + gone, provider)
+    assert (provider.lists, len(provider.gets)) == (1, 30), "by their age they were on that page"
+    provider = Provider(runs + foreign)
+    old = [InFlight(uuid4(), f"old{n}", 99_000.0) for n in range(3)]
+    look(runs + old, provider)
+    assert (provider.lists, len(provider.gets)) == (4, 3), "three pages in vain, for three runs"
+
+
+def test_a_list_that_is_behind_does_not_have_its_newest_runs_got_singly() -> None:
+    known = [InFlight(uuid4(), f"known{n}", 200.0 + n) for n in range(300)]
+    new = [InFlight(uuid4(), f"new{n}", 40.0) for n in range(300)]
+    provider = Provider(known)
+    look(known + new, provider)
+    assert (provider.lists, len(provider.gets)) == (3, 0)
+
+
+def test_so_many_that_no_page_shows_are_got_singly_and_others_in_another_turn() -> None:
+    runs = flying(20)
+    missing = [InFlight(uuid4(), f"missing{n}", 500.0) for n in range(500)]
+    got: set[str] = set()
+    for _ in range(2):
+        provider = Provider(runs)
+        look(runs + missing, provider)
+        assert len(provider.gets) == SINGLES_A_TURN
+        got |= set(provider.gets)
+    assert len(got) > SINGLES_A_TURN
+
+
+@pytest.mark.parametrize("fault", [Retryable("no status we know"), ProviderRefused("403")])
+def test_one_run_that_cannot_be_read_keeps_no_other_from_being_looked_at(
+    fault: SafelightError,
+) -> None:
+    runs = flying(4)
+    provider = Provider(runs)
+    provider.faults["run0"] = fault
+    written, turn = look(runs, provider)
+    assert [seen.id for part in written for seen in part] == [run.id for run in runs[1:]]
+    assert turn.unreadable == {runs[0].id: fault}
+    assert turn.problem is None
+
+
+@pytest.mark.parametrize(
+    "fault", [Unavailable("no connection"), TokenRefused(), Retryable("503", after=20)]
+)
+def test_a_fault_that_would_meet_all_of_them_ends_the_turn(fault: SafelightError) -> None:
+    runs = flying(4)
+    provider = Provider(runs)
+    provider.faults["run0"] = fault
+    _, turn = look(runs, provider)
+    assert turn.problem is fault
+    assert provider.gets == ["run0"]
+
+
+def test_a_run_that_is_not_known_soon_after_it_was_accepted_is_left_for_later() -> None:
+    runs = flying(1)
+    provider = Provider(runs)
+    provider.faults["run0"] = NotFound()
+    assert look(runs, provider)[0] == []
 
 
 def test_every_page_is_written_before_the_next_is_asked_for() -> None:
     runs = flying(300)
     provider = Provider(runs)
     provider.fail_at = 2
-    written, problem = look(runs, provider)
-    assert problem is not None
+    written, turn = look(runs, provider)
+    assert turn.problem is not None
     assert [len(part) for part in written] == [100, 100]
 
 
@@ -94,13 +202,16 @@ def test_logs_are_read_of_those_that_are_looked_at_and_then_of_those_not_read_fo
     assert provider.gets[:2] == ["run7", "run8"]
 
 
-def test_watching_ten_thousand_costs_no_more_than_its_share_of_calls() -> None:
-    assert pause(flying(10_000), 5.0) == 100 * 60 / LIST_CALLS_A_MINUTE
-    assert pause(flying(100), 5.0) == 5.0
+def test_a_pause_counts_all_that_the_turn_before_it_cost() -> None:
+    """So many calls a minute, however they were made, and however long they took."""
+    assert pause(flying(10_000), 5.0, Turn(calls=140)) == 140 * 60 / CALLS_A_MINUTE
+    assert pause(flying(10_000), 5.0, Turn(calls=140, seconds=12.0)) == 30.0
+    assert pause(flying(10_000), 5.0, Turn(calls=140, seconds=90.0)) == 5.0
+    assert pause(flying(100), 5.0, Turn(calls=9)) == 5.0
 
 
 def test_few_that_are_far_from_their_end_are_looked_at_less_often_and_soon_near_it() -> None:
-    assert pause(flying(3, left=600.0), 5.0) == 30.0
-    assert pause(flying(3, left=60.0), 5.0) == 15.0
-    assert pause(flying(3, left=1.0), 5.0) == 2.5
-    assert pause(flying(3), 5.0) == 5.0, "where nothing is known, as usual"
+    assert pause(flying(3, left=600.0), 5.0, Turn()) == 30.0
+    assert pause(flying(3, left=60.0), 5.0, Turn()) == 15.0
+    assert pause(flying(3, left=1.0), 5.0, Turn()) == 2.5
+    assert pause(flying(3), 5.0, Turn()) == 5.0, "where nothing is known, as usual"

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import redis
 
 from safelight import logging
-from safelight.domain.errors import Retryable
+from safelight.domain.errors import Unavailable
 
 log = logging.get(__name__)
 
@@ -35,7 +35,7 @@ UNSAID_SECONDS = 30.0
 """Where a 429 does not say for how long."""
 
 
-class Throttled(Retryable):
+class Throttled(Unavailable):
     """Our own limit, or the provider's, leaves no room now; `after` says when."""
 
     code = "throttled"

@@ -15,7 +15,7 @@ import httpx
 
 from safelight.clients.limits import CREATES, OTHERS, Limits, Throttled
 from safelight.clients.replicate_faults import told_apart
-from safelight.domain.errors import ProviderRefused, Retryable
+from safelight.domain.errors import ProviderRefused, Retryable, Unavailable
 from safelight.domain.provider import (
     Accepted,
     NotSent,
@@ -197,7 +197,7 @@ class Http:
         try:
             reply = self._api.request(method, url)
         except httpx.HTTPError as error:
-            raise Retryable(f"The provider cannot be reached: {type(error).__name__}.") from error
+            raise Unavailable(f"The provider cannot be reached: {type(error).__name__}.") from error
         if reply.is_success:
             return reply
         fault = told_apart(reply.status_code, urlsplit(url).path, self._detail(reply))

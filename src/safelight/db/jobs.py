@@ -44,10 +44,12 @@ def add(
     subject_id: UUID | None = None,
     unique_key: str | None = None,
     delay: float = 0.0,
+    hurry: bool = True,
 ) -> UUID:
     """Add a job of *kind*, due in *delay* seconds; its hint goes out after the commit.
 
-    With a *unique_key* that an open job bears already, that job is made due instead.
+    With a *unique_key* that an open job bears already, that job is made due instead. Without *hurry*
+    it is left as it is, and only one that stands parked is made due.
     """
     policy = POLICIES[kind]
     row = tx.row(
@@ -64,6 +66,7 @@ def add(
             "lease_seconds": policy.lease,
             "unique_key": unique_key,
             "actor": actor,
+            "hurry": hurry,
             "quantum": QUANTUM_SECONDS,
         },
     )

@@ -43,6 +43,12 @@ class Unfinished(Retryable):
     code = "unfinished"
 
 
+class Unavailable(Retryable):
+    """The other side takes no request of ours at present, whatever it is about."""
+
+    code = "unavailable"
+
+
 class NotFound(SafelightError):
     """There is no such thing, or it is not yours."""
 
@@ -114,3 +120,7 @@ class ProviderRefused(SafelightError):
 
     code = "provider-refused"
     status = 502
+
+
+class TokenRefused(ProviderRefused):
+    """The provider does not accept the API token."""

@@ -29,6 +29,8 @@ THROTTLED_SECONDS = 30.0
 """Where the provider throttles and does not say for how long: its own text says ~30 s."""
 LOOK_AGAIN_SECONDS = 15.0
 """How often the provider's list is searched for a request whose reply was lost."""
+FIRST_LOOK_SECONDS = 1.0
+"""When the watch begins, where nothing else is in flight."""
 
 Row = Training | Generation
 
@@ -103,9 +105,13 @@ def follow(tx: Tx, row: Row, kind: Kind, actor: str, *, delay: float = 0.0) -> N
     )
 
 
-def watch(tx: Tx, kind: Kind, actor: str, *, delay: float = 1.0) -> None:
-    """See to it that what is in flight is watched: one open job a kind, for everything."""
-    jobs.add(tx, kind, actor=actor, unique_key=str(kind), delay=delay)
+def watch(tx: Tx, kind: Kind, actor: str) -> None:
+    """See to it that what is in flight is watched: one open job a kind, for everything.
+
+    One that is open is left alone: with thousands in flight something is accepted every second, and
+    each turn costs a hundred list calls. One that stands parked goes on.
+    """
+    jobs.add(tx, kind, actor=actor, unique_key=str(kind), delay=FIRST_LOOK_SECONDS, hurry=False)
 
 
 def settle(tx: Tx, paid: Paid, row: Row, reply: Submission, job: Job, actor: str) -> Outcome:

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from safelight.domain.errors import NotFound, Retryable
+from safelight.domain.errors import (
+    NotFound,
+    ProviderRefused,
+    Retryable,
+    SafelightError,
+    TokenRefused,
+    Unavailable,
+)
 from safelight.domain.provider import RemoteRun, RemoteStatus, RunPage
 from safelight.stages.tools import Pulse
 
 FEW = 8
 """Up to so many in flight are asked for one by one: a get shows the log, a list does not."""
 LOGS_A_TURN = 8
-"""Of many in flight, so many a turn are asked for singly, for their logs."""
-LIST_CALLS_A_MINUTE = 200
-"""What watching may cost of the 3,000 requests a minute that all pollers share (replicate.md 1)."""
+"""Of many in flight, so many a turn are asked for singly, for their logs; of thousands, fewer."""
+LEAST_LOGS = 2
+PAGES_A_LOG = 20
+"""Every so many pages of a turn take the place of one log."""
+SINGLES_A_TURN = 50
+"""Of many in flight, so many that no page showed are asked for singly; the others in a later turn."""
+LISTED_SECONDS = 90.0
+"""The provider's list may be behind by about a minute: one that is younger need not be in it."""
+CREATED_SECONDS = 30.0
+"""A run was created before we noted that it was accepted, by so much at most."""
+CALLS_A_MINUTE = 200
+"""What watching may cost of the 3,000 requests a minute that all pollers share (replicate.md 1):
+pages and single gets, of one kind of run."""
 SLOWEST = 6.0
 """Few that are far from their end are looked at this many times less often than usual."""
 
@@ -24,8 +44,8 @@ SLOWEST = 6.0
 class InFlight:
     """A run the provider has accepted and, as far as we know, not ended.
 
-    `log_age`: seconds since its log was read, greater for those that somebody looks at now.
-    `left`: seconds it is expected to go on, where that is known.
+    `log_age`: seconds since its log was read, greater for those that somebody looks at now; 0: it
+    is not wanted. `left`: seconds it is expected to go on, where that is known.
     """
 
     id: UUID
@@ -43,6 +63,17 @@ class Seen:
     run: RemoteRun | None
 
 
+@dataclass(slots=True)
+class Turn:
+    """What one look at everything cost, and what did not go well: `problem`, the last fault of all;
+    `unreadable`, the runs of which the provider's answer was of no use, and why."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    problem: SafelightError | None = None
+    unreadable: dict[UUID, SafelightError] = field(default_factory=dict)
+
+
 Write = Callable[[Sequence[Seen]], None]
 """Puts what was seen on record; called between two requests."""
 
@@ -55,33 +86,36 @@ def watch(
     write: Write,
     *,
     vanished_seconds: float,
-) -> Retryable | None:
+) -> Turn:
     """Look at all of *in_flight*: singly where they are few, else by pages of a hundred.
 
     What a page shows is written before the next is asked for, so that an end is not held up by ten
-    thousand others. A passing fault ends the turn and is returned; what was seen until then counts.
+    thousand others. A fault that would meet every request ends the turn; one that is about one run
+    is noted, and the others are looked at. What was seen until then counts.
     """
+    turn, started = Turn(), time.monotonic()
     shown: dict[UUID, RemoteRun] = {}
     try:
         if len(in_flight) > FEW:
-            _look_through_pages(in_flight, pages, pulse, shown, write)
-        for one in _to_get(in_flight, shown):
+            _look_through_pages(in_flight, pages, pulse, shown, write, turn)
+        for one in _to_get(in_flight, shown, turn.calls):
             pulse.check()
-            if seen := _get_one(one, get, vanished_seconds):
+            if seen := _get_one(one, get, turn, vanished_seconds):
                 write([seen])
-    except Retryable as problem:
-        return problem
-    return None
+    except (Retryable, ProviderRefused) as problem:
+        turn.problem = problem
+    turn.seconds = time.monotonic() - started
+    return turn
 
 
-def pause(in_flight: Sequence[InFlight], usual: float) -> float:
-    """Seconds until the next look: as many as its list calls cost; less often where the few there are
-    are far from their end, and soon where one is near it."""
-    cost = -(-len(in_flight) // 100) * 60.0 / LIST_CALLS_A_MINUTE
+def pause(in_flight: Sequence[InFlight], usual: float, turn: Turn) -> float:
+    """Seconds until the next look: so that all that the last one cost stays within its share of calls;
+    less often where the few there are are far from their end, and soon where one is near it."""
+    cost = turn.calls * 60.0 / CALLS_A_MINUTE - turn.seconds
     ends = [one.left for one in in_flight if one.left is not None]
     if len(in_flight) > FEW or len(ends) < len(in_flight) or not ends:
         return max(usual, cost)
-    return min(SLOWEST * usual, max(usual / 2, min(ends) / 4))
+    return min(SLOWEST * usual, max(usual / 2, min(ends) / 4, cost))
 
 
 def _look_through_pages(
@@ -90,36 +124,64 @@ def _look_through_pages(
     pulse: Pulse,
     shown: dict[UUID, RemoteRun],
     write: Write,
+    turn: Turn,
 ) -> None:
+    """Page on until all are seen, or single gets are cheaper: what is left is older than the page, or
+    as many pages as runs are left brought nothing."""
     wanted = {one.provider_id: one for one in in_flight}
+    newest_first = sorted(in_flight, key=lambda one: one.age_seconds)
+    began = datetime.now(UTC)
     cursor: str | None = None
-    # As many pages as all of them would fill, and one: past that, single gets are cheaper.
-    for _ in range(len(in_flight) // 100 + 2):
+    barren = 0
+    while True:
+        turn.calls += 1
         page = pages(cursor)
         found = [(one, run) for run in page.runs if (one := wanted.pop(run.id, None))]
         shown |= {one.id: run for one, run in found}
         write([Seen(one.id, run) for one, run in found])
         cursor = page.next
-        if not wanted or cursor is None:
+        barren += not found
+        while newest_first and newest_first[-1].provider_id not in wanted:
+            newest_first.pop()
+        if not newest_first or cursor is None or barren >= len(wanted):
+            return
+        oldest = newest_first[-1].age_seconds + CREATED_SECONDS
+        last = page.runs[-1].created_at if page.runs else None
+        if last is not None and last < began - timedelta(seconds=oldest):
             return
         pulse.check()
 
 
-def _to_get(in_flight: Sequence[InFlight], shown: dict[UUID, RemoteRun]) -> list[InFlight]:
+def _to_get(
+    in_flight: Sequence[InFlight], shown: dict[UUID, RemoteRun], pages: int
+) -> list[InFlight]:
     """Those no page showed, and of those that run some, for their logs."""
-    missing = [one for one in in_flight if one.id not in shown]
-    running = [one for one in in_flight if one.id in shown and _wants_log(shown[one.id])]
-    return missing + sorted(running, key=lambda one: -one.log_age)[:LOGS_A_TURN]
+    if not pages:
+        return list(in_flight)
+    missing = [o for o in in_flight if o.id not in shown and o.age_seconds > LISTED_SECONDS]
+    # By lot, so that no fifty of them keep the others from their turn.
+    missing = random.sample(missing, min(len(missing), SINGLES_A_TURN))
+    running = [one for one in in_flight if one.id in shown and _wants_log(one, shown[one.id])]
+    logs = max(LEAST_LOGS, LOGS_A_TURN - pages // PAGES_A_LOG)
+    return missing + sorted(running, key=lambda one: -one.log_age)[:logs]
 
 
-def _wants_log(run: RemoteRun) -> bool:
-    return run.logs is None and run.status is RemoteStatus.PROCESSING
+def _wants_log(one: InFlight, run: RemoteRun) -> bool:
+    return one.log_age > 0 and run.logs is None and run.status is RemoteStatus.PROCESSING
 
 
 def _get_one(
-    one: InFlight, get: Callable[[str], RemoteRun], vanished_seconds: float
+    one: InFlight, get: Callable[[str], RemoteRun], turn: Turn, vanished_seconds: float
 ) -> Seen | None:
+    turn.calls += 1
     try:
         return Seen(one.id, get(one.provider_id))
     except NotFound:
         return Seen(one.id, None) if one.age_seconds > vanished_seconds else None
+    except (Unavailable, TokenRefused):
+        raise
+    except (Retryable, ProviderRefused) as problem:
+        if isinstance(problem, Retryable) and problem.after is not None:
+            raise
+        turn.unreadable[one.id] = problem
+        return None

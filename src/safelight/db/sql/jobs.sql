@@ -1,6 +1,10 @@
 -- name: insert_job
--- A new job; with a unique_key that is open already, the open one is made due (or to run once more).
-WITH made AS (
+-- A new job; with a unique_key that is open already, the open one is made due (or to run once more), or,
+-- where there is no hurry, is left as it is unless it stands parked. Its row is locked in any case: a job
+-- that ends at this moment ends before, and a new one is made, or sees afterwards what this is about.
+WITH parked AS (
+    SELECT id FROM jobs WHERE unique_key = %(unique_key)s AND state = 'parked' AND NOT %(hurry)s
+), made AS (
     INSERT INTO jobs (id, queue, kind, owner_id, subject_id, target_id, due_at, turn,
                       max_attempts, lease_seconds, unique_key)
     VALUES (%(id)s, %(queue)s, %(kind)s, %(owner_id)s, %(subject_id)s, %(target_id)s,
@@ -12,14 +16,24 @@ WITH made AS (
                         AND last.state = 'ready' AND last.due_at <= now())),
             %(max_attempts)s, %(lease_seconds)s, %(unique_key)s)
     ON CONFLICT (unique_key) WHERE state IN ('ready', 'leased', 'parked') DO UPDATE SET
-        due_at = CASE WHEN jobs.state = 'ready' THEN least(jobs.due_at, excluded.due_at) ELSE jobs.due_at END,
-        turn = CASE WHEN jobs.state = 'ready' THEN least(jobs.turn, excluded.turn) ELSE jobs.turn END,
-        rerun = jobs.state = 'leased'
+        state = CASE WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN 'ready' ELSE jobs.state END,
+        attempts = CASE WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN 0 ELSE jobs.attempts END,
+        due_at = CASE WHEN jobs.state = 'ready' AND %(hurry)s THEN least(jobs.due_at, excluded.due_at)
+                      WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN excluded.due_at
+                      ELSE jobs.due_at END,
+        turn = CASE WHEN jobs.state = 'ready' AND %(hurry)s THEN least(jobs.turn, excluded.turn)
+                    WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN excluded.turn
+                    ELSE jobs.turn END,
+        rerun = jobs.state = 'leased' AND (jobs.rerun OR %(hurry)s)
     RETURNING id, queue, due_at <= now() AND state = 'ready' AS due, xmax = 0 AS inserted
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'job', id, NULL, 'ready', %(actor)s, jsonb_build_object('kind', %(kind)s::text)
     FROM made WHERE inserted
+), revived AS (
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'job', id, 'parked', 'ready', %(actor)s, jsonb_build_object('reason', 'it is needed again')
+    FROM made JOIN parked USING (id)
 )
 SELECT id, queue, due FROM made;
 

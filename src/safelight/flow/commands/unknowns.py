@@ -80,6 +80,7 @@ def _resolve(
         assert provider_id is not None
         run = RemoteRun(provider_id, RemoteStatus.STARTING)
         paid.adopt(tx, what, row, what.unknown, run, actor.name, **why)
+        paid.follow(tx, row, what.look, actor.name)
     elif decision is Decision.RESEND:
         what.move(tx, row.id, what.unknown, what.waiting, actor=actor.name, detail=why)
         paid.follow(tx, row, what.send, actor.name)

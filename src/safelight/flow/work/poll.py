@@ -6,7 +6,6 @@ from typing import Any
 
 from safelight.db import generations, trainings
 from safelight.db.transaction import Row, Tx
-from safelight.domain.errors import Retryable
 from safelight.domain.money import micro_usd
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Outcome
@@ -18,7 +17,16 @@ from safelight.flow import paid
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import target
-from safelight.flow.work.watching import Watch, again, ending, fetch, order, settle_look, writer
+from safelight.flow.work.watching import (
+    Watch,
+    again,
+    ending,
+    look_at_unreadable,
+    order,
+    settle_look,
+    then,
+    writer,
+)
 from safelight.stages import poll
 from safelight.stages.tools import Pulse
 
@@ -31,7 +39,7 @@ def _begin_trainings(tx: Tx, job: Job, _cx: Context) -> Watch | Outcome:
     return order(job, trainings.in_flight(tx))
 
 
-def _do_trainings(watch: Watch, cx: Context, pulse: Pulse) -> Retryable | None:
+def _do_trainings(watch: Watch, cx: Context, pulse: Pulse) -> poll.Turn:
     provider = cx.tools.provider
     return poll.watch(
         watch.in_flight,
@@ -53,10 +61,10 @@ def _record_trainings(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Cont
     return sum(_end_training(tx, row, run, cx) for row, run in news)
 
 
-def _settle_trainings(
-    _tx: Tx, _job: Job, watch: Watch, problem: Retryable | None, cx: Context
-) -> Outcome:
-    return again(watch, problem, poll.pause(watch.in_flight, cx.settings.watch_seconds))
+def _settle_trainings(tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
+    look_at_unreadable(tx, Kind.LOOK_AT_TRAINING, watch, turn, cx)
+    usual = cx.settings.watch_seconds
+    return again(watch, turn, usual, lambda: bool(trainings.in_flight(tx)))
 
 
 def _training_shown(row: Row, run: RemoteRun, course: Course | None) -> dict[str, Any]:
@@ -113,7 +121,7 @@ def _end_training(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> bool:
         detail={"provider": run.status if run else None},
     )
     if moved and after is TrainingState.STORING:
-        fetch(tx, Kind.FETCH_WEIGHTS, row, cx)
+        then(tx, Kind.FETCH_WEIGHTS, row, cx)
     return True
 
 
@@ -140,7 +148,7 @@ def _begin_generations(tx: Tx, job: Job, _cx: Context) -> Watch | Outcome:
     return order(job, generations.in_flight(tx))
 
 
-def _do_generations(watch: Watch, cx: Context, pulse: Pulse) -> Retryable | None:
+def _do_generations(watch: Watch, cx: Context, pulse: Pulse) -> poll.Turn:
     provider = cx.tools.provider
     return poll.watch(
         watch.in_flight,
@@ -157,12 +165,11 @@ def _record_generations(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Co
     return sum(_end_generation(tx, row, run, cx) for row, run in news)
 
 
-def _settle_generations(
-    _tx: Tx, _job: Job, watch: Watch, problem: Retryable | None, cx: Context
-) -> Outcome:
+def _settle_generations(tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
+    look_at_unreadable(tx, Kind.LOOK_AT_GENERATION, watch, turn, cx)
     # Images take seconds: they are looked for more often than trainings.
     usual = min(2.0, cx.settings.watch_seconds)
-    return again(watch, problem, poll.pause(watch.in_flight, usual))
+    return again(watch, turn, usual, lambda: bool(generations.in_flight(tx)))
 
 
 def _generation_shown(row: Row, run: RemoteRun) -> dict[str, Any]:
@@ -196,7 +203,7 @@ def _end_generation(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> boo
         tx, row["id"], [GenerationState.DRAWING], after, actor=cx.worker, error=error
     )
     if moved and after is GenerationState.STORING:
-        fetch(tx, Kind.FETCH_IMAGES, row, cx)
+        then(tx, Kind.FETCH_IMAGES, row, cx)
     return True
 
 

@@ -193,7 +193,7 @@ def _settle_settle(
 SETTLE = Work(_begin_settle, _do_settle, _settle_settle)
 
 
-# Cancel: asked for at the provider; the watch sees what came of it.
+# Cancel: asked for at the provider; a look at it, and then the watch, see what came of it.
 
 
 def _begin_cancel(tx: Tx, job: Job, _cx: Context) -> str | Outcome:
@@ -207,8 +207,8 @@ def _do_cancel(provider_id: str, cx: Context, _pulse: Pulse) -> None:
     cx.tools.provider.cancel_training(provider_id)
 
 
-def _settle_cancel(tx: Tx, _job: Job, provider_id: str, _result: None, cx: Context) -> Outcome:
-    paid.watch(tx, Kind.WATCH_TRAININGS, cx.worker, delay=0.0)
+def _settle_cancel(tx: Tx, job: Job, provider_id: str, _result: None, cx: Context) -> Outcome:
+    paid.follow(tx, training_of(tx, job), Kind.LOOK_AT_TRAINING, cx.worker)
     return Done(f"asked the provider to stop {provider_id}")
 
 

@@ -10,7 +10,7 @@ from safelight.db import jobs
 from safelight.db.transaction import Row, Tx
 from safelight.domain.errors import Retryable
 from safelight.domain.nouns import Job
-from safelight.domain.outcome import Done, Outcome, Wait
+from safelight.domain.outcome import Done, Outcome, Park, Wait
 from safelight.domain.provider import RemoteRun, RemoteStatus
 from safelight.domain.queues import Kind
 from safelight.flow.context import Context
@@ -18,6 +18,8 @@ from safelight.stages import poll
 
 SEEN_SECONDS = 60.0
 """How often it is noted of a run without news that it was seen."""
+REFUSED_SECONDS = 60.0
+"""How often it is tried again where the provider refuses all of it, our token for one."""
 VANISHED = "The provider knows it no more (404, long after it was accepted)."
 
 
@@ -79,21 +81,54 @@ def is_news(row: Row, run: RemoteRun | None) -> bool:
     return row["watched_seconds"] is None or row["watched_seconds"] > SEEN_SECONDS
 
 
-def again(watch: Watch, problem: Retryable | None, seconds: float) -> Outcome:
-    """When to look again, and what this turn came to."""
-    left = len(watch.in_flight) - watch.ended
+def again(watch: Watch, turn: poll.Turn, usual: float, others: Callable[[], bool]) -> Outcome:
+    """When to look again, and what this turn came to. It never parks: all else in flight needs it.
+
+    *others*: whether something is in flight still, for where all that this turn knew of has ended.
+    """
     said = f"{watch.seen} of {len(watch.in_flight)} seen, {watch.ended} ended"
-    if problem is not None:
-        return Wait(max(seconds, problem.after or 0.0), reason=said, error=problem.message)
-    return Wait(seconds, reason=said) if left else Done(said)
+    if watch.ended >= len(watch.in_flight):
+        return Wait(usual, reason=said) if others() else Done(said)
+    seconds = poll.pause(watch.in_flight, usual, turn)
+    problem = turn.problem or next(iter(turn.unreadable.values()), None)
+    if problem is None:
+        return Wait(seconds, reason=said)
+    if not isinstance(turn.problem, Retryable | None):
+        seconds = max(seconds, REFUSED_SECONDS)
+    if isinstance(problem, Retryable):
+        seconds = max(seconds, problem.after or 0.0)
+    if turn.unreadable:
+        said += f", {len(turn.unreadable)} cannot be read"
+    return Wait(seconds, reason=said, error=str(problem))
 
 
-def settle_look(
-    _tx: Tx, _job: Job, watch: Watch, problem: Retryable | None, _cx: Context
-) -> Outcome:
-    """A webhook had one run looked at; whatever it did not show, the watch will."""
-    if problem is not None:
-        return Done(f"left to the watch: {problem.message}")
+def look_at_unreadable(tx: Tx, look: Kind, watch: Watch, turn: poll.Turn, cx: Context) -> None:
+    """A run that stays unreadable gets a job of its own, which stands parked with the reason if it
+    cannot read it either; the watch goes on with all of them."""
+    for id in turn.unreadable:
+        if _out_of_sight(watch.rows[id]) > cx.settings.vanished_seconds:
+            then(tx, look, watch.rows[id], cx)
+
+
+def _out_of_sight(row: Row) -> float:
+    """Seconds since anything was seen of it."""
+    seconds: float | None = row["watched_seconds"]
+    return float(row["age_seconds"]) if seconds is None else seconds
+
+
+def settle_look(_tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
+    """One run was looked at by itself; whatever that did not show, the watch will."""
+    for id, problem in turn.unreadable.items():
+        seconds = _out_of_sight(watch.rows[id])
+        if seconds > cx.settings.vanished_seconds:
+            return Park(
+                f"Nothing could be read of it for {seconds / 60:.0f} minutes, and it may be running, and "
+                f"paid. {problem} The watch goes on trying. Look at the provider, then retry or cancel.",
+                reason="the provider's answer is of no use",
+            )
+        return Done(f"left to the watch: {problem}")
+    if turn.problem is not None:
+        return Done(f"left to the watch: {turn.problem}")
     return Done("it has ended" if watch.ended else "it goes on")
 
 
@@ -110,8 +145,8 @@ def ending(run: RemoteRun | None, usable: Any) -> tuple[RemoteStatus, str | None
     return RemoteStatus.FAILED, run.error or "The provider says failed, and not why."
 
 
-def fetch(tx: Tx, kind: Kind, row: Row, cx: Context) -> None:
-    """The run succeeded: its output is fetched next."""
+def then(tx: Tx, kind: Kind, row: Row, cx: Context) -> None:
+    """What follows for a run: its output is fetched, or it is looked at by itself."""
     jobs.add(
         tx,
         kind,

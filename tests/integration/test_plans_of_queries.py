@@ -12,7 +12,7 @@ from safelight.flow.context import Context
 PARAMS: dict[str, dict[str, Any]] = {
     "next_due": {"queue": "cleanup", "limit": 64},
     "release_expired": {"limit": 1000},
-    "claim_jobs": {"queue": "cleanup", "limit": 1, "worker": "w", "lease": None, "paid": []},
+    "claim_jobs": {"queue": "cleanup", "limit": 1, "worker": "w", "lease": None, "alone": []},
     "make_due": {"unique_key": "watch_trainings"},
     "renew_leases": {"ids": [], "fences": [], "lease": None},
     "finish_jobs": {"ids": [], "fences": [], "reasons": [], "worker": "w"},

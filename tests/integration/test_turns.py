@@ -19,7 +19,7 @@ from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
 from safelight.flow.perform import Work, perform
 
-KIND, QUEUE = Kind.PURGE_TEMPORARY, Queue.CLEANUP
+KIND, QUEUE = Kind.ARCHIVE_VERSIONS, Queue.CLEANUP
 NOTHING: Any = None
 
 
@@ -183,7 +183,7 @@ def test_a_paid_job_is_taken_alone_among_quick_ones_and_none_is_begun_before_it_
     cx: Context,
 ) -> None:
     """I2: a batch that holds quick jobs and paid ones would commit every intent in it at once."""
-    kinds = [Kind.FETCH_IMAGES, Kind.FETCH_IMAGES, Kind.SUBMIT_GENERATION] * 12
+    kinds = [Kind.SETTLE_GENERATION, Kind.SETTLE_GENERATION, Kind.SUBMIT_GENERATION] * 12
     with cx.db.transaction() as tx:
         for n, kind in enumerate(kinds):
             jobs.add(tx, kind, actor="test", unique_key=str(n))
@@ -199,6 +199,27 @@ def test_a_paid_job_is_taken_alone_among_quick_ones_and_none_is_begun_before_it_
         pass
     assert states(cx) == {"done": len(kinds)}
     assert [one for one in held if "submit_generation" in one] == [["submit_generation"]] * 12
+
+
+def test_a_slow_kind_of_work_holds_up_no_quick_job_in_its_slot(cx: Context) -> None:
+    """A batch of looks with the watch among them would make the looks behind it wait for its walk."""
+    kinds = [*[Kind.LOOK_AT_TRAINING] * 5, Kind.WATCH_TRAININGS, *[Kind.LOOK_AT_TRAINING] * 5]
+    with cx.db.transaction() as tx:
+        for kind in kinds:
+            jobs.add(tx, kind, actor="test")
+    beside: list[int] = []
+
+    def walk(*_: Any) -> None:
+        beside.append(states(cx)["leased"] - 1)
+
+    works = {
+        Kind.LOOK_AT_TRAINING: Work(lambda *_: "order"),
+        Kind.WATCH_TRAININGS: Work(lambda *_: "order", walk),
+    }
+    while perform(Queue.POLL, works, cx, seconds=30):
+        pass
+    assert beside == [0]
+    assert states(cx) == {"done": len(kinds)}
 
 
 def test_terminated_connections_are_replaced_without_a_job_failing(cx: Context) -> None:

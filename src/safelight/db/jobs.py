@@ -22,7 +22,7 @@ QUANTUM_SECONDS = 10.0
 come within that time go between: an owner gets at least a turn every ten seconds whatever else
 waits, and a single job of another owner stands behind one or two of a thousand."""
 
-_PAID = [str(kind) for kind, policy in POLICIES.items() if policy.paid]
+_ALONE = [str(kind) for kind, policy in POLICIES.items() if policy.alone or policy.paid]
 
 
 def _job(row: Row) -> Job:
@@ -79,9 +79,9 @@ def add(
 def claim(
     tx: Tx, queue: Queue, worker: str, lease: float | None = None, *, limit: int = 1
 ) -> list[Job]:
-    """Take up to *limit* due jobs of *queue*, in fair turns, a paid one alone; none: nothing is due,
-    or the queue is paused."""
-    asked = {"queue": str(queue), "worker": worker, "lease": lease, "limit": limit, "paid": _PAID}
+    """Take up to *limit* due jobs of *queue*, in fair turns, a slow or paid one alone; none: nothing is
+    due, or the queue is paused."""
+    asked = {"queue": str(queue), "worker": worker, "lease": lease, "limit": limit, "alone": _ALONE}
     return [_job(row) for row in tx.rows(sql.claim_jobs, asked)]
 
 

@@ -54,38 +54,41 @@ class Policy:
 
     `lease` is in seconds and renewed by the heartbeat while the worker lives, so it bounds how long
     a dead worker's job waits and not how long a job may take. `paid`: it sends a request that may
-    cost money, and what came of it is written before anything else is begun.
+    cost money, and what came of it is written before anything else is begun. `alone`: its stage is
+    slow by nature (it walks, downloads, measures, copies), so that no batch takes it along: jobs
+    behind it in one slot would wait for it while others idle. What is paid is taken alone too.
     """
 
     queue: Queue
     attempts: int = 8
     lease: float = 30.0
     paid: bool = False
+    alone: bool = False
 
 
 POLICIES: dict[Kind, Policy] = {
-    Kind.INSPECT_PHOTOS: Policy(Queue.PREPROCESS),
-    Kind.BUILD_DATASET: Policy(Queue.PREPROCESS),
+    Kind.INSPECT_PHOTOS: Policy(Queue.PREPROCESS, alone=True),
+    Kind.BUILD_DATASET: Policy(Queue.PREPROCESS, alone=True),
     Kind.PREPARE_SUBMISSION: Policy(Queue.SUBMIT),
     Kind.SUBMIT_TRAINING: Policy(Queue.SUBMIT, paid=True),
     Kind.SETTLE_TRAINING: Policy(Queue.SUBMIT),
     Kind.CANCEL_TRAINING: Policy(Queue.SUBMIT),
-    Kind.WATCH_TRAININGS: Policy(Queue.POLL, attempts=1_000),
-    Kind.WATCH_GENERATIONS: Policy(Queue.POLL, attempts=1_000),
+    Kind.WATCH_TRAININGS: Policy(Queue.POLL, attempts=1_000, alone=True),
+    Kind.WATCH_GENERATIONS: Policy(Queue.POLL, attempts=1_000, alone=True),
     Kind.LOOK_AT_TRAINING: Policy(Queue.POLL),
     Kind.LOOK_AT_GENERATION: Policy(Queue.POLL),
-    Kind.FETCH_WEIGHTS: Policy(Queue.GENERATE),
+    Kind.FETCH_WEIGHTS: Policy(Queue.GENERATE, alone=True),
     Kind.SUBMIT_GENERATION: Policy(Queue.GENERATE, paid=True),
     Kind.SETTLE_GENERATION: Policy(Queue.GENERATE),
-    Kind.FETCH_IMAGES: Policy(Queue.GENERATE),
+    Kind.FETCH_IMAGES: Policy(Queue.GENERATE, alone=True),
     Kind.ARCHIVE_VERSIONS: Policy(Queue.CLEANUP),
-    Kind.ARCHIVE_VERSION: Policy(Queue.CLEANUP),
+    Kind.ARCHIVE_VERSION: Policy(Queue.CLEANUP, alone=True),
     Kind.DELETE_REMOTE_VERSION: Policy(Queue.CLEANUP, attempts=12),
-    Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP),
-    Kind.APPLY_RETENTION: Policy(Queue.CLEANUP),
-    Kind.ERASE: Policy(Queue.CLEANUP, attempts=20),
-    Kind.WALK_STORE: Policy(Queue.CLEANUP),
-    Kind.WALK_PROVIDER: Policy(Queue.CLEANUP),
-    Kind.RUN_CAMPAIGN: Policy(Queue.CLEANUP, attempts=20),
+    Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP, alone=True),
+    Kind.APPLY_RETENTION: Policy(Queue.CLEANUP, alone=True),
+    Kind.ERASE: Policy(Queue.CLEANUP, attempts=20, alone=True),
+    Kind.WALK_STORE: Policy(Queue.CLEANUP, alone=True),
+    Kind.WALK_PROVIDER: Policy(Queue.CLEANUP, alone=True),
+    Kind.RUN_CAMPAIGN: Policy(Queue.CLEANUP, attempts=20, alone=True),
     Kind.REINSPECT: Policy(Queue.PREPROCESS),
 }

@@ -40,7 +40,8 @@ SELECT id, queue, due FROM made;
 -- name: claim_jobs
 -- Take the next due jobs of a queue in fair turns: the next fence, one more attempt, a lease by our clock.
 -- A job that sends a paid request is taken alone, or not in this turn: its intent is on record before it is
--- sent, so of a batch that died one intent at most is in doubt.
+-- sent, so of a batch that died one intent at most is in doubt. So is one that is slow by nature: what stood
+-- behind it in a batch would wait for it.
 WITH next AS (
     SELECT id, turn, kind FROM jobs
     WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
@@ -50,10 +51,10 @@ WITH next AS (
     FOR UPDATE SKIP LOCKED
 ), target AS (
     SELECT id FROM (
-        SELECT id, row_number() OVER turns = 1 AS first, bool_or(kind = ANY(%(paid)s)) OVER turns AS paid
+        SELECT id, row_number() OVER turns = 1 AS first, bool_or(kind = ANY(%(alone)s)) OVER turns AS alone
         FROM next WINDOW turns AS (ORDER BY turn, id ROWS UNBOUNDED PRECEDING)
     ) AS numbered
-    WHERE first OR NOT paid
+    WHERE first OR NOT alone
 ), claimed AS (
     UPDATE jobs SET
         state = 'leased', attempts = attempts + 1, fence = fence + 1, rerun = false,

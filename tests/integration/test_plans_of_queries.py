@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from safelight.db import owners
 from safelight.db.statements import statements
 from safelight.flow.context import Context
 
@@ -15,7 +17,19 @@ PARAMS: dict[str, dict[str, Any]] = {
     "claim_jobs": {"queue": "cleanup", "limit": 1, "worker": "w", "lease": None, "alone": []},
     "make_due": {"unique_key": "watch_trainings"},
     "renew_leases": {"ids": [], "fences": [], "lease": None},
-    "finish_jobs": {"ids": [], "fences": [], "reasons": [], "worker": "w"},
+    "finish_jobs": {"ids": [], "fences": [], "reasons": [], "worker": "w", "quantum": 10.0},
+    "wait_job": {
+        "id": uuid4(),
+        "fence": 1,
+        "worker": "w",
+        "seconds": 15.0,
+        "reason": "r",
+        "error": None,
+        "fresh": True,
+        "fault": False,
+        "quantum": 10.0,
+    },
+    "retry_job": {"id": uuid4(), "actor": "a", "reason": "r", "quantum": 10.0},
 }
 
 
@@ -40,3 +54,18 @@ def test_no_statement_of_the_spine_reads_the_whole_table(crowded: Context, name:
     plan = "\n".join(row["QUERY PLAN"] for row in rows)
     assert "Seq Scan on jobs" not in plan, plan
     assert "Sort" not in plan or name != "next_due", plan
+
+
+def test_the_place_of_a_fair_turn_is_found_by_index(crowded: Context) -> None:
+    """What `fair_turn` asks, with an owner that has thousands of jobs due in the queue."""
+    body = "SELECT max(turn) FROM jobs WHERE queue = 'cleanup' AND owner_id = %(owner)s AND state = 'ready'"
+    with crowded.db.transaction() as tx:
+        owner = owners.ensure(tx, "many").id
+        tx.run("UPDATE jobs SET owner_id = %(owner)s WHERE state = 'ready'", {"owner": owner})
+        tx.run("ANALYZE jobs")
+        rows = tx.rows(
+            f"EXPLAIN {body} AND due_at <= now() + interval '1 s'",
+            {"owner": owner},
+        )
+    plan = "\n".join(row["QUERY PLAN"] for row in rows)
+    assert "Index Scan Backward using jobs_turn_of_owner" in plan, plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import pytest
 from safelight.db import jobs, owners
 from safelight.db.transaction import Database
 from safelight.domain.nouns import Job
-from safelight.domain.outcome import Done, Outcome
+from safelight.domain.outcome import Done, Outcome, Wait
 from safelight.domain.queues import Kind, Queue
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
@@ -78,6 +79,69 @@ def test_owners_that_all_have_many_jobs_get_their_turns_in_turn(cx: Context) -> 
     for _ in range(30):
         perform(QUEUE, recording(ran), cx, seconds=0)
     assert {one: ran.count(one) for one in three} == dict.fromkeys(three, 10)
+
+
+def turns(cx: Context, of: UUID) -> list[float]:
+    """Where the owner's jobs stand, in seconds from now."""
+    with cx.db.transaction() as tx:
+        rows = tx.rows(
+            "SELECT extract(epoch FROM turn - now())::float8 AS at FROM jobs "
+            "WHERE owner_id = %(of)s AND state = 'ready' ORDER BY turn",
+            {"of": of},
+        )
+    return [row["at"] for row in rows]
+
+
+def spread(at: list[float]) -> bool:
+    """Whether each stands about a quantum behind the one before."""
+    return all(b - a > jobs.QUANTUM_SECONDS - 1.5 for a, b in pairwise(at))
+
+
+def test_jobs_of_one_owner_that_waited_for_the_same_moment_come_back_in_fair_turns(
+    cx: Context,
+) -> None:
+    """Midnight, or the end of a 429: they do not all stand before what another asks for then."""
+    many, few = owner(cx, "many"), owner(cx, "few")
+    with cx.db.transaction() as tx:
+        for _ in range(40):
+            jobs.add(tx, KIND, actor="test", owner_id=many)
+        tx.run("UPDATE jobs SET turn = now()")
+    wait = {KIND: Work(lambda *_: "order", settle=lambda *_: Wait(3600, reason="midnight"))}
+    for _ in range(40):
+        perform(QUEUE, wait, cx, seconds=0)
+    at = turns(cx, many)
+    assert len(at) == 40
+    assert spread(at)
+    with cx.db.transaction() as tx:
+        tx.run(
+            "UPDATE jobs SET due_at = due_at - interval '1 hour', turn = turn - interval '1 hour'"
+        )
+    ran: list[UUID | None] = []
+    add(cx, 1, few)
+    for _ in range(5):
+        perform(QUEUE, recording(ran), cx, seconds=0)
+    assert few in ran
+
+
+def test_waiting_over_and_over_moves_no_owner_further_and_further_back(cx: Context) -> None:
+    many = owner(cx, "many")
+    add(cx, 10, many)
+    wait = {KIND: Work(lambda *_: "order", settle=lambda *_: Wait(0.01, reason="no room"))}
+    for _ in range(60):
+        perform(QUEUE, wait, cx, seconds=0)
+        time.sleep(0.01)
+    assert turns(cx, many)[-1] < 11 * jobs.QUANTUM_SECONDS
+
+
+def test_jobs_that_are_retried_together_come_back_in_fair_turns(cx: Context) -> None:
+    many = owner(cx, "many")
+    ids = add(cx, 20, many)
+    with cx.db.transaction() as tx:
+        tx.run("UPDATE jobs SET state = 'parked', error = 'x', turn = now()")
+    for id in ids:
+        with cx.db.transaction() as tx:
+            jobs.retry(tx, id, actor="test")
+    assert spread(turns(cx, many))
 
 
 def test_quick_jobs_are_all_done_by_one_hint_in_fewer_transactions_than_jobs(cx: Context) -> None:

@@ -41,3 +41,17 @@ def test_a_full_ceiling_holds_up_trainings_and_no_images() -> None:
     assert isinstance(why(limits, today), Wait)
     assert why(limits, today, training=False) is None
     assert why(limits, Today(0, 3600.0, 3)) is None
+
+
+def test_those_that_wait_for_room_ask_less_often_the_longer_they_wait_and_not_together() -> None:
+    limits, today = SpendingLimits(None, 4), Today(0, 3600.0, 4)
+
+    def pauses(waited: float) -> list[float]:
+        held = [
+            stands_in_the_way(limits, today, 1, training=True, waited=waited) for _ in range(50)
+        ]
+        return [one.seconds for one in held if isinstance(one, Wait)]
+
+    for waited, pause in ((1.0, 15.0), (1200.0, 60.0), (86_400.0, 120.0)):
+        assert all(0.75 * pause <= one <= 1.25 * pause for one in pauses(waited))
+        assert len(set(pauses(waited))) > 10

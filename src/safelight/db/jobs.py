@@ -115,7 +115,8 @@ def settle(tx: Tx, ended: Sequence[tuple[Job, Outcome]], worker: str) -> None:
             case Done():
                 continue
             case Wait():
-                row = tx.row(sql.wait_job, {**asdict(outcome), **ours})
+                more = {"quantum": QUANTUM_SECONDS}
+                row = tx.row(sql.wait_job, {**asdict(outcome), **ours, **more})
             case Park(error, reason):
                 row = tx.row(sql.park_job, {**ours, "reason": reason, "error": error})
             case Canceled(reason):
@@ -135,7 +136,10 @@ def _finish(tx: Tx, done: Sequence[tuple[Job, str | None]], worker: str) -> None
         "fences": [job.fence for job, _ in done],
         "reasons": [reason for _, reason in done],
     }
-    found = {row["id"]: row for row in tx.rows(sql.finish_jobs, {**held, "worker": worker})}
+    found = {
+        row["id"]: row
+        for row in tx.rows(sql.finish_jobs, {**held, "worker": worker, "quantum": QUANTUM_SECONDS})
+    }
     for job, _ in done:
         if job.id not in found:
             raise _lost(job)
@@ -173,7 +177,9 @@ def cancel(tx: Tx, *, actor: str, target_id: UUID | None = None, job_id: UUID | 
 
 def retry(tx: Tx, id: UUID, *, actor: str, reason: str = "retried") -> bool:
     """Make a parked job due again with its attempts counted anew; False: it is not parked."""
-    row = tx.row(sql.retry_job, {"id": id, "actor": actor, "reason": reason})
+    row = tx.row(
+        sql.retry_job, {"id": id, "actor": actor, "reason": reason, "quantum": QUANTUM_SECONDS}
+    )
     _hint(tx, row)
     return row is not None
 

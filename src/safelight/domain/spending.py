@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 from safelight.domain.money import dollars, micro_usd
 from safelight.domain.outcome import Park, Wait
 
-FULL_SECONDS = 15.0
-"""How often a training that waits for room among those in flight is looked at again."""
+FULL_SECONDS, FULL_MOST_SECONDS = 15.0, 120.0
+"""How often a training that waits for room among those in flight asks again: less often the longer it
+waits, so that a thousand of them are eight requests a second and not seventy."""
+FULL_SHARE = 0.05
+"""Of the time it has waited, the pause before it asks again."""
 IMAGE_SECONDS = 12.0
 """Predict seconds of an image at 28 to 50 steps, for what is reserved (replicate.md 5)."""
 
@@ -36,9 +40,10 @@ def images_estimate(count: int) -> int:
 
 
 def stands_in_the_way(
-    limits: SpendingLimits, today: Today, estimate: int, *, training: bool
+    limits: SpendingLimits, today: Today, estimate: int, *, training: bool, waited: float = 0.0
 ) -> Wait | Park | None:
-    """Why a request of *estimate* micro-dollars is not sent now, if it is not."""
+    """Why a request of *estimate* micro-dollars, asked for *waited* seconds ago, is not sent now, if it
+    is not."""
     cap = limits.daily_cap_micro_usd
     if cap is not None and estimate > cap:
         return Park(
@@ -55,7 +60,13 @@ def stands_in_the_way(
     most = limits.max_in_flight
     if training and most is not None and today.in_flight >= most:
         return Wait(
-            FULL_SECONDS,
+            _until_it_asks_again(waited),
             reason=f"{today.in_flight} trainings of the owner are in flight, and {most} may be",
         )
     return None
+
+
+def _until_it_asks_again(waited: float) -> float:
+    """With jitter of a half, so that those which came together do not ask together."""
+    pause = min(FULL_MOST_SECONDS, max(FULL_SECONDS, FULL_SHARE * waited))
+    return pause * (0.75 + random.random() / 2)  # noqa: S311 (jitter, not a secret)

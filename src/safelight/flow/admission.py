@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from safelight.db import runs, spending
 from safelight.db.transaction import Tx
 from safelight.domain.estimates import estimate
@@ -17,7 +19,9 @@ def admit_training(tx: Tx, training: Training) -> Wait | Park | None:
     expected = estimate(steps, training.profile, runs.measured(tx)).micro_usd_p50
     limits = spending.lock_limits(tx, training.owner_id)
     today = spending.today(tx, training.owner_id, besides=training.id)
-    if (why := stands_in_the_way(limits, today, expected, training=True)) is not None:
+    waited = (datetime.now(UTC) - training.created_at).total_seconds()
+    why = stands_in_the_way(limits, today, expected, training=True, waited=waited)
+    if why is not None:
         return why
     spending.reserve_training(tx, training.id, expected)
     return None

@@ -9,15 +9,13 @@ WITH parked AS (
                       max_attempts, lease_seconds, unique_key)
     VALUES (%(id)s, %(queue)s, %(kind)s, %(owner_id)s, %(subject_id)s, %(target_id)s,
             now() + make_interval(secs => %(delay)s),
-            -- Fair turns: behind the owner's last job that is due, by as much as others may go between.
-            greatest(now() + make_interval(secs => %(delay)s),
-                     (SELECT max(last.turn) + make_interval(secs => %(quantum)s) FROM jobs last
-                      WHERE last.queue = %(queue)s AND last.owner_id = %(owner_id)s
-                        AND last.state = 'ready' AND last.due_at <= now())),
+            fair_turn(%(queue)s, %(owner_id)s, now() + make_interval(secs => %(delay)s),
+                      make_interval(secs => %(quantum)s)),
             %(max_attempts)s, %(lease_seconds)s, %(unique_key)s)
     ON CONFLICT (unique_key) WHERE state IN ('ready', 'leased', 'parked') DO UPDATE SET
         state = CASE WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN 'ready' ELSE jobs.state END,
         attempts = CASE WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN 0 ELSE jobs.attempts END,
+        faulty_since = CASE WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN NULL ELSE jobs.faulty_since END,
         due_at = CASE WHEN jobs.state = 'ready' AND %(hurry)s THEN least(jobs.due_at, excluded.due_at)
                       WHEN jobs.state = 'parked' AND NOT %(hurry)s THEN excluded.due_at
                       ELSE jobs.due_at END,
@@ -90,7 +88,8 @@ WITH settled AS (
         state = CASE WHEN rerun THEN 'ready'::job_state ELSE 'done' END,
         finished_at = CASE WHEN rerun THEN NULL ELSE now() END,
         due_at = CASE WHEN rerun THEN now() ELSE due_at END,
-        turn = CASE WHEN rerun THEN now() ELSE turn END,
+        turn = CASE WHEN rerun THEN fair_turn(jobs.queue, jobs.owner_id, now(), make_interval(secs => %(quantum)s))
+                    ELSE turn END,
         attempts = CASE WHEN rerun THEN 0 ELSE attempts END,
         faulty_since = NULL,
         rerun = false, lease_owner = NULL, lease_until = NULL, error = NULL, reason = held.reason
@@ -106,18 +105,26 @@ SELECT id, queue, state = 'ready' AS due FROM settled;
 
 -- name: wait_job
 -- Not done yet: due again after a pause. `fresh` gives the attempts back (waiting is no failure); a
--- passing `fault` gives this one back, and is remembered since it began.
-WITH settled AS (
+-- passing `fault` gives this one back, and is remembered since it began. A thousand that wait for the same
+-- moment come back in fair turns; one that waits anew keeps a turn that is yet to come, so that waiting over
+-- and over moves none of them further and further back.
+WITH waiting AS (
+    SELECT id, queue, owner_id, turn,
+           CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END AS due
+    FROM jobs WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+), settled AS (
     UPDATE jobs SET
         state = 'ready',
-        due_at = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
-        turn = CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END,
+        due_at = waiting.due,
+        turn = CASE WHEN waiting.turn > waiting.due THEN waiting.turn
+                    ELSE fair_turn(waiting.queue, waiting.owner_id, waiting.due, make_interval(secs => %(quantum)s))
+               END,
         attempts = CASE WHEN %(fault)s THEN greatest(attempts - 1, 0) WHEN %(fresh)s THEN 0 ELSE attempts END,
         faulty_since = CASE WHEN %(fault)s THEN coalesce(faulty_since, now())
                             WHEN %(fresh)s THEN NULL ELSE faulty_since END,
         rerun = false, lease_owner = NULL, lease_until = NULL, reason = %(reason)s, error = %(error)s
-    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
-    RETURNING id, queue, due_at
+    FROM waiting WHERE jobs.id = waiting.id AND jobs.fence = %(fence)s AND jobs.state = 'leased'
+    RETURNING jobs.id, jobs.queue, jobs.due_at
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'job', id, 'leased', 'ready', %(worker)s,
@@ -184,8 +191,9 @@ RETURNING id;
 -- name: retry_job
 -- A person retries a parked job: due now, attempts counted anew.
 WITH settled AS (
-    UPDATE jobs SET state = 'ready', due_at = now(), turn = now(), attempts = 0,
-                    faulty_since = NULL, reason = %(reason)s, cancel_requested_at = NULL
+    UPDATE jobs SET state = 'ready', due_at = now(), attempts = 0, faulty_since = NULL,
+                    turn = fair_turn(queue, owner_id, now(), make_interval(secs => %(quantum)s)),
+                    reason = %(reason)s, cancel_requested_at = NULL
     WHERE id = %(id)s AND state = 'parked'
     RETURNING id, queue
 ), event AS (

@@ -73,7 +73,8 @@ def measured(
         faces=found,
         people=len(found),
         framing=FRAMINGS[shot % len(FRAMINGS)],
-        head_to_toe=FRAMINGS[shot % len(FRAMINGS)] in (Framing.FULL_BODY, Framing.WIDE),
+        head_to_toe=more.get("framing", FRAMINGS[shot % len(FRAMINGS)])
+        in (Framing.FULL_BODY, Framing.WIDE),
         occlusion=(),
         background=(0.01, 0.08, 0.16)[shot % 3],
         plain_background=shot % 3 == 0,

@@ -30,12 +30,22 @@ def test_a_caption_says_the_framing_that_was_measured(
     assert caption_for("slqk2", "person", None, found) == caption
 
 
-def test_a_caption_says_angle_background_light_and_company_only_where_they_were_measured() -> None:
+def test_a_wide_shot_is_a_full_body_only_where_the_whole_body_was_seen() -> None:
+    """K10: a guest behind a table is far away as well."""
+    seen = measured(
+        0, framing=Framing.WIDE, head_to_toe=True, plain_background=None, background=None
+    )
+    text = caption_for("slqk2", "person", None, seen)
+    assert text == "wide shot photo of slqk2 person, full body in the distance"
+    hidden = replace(seen, head_to_toe=False)
+    assert caption_for("slqk2", "person", None, hidden) == "wide shot photo of slqk2 person"
+
+
+def test_a_caption_says_angle_background_and_company_only_where_they_were_measured() -> None:
     side = face(angle=Angle.SIDE_LEFT)
     seen = measured(0, faces=(side, face(3)), plain_background=True, brightness="dark")
     assert caption_for("slqk2", "person", None, seen) == (
-        "close-up photo of slqk2 person with another person, seen from the side, plain background, "
-        "dark lighting"
+        "close-up photo of slqk2 person with another person, seen from the side, plain background"
     )
     blind = measured(
         0, faces=None, plain_background=None, background=None, brightness=None, people=None

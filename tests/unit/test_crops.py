@@ -72,6 +72,32 @@ def test_head_and_feet_stay_where_the_body_fills_the_photo() -> None:
     assert crop.width / crop.height < 0.75
 
 
+def test_feet_that_were_seen_faintly_are_not_cut_off() -> None:
+    """Dark shoes, a long dress: the body was found to be whole."""
+    points = list(standing(0.02, 0.985))
+    for index in range(27, 33):
+        points[index] = (0.5, 0.985, 0.4)
+    crop = plan_crop(facts(3000, 4000, framing=Framing.FULL_BODY, keypoints=tuple(points)))
+    assert crop.bottom >= 0.985 * 4000
+
+
+def test_of_several_people_as_near_no_head_is_cut_off_and_none_is_cut_out() -> None:
+    """The largest face need not be the subject's."""
+    left = Face(x=100, y=500, width=400, height=500, score=0.9)
+    right = Face(x=2500, y=600, width=350, height=450, score=0.9)
+    far = Face(x=1400, y=20, width=60, height=80, score=0.9)
+    two = facts(3000, 4000, faces=(left, right, far), people=2)
+    need = needed(two)
+    assert need is not None
+    assert need[0] <= 100
+    assert need[2] >= 2850
+    assert need[1] > 100, "who passes by in the distance is not the subject"
+    body = standing(0.05, 0.95)
+    full = {"framing": Framing.FULL_BODY, "keypoints": body}
+    assert medium_crop(facts(3000, 4000, faces=(left,), people=1, **full)) is not None
+    assert medium_crop(facts(3000, 4000, faces=(left, right), people=2, **full)) is None
+
+
 def test_a_small_photo_gets_the_buckets_shape_at_its_own_size() -> None:
     crop = plan_crop(replace(facts(640, 800), measured=None))
     assert (crop.width, crop.height) == (crop.right - crop.left, crop.bottom - crop.top)

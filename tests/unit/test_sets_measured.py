@@ -11,7 +11,7 @@ from safelight.domain.photos import FAULTS
 from safelight.domain.profiles import get_profile
 from safelight.domain.retrain import LastGood
 from safelight.domain.sets import SetReport, Verdict, judge_set
-from tests.support.measured import face, good_set, looks, measured, photo
+from tests.support.measured import face, good_set, looks, measured, person, photo
 
 GATES = get_profile("likeness@v2").gates
 CHARACTER = get_profile("character@v1").gates
@@ -208,7 +208,7 @@ def test_of_a_pair_the_sharp_one_stays_though_it_is_smaller_and_the_finding_says
     blurred = photo(70, facts={"phash": looks(0) ^ 1}, faces=(face(1, 70, sharpness=0.05),))
     report = judge_set([blurred, sharp, *good_set(15)[1:]], GATES)
     assert report.dropped == {blurred.id: "near-duplicate"}
-    assert "is sharper and not smoothed and is kept" in one(report, "near-duplicate").message
+    assert "is sharper and is kept" in one(report, "near-duplicate").message
 
 
 @pytest.mark.parametrize(
@@ -285,6 +285,65 @@ def test_a_full_body_profile_asks_for_the_whole_body() -> None:
     assert judge_set(framed(10, Framing.FULL_BODY), FASHION).findings == ()
     half = [*framed(5, Framing.FULL_BODY), *framed(5, Framing.MEDIUM, 20)]
     assert one(judge_set(half, FASHION), "few-full-body").measured == 0.5
+
+
+def test_a_body_cut_off_is_told_where_the_profile_is_about_whole_bodies_and_nowhere_else() -> None:
+    """R-40."""
+    whole = framed(9, Framing.FULL_BODY)
+    cut = photo(50, framing=Framing.FULL_BODY, head_to_toe=False)
+    found = one(judge_set([*whole, cut], FASHION), "not-head-to-toe")
+    assert (found.photo_id, found.level) == (cut.id, Level.WARN)
+    assert "not-head-to-toe" not in kinds(judge_set([*good_set(), cut], GATES))
+    unknown = photo(51, framing=Framing.FULL_BODY, head_to_toe=None)
+    assert "not-head-to-toe" not in kinds(judge_set([*whole, unknown], FASHION))
+
+
+def test_nine_frames_of_one_session_do_not_outweigh_twenty_photos_of_the_subject() -> None:
+    """R-39: the person is the one most photos show, and not the one whose photos are most alike."""
+    loose = [photo(n, faces=(face(1, n, embedding=person(1, 0.95, n)),)) for n in range(20)]
+    tight = [photo(30 + n, faces=(face(2, n, embedding=person(2, 0.2, n)),)) for n in range(9)]
+    report = judge_set([*loose, *tight], GATES)
+    assert "several-subjects" not in kinds(report)
+    assert {id for id, why in report.dropped.items() if why == "different-person"} == {
+        item.id for item in tight
+    }
+
+
+def test_copies_of_one_photo_do_not_vouch_for_each_other() -> None:
+    stranger = photo(40, faces=(face(2, 0),))
+    copies = [
+        replace(stranger, id=f"copy-{n}", facts=replace(stranger.known, sha256=f"{900 + n:064x}"))
+        for n in range(4)
+    ]
+    report = judge_set([*good_set(8), stranger, *copies], GATES)
+    assert "several-subjects" not in kinds(report)
+    assert report.dropped == {
+        stranger.id: "different-person",
+        **dict.fromkeys((copy.id for copy in copies), "near-duplicate"),
+    }
+
+
+def test_of_an_original_and_its_small_copy_the_original_stays_though_it_is_the_one_that_was_judged() -> (
+    None
+):
+    """Whether the copy is blurred could not be measured; it is the same picture."""
+    original = photo(0, facts={"width": 3000, "height": 4000}, faces=(face(1, 0, sharpness=0.15),))
+    small = photo(
+        70,
+        facts={"width": 600, "height": 800, "phash": looks(0)},
+        sharpness_face=None,
+        smoothing=None,
+    )
+    report = judge_set([small, original, *good_set(15)[1:]], GATES)
+    assert report.dropped == {small.id: "near-duplicate"}
+    assert "has more pixels" in one(report, "near-duplicate").message
+
+
+def test_over_the_soft_maximum_what_is_warned_of_goes_first() -> None:
+    poor = [photo(100 + n, jpeg_quality=12.0) for n in range(12)]
+    report = judge_set([*good_set(50), *poor], GATES)
+    assert len(report.kept) == GATES.soft_max
+    assert not {item.id for item in poor} & set(report.kept)
 
 
 def test_a_set_without_measurements_says_so_once_and_guesses_nothing() -> None:

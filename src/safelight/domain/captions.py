@@ -52,6 +52,8 @@ def _measured(trigger: str, kind: str, measured: Measured | None) -> str:
     framing = _FRAMING.get(measured.framing, "{photo} of {who}") if measured.framing else None
     who = f"{trigger} {noun_of(kind)}"
     parts = [(framing or "{photo} of {who}").format(photo=photo, who=who)]
+    if measured.framing is Framing.WIDE and measured.head_to_toe:
+        parts.append("full body in the distance")
     if (measured.people or 0) > 1:
         parts[0] += " with another person" if measured.people == 2 else " with other people"
     angle = measured.face.angle if measured.face else None
@@ -61,8 +63,6 @@ def _measured(trigger: str, kind: str, measured: Measured | None) -> str:
         parts.append("plain background")
     elif "busy-background" in tags_of(measured):
         parts.append("detailed background")
-    if measured.brightness == "dark":
-        parts.append("dark lighting")
     return ", ".join(parts)
 
 
@@ -70,6 +70,6 @@ _FRAMING = {
     Framing.CLOSE_UP: "close-up {photo} of {who}",
     Framing.MEDIUM: "medium shot {photo} of {who}",
     Framing.FULL_BODY: "full body {photo} of {who}",
-    Framing.WIDE: "wide shot {photo} of {who}, full body in the distance",
+    Framing.WIDE: "wide shot {photo} of {who}",
 }
 _ANGLES = {"three-quarter": "three-quarter view", "side": "seen from the side"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
 
 from safelight.domain.duplicates import distance
 from safelight.domain.members import PhotoForSet
@@ -11,25 +12,30 @@ from safelight.domain.members import PhotoForSet
 OTHER_FRAMING, OTHER_ANGLE, OTHER_LIGHT = 12, 8, 4
 """Bits of distance that another framing, angle or light is worth, beside the 64 of the look."""
 FLAW = 24
-"""Bits of distance that a blurred or smoothed face costs."""
+"""Bits of distance that each warning on a photo costs."""
 
 
-def choose(photos: Sequence[PhotoForSet], most: int) -> list[PhotoForSet]:
+def choose(
+    photos: Sequence[PhotoForSet],
+    most: int,
+    warned: Mapping[str, int] = MappingProxyType({}),
+) -> list[PhotoForSet]:
     """At most *most* of the photos, those that differ most from each other, in the order given.
 
     Begins with the best photo of each kind (framing and angle, the rarest kind first), so that no
     kind is lost while there is room for it; then, again and again, takes the one that is farthest
-    from all taken so far, flawed ones last.
+    from all taken so far. What is *warned* of (how often, by photo id) comes last: an outlier is far
+    from all others, and not for that the better photo.
     """
     if len(photos) <= most:
         return list(photos)
-    left = sorted(photos, key=lambda photo: photo.worth, reverse=True)
+    left = sorted(photos, key=lambda p: (-warned.get(p.id, 0), p.worth), reverse=True)
     taken = _one_of_each(left, most)
     chosen = {photo.id for photo in taken}
     left = [photo for photo in left if photo.id not in chosen]
     apart = {photo.id: min(_apart(photo, other) for other in taken) for photo in left}
     while len(taken) < most:
-        last = max(left, key=lambda photo: apart[photo.id] - FLAW * photo.flaws)
+        last = max(left, key=lambda photo: apart[photo.id] - FLAW * warned.get(photo.id, 0))
         left.remove(last)
         taken.append(last)
         for photo in left:

@@ -24,7 +24,11 @@ LONGEST = 2.0
 """The longest bucket's ratio; longer photos are kept whole, for the trainer to cut."""
 SEEN = 0.5
 """A point of the body counts from this visibility on."""
-HIPS, KNEES = (23, 24), (25, 26)
+AS_NEAR = 0.6
+"""Faces this wide against the widest are of people who stand about as near."""
+HIPS, KNEES, FEET = (23, 24), (25, 26), tuple(range(27, 33))
+FEET_SEEN = 0.3
+"""Feet in dark shoes or under a long dress are seen less surely, and `vision.body` counts them from here."""
 
 Box = tuple[float, float, float, float]
 
@@ -73,7 +77,9 @@ def needed(facts: PhotoFacts) -> Box | None:
         return None
     boxes = []
     if measured.face is not None:
-        boxes.append(_head(measured.face))
+        # Of several people about as near, any may be the subject.
+        near = AS_NEAR * measured.face.width
+        boxes += [_head(face) for face in measured.faces or () if face.width >= near]
     boxes += _body(measured, facts)
     if not boxes:
         return None
@@ -104,6 +110,8 @@ def medium_crop(facts: PhotoFacts, *, resolution: int = 1024, least: int = 512) 
     measured = facts.measured
     if measured is None or measured.framing is not Framing.FULL_BODY or measured.face is None:
         return None
+    if measured.people != 1:
+        return None  # the largest face need not be the subject's
     hips, knees = _height(measured, HIPS), _height(measured, KNEES)
     whole = needed(facts)
     if hips is None or knees is None or whole is None or knees <= hips:
@@ -194,10 +202,13 @@ def _head(face: Face) -> Box:
 
 
 def _body(measured: Measured, facts: PhotoFacts) -> list[Box]:
+    whole = measured.framing in (Framing.FULL_BODY, Framing.WIDE)
     points = [
         (x * facts.width, y * facts.height)
-        for x, y, seen in measured.keypoints or ()
-        if seen >= SEEN and 0 <= x <= 1 and 0 <= y <= 1
+        for place, (x, y, seen) in enumerate(measured.keypoints or ())
+        if 0 <= x <= 1 and 0 <= y <= 1
+        # Of a whole body the feet belong to it wherever they are taken to be.
+        if seen >= SEEN or (place in FEET and (whole or seen >= FEET_SEEN))
     ]
     if not points:
         return []

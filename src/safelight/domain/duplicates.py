@@ -8,6 +8,7 @@ from safelight.domain.findings import Finding, Level, shown
 from safelight.domain.gates import Gates
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import PhotoFacts
+from safelight.domain.quality import is_blurred, is_smoothed
 
 DUPLICATES = {"exact-duplicate", "near-duplicate"}
 """The kinds of finding that take a photo out of a set."""
@@ -62,8 +63,10 @@ def drop_duplicates(
 
 def _better(stays: PhotoForSet, goes: PhotoForSet) -> str:
     one, other = stays.known, goes.known
-    if stays.flaws < goes.flaws:
-        return "is sharper and not smoothed"
+    if is_blurred(other.measured) and not is_blurred(one.measured):
+        return "is sharper"
+    if is_smoothed(other.measured) and not is_smoothed(one.measured):
+        return "is not smoothed"
     if one.pixels > other.pixels:
         return (
             f"has more pixels ({one.width} × {one.height} against {other.width} × {other.height})"

@@ -27,12 +27,16 @@ class PhotoForSet:
         return self.facts
 
     @property
-    def flaws(self) -> int:
-        """How many things speak against it that do not take it out: a blurred or smoothed face."""
+    def doubts(self) -> int:
+        """Of a blurred and a smoothed face, how many are not ruled out: what could not be measured, of a
+        small copy, speaks no more for it than what was seen speaks against the original."""
         measured = self.known.measured
-        return is_blurred(measured) + is_smoothed(measured)
+        if measured is None:
+            return 0
+        blurred = is_blurred(measured) or measured.sharpness_face is None
+        return blurred + (is_smoothed(measured) or measured.smoothing is None)
 
     @property
     def worth(self) -> tuple[int, int, int]:
-        """What it is measured by where one of two is to stay: flaws, then pixels, then bytes."""
-        return -self.flaws, self.known.pixels, self.known.bytes
+        """What it is measured by where one of two is to stay: doubts, then pixels, then bytes."""
+        return -self.doubts, self.known.pixels, self.known.bytes

@@ -47,6 +47,7 @@ def judge_measured(
     """
     return (
         *_faces(measured, gates, find, kind),
+        *_whole(measured, gates, find),
         *_sharp(measured, find),
         *_processed(measured, find),
         *_exposed(measured, find),
@@ -73,6 +74,10 @@ def is_compressed(measured: Measured) -> bool:
     quality, blocks = measured.jpeg_quality, measured.recompressed
     low = quality is not None and quality < LOW_QUALITY.value
     return low or (blocks is not None and blocks > BLOCKY.value)
+
+
+MOSTLY = 0.5
+"""From this share of full-body photos on a profile is about whole bodies."""
 
 
 def knows_who(face: Face) -> bool:
@@ -121,6 +126,17 @@ def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[
         yield find(
             "face-too-small", Level.NOTE, says, width, FACE_PIXELS.value, remedy, FACE_PIXELS.source
         )
+
+
+def _whole(measured: Measured, gates: Gates, find: Find) -> Iterator[Finding]:
+    """R-40: where most photos are to be full-body ones, a body is to be in the photo from head to toe."""
+    part = gates.composition.framing.get(Framing.FULL_BODY) if gates.composition else None
+    if part is None or part.least < MOSTLY:
+        return
+    if measured.framing is Framing.FULL_BODY and measured.head_to_toe is False:
+        says = "does not show the body from head to toe"
+        remedy = "Send one with feet and the top of the head in the picture, and some room around."
+        yield find("not-head-to-toe", Level.WARN, says, "cut", "whole", remedy, "R-40")
 
 
 def _sharp(measured: Measured, find: Find) -> Iterator[Finding]:
@@ -177,6 +193,8 @@ def _processed(measured: Measured, find: Find) -> Iterator[Finding]:
 
 
 def _exposed(measured: Measured, find: Find) -> Iterator[Finding]:
+    if measured.plain_background:
+        return  # a black or white backdrop is meant so, and what lies before it was not measured apart
     remedy = "Send one with more even light, unless it is meant so."
     luma, low, high = measured.luma, measured.clipped_low, measured.clipped_high
     if (luma is not None and luma < DARK.value) or (low is not None and low > CLIPPED.value):

@@ -99,17 +99,21 @@ def judge_set(
             dropped[photo.id] = next(item.kind for item in own if item.blocks)
         else:
             usable.append(photo)
-    strangers = _withheld(usable) or judge_identity(usable, kind=kind)
-    findings += strangers
-    others = {item.photo_id: item.kind for item in strangers if item.photo_id and item.blocks}
-    dropped |= others
-    theirs = [photo for photo in usable if photo.id not in others]
-    distinct, doubles = drop_duplicates(theirs, gates)
+    # Copies of a photo go first: they must not vouch for each other.
+    singles, doubles = drop_duplicates(usable, gates)
     findings += doubles
     dropped |= {
         item.photo_id: item.kind for item in doubles if item.photo_id and item.kind in DUPLICATES
     }
-    kept = choose(distinct, gates.soft_max)
+    strangers = _withheld(usable) or judge_identity(singles, kind=kind)
+    findings += strangers
+    others = {item.photo_id: item.kind for item in strangers if item.photo_id and item.blocks}
+    dropped |= others
+    distinct = [photo for photo in singles if photo.id not in others]
+    warned = Counter(
+        item.photo_id for item in findings if item.photo_id and item.level is Level.WARN
+    )
+    kept = choose(distinct, gates.soft_max, warned)
     taken = {photo.id for photo in kept}
     dropped |= {photo.id: "not-chosen" for photo in distinct if photo.id not in taken}
     about, details = _as_a_whole(usable, kept, gates, exposures, before, answer)
@@ -118,8 +122,8 @@ def judge_set(
     findings += _count_findings(len(photos), len(distinct), gates)
     counts = {
         "given": len(photos),
-        "rejected": len(photos) - len(theirs),
-        "duplicates": len(theirs) - len(distinct),
+        "rejected": len(photos) - len(usable) + len(others),
+        "duplicates": len(usable) - len(singles),
         "not_chosen": len(distinct) - len(kept),
         "kept": len(kept),
     }

@@ -207,7 +207,7 @@ def _pack(
 
     def add(photo: PhotoRef, crop: Crop, file: Derived, path: Path, *, derived: bool) -> None:
         name = stem(len(members))
-        caption = _caption(order, photo, derived=derived)
+        caption = _caption(order, photo, crop if derived else None)
         entries.append(ZipEntry(f"{name}.jpg", path))
         entries.append(ZipEntry(f"{name}.txt", caption.encode("utf-8")))
         facts = photo.facts
@@ -252,10 +252,12 @@ def _pack(
     return DatasetBuilt(manifest, order.zip_key, size, digest, order.manifest_key, report)
 
 
-def _caption(order: BuildOrder, photo: PhotoRef, *, derived: bool) -> str:
-    """The producer's caption, else what was measured; of a part cut out only what is true of it."""
+def _caption(order: BuildOrder, photo: PhotoRef, part: Crop | None) -> str:
+    """The producer's caption, else what was measured; of a *part* cut out only what is true of it."""
     measured = photo.facts.measured if photo.facts else None
-    if not derived:
+    if part is None:
         return caption_for(order.trigger, order.kind, photo.caption, measured)
-    part = replace(measured, framing=Framing.MEDIUM) if measured else None
-    return caption_for(order.trigger, order.kind, None, part)
+    if measured is not None:
+        # What surrounds the person was measured of the whole photo.
+        measured = replace(measured, framing=Framing.MEDIUM, background=None, plain_background=None)
+    return caption_for(order.trigger, order.kind, None, measured)

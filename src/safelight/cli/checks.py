@@ -81,7 +81,7 @@ def _disk(folder: Path) -> Check:
 
 
 def _database(settings: Settings) -> Iterator[Check]:
-    from safelight.db import jobs
+    from safelight.db import jobs, ticks
     from safelight.db.migrate import check
     from safelight.db.transaction import Database
 
@@ -96,7 +96,7 @@ def _database(settings: Settings) -> Iterator[Check]:
     try:
         with db.transaction() as tx:
             queues = jobs.counts(tx)
-            alive = jobs.signs_of_life(tx)
+            alive = ticks.signs_of_life(tx)
     finally:
         db.close()
     for queue in queues:

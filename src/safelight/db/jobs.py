@@ -237,26 +237,9 @@ def set_paused(tx: Tx, queue: Queue, paused: bool, *, reason: str | None, actor:
     return row is not None
 
 
-def take_slot(tx: Tx, name: str, period: float) -> bool:
-    """Whether this clock is the first to take the current slot of *name*."""
-    return tx.row(sql.take_slot, {"name": name, "period": float(period)}) is not None
-
-
 def count_open(tx: Tx, kind: Kind) -> int:
     """How many jobs of *kind* are on their way."""
     row = tx.row(sql.count_open, {"queue": str(POLICIES[kind].queue), "kind": str(kind)})
     assert row is not None
     found: int = row["n"]
     return found
-
-
-def forget_slots(tx: Tx) -> None:
-    """Drop slots long past."""
-    tx.run(sql.forget_slots)
-
-
-def signs_of_life(tx: Tx) -> Row:
-    """clock_seconds: since the clock last took a slot of periodic work; None: never."""
-    row = tx.row(sql.signs_of_life)
-    assert row is not None
-    return row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from safelight import logging
-from safelight.db import jobs, owners, webhooks
+from safelight.db import jobs, owners, ticks, webhooks
 from safelight.db.transaction import Database, Tx
 from safelight.domain.queues import Kind, Queue
 from safelight.flow.retention import PERIODIC, WALKS
@@ -62,15 +62,15 @@ def periodic(db: Database, *, every: float, walk: float = 86400.0) -> list[Kind]
     with db.transaction() as tx:
         periods = dict.fromkeys(PERIODIC, every) | dict.fromkeys(WALKS, walk)
         for kind, period in periods.items():
-            if jobs.take_slot(tx, str(kind), period):
+            if ticks.take_slot(tx, str(kind), period):
                 jobs.add(tx, kind, actor="clock", unique_key=str(kind))
                 started.append(kind)
-        if jobs.take_slot(tx, "forget", 3600):
+        if ticks.take_slot(tx, "forget", 3600):
             _forget(tx)
     return started
 
 
 def _forget(tx: Tx) -> None:
-    jobs.forget_slots(tx)
+    ticks.forget_slots(tx)
     webhooks.forget(tx)
     owners.forget_idempotency_keys(tx)

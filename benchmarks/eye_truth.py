@@ -18,6 +18,7 @@ from PIL import Image
 
 from safelight.config import models_folder
 from safelight.domain import limits
+from safelight.domain.duplicates import same_look
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import get_profile
 from safelight.vision.inspect import measure
@@ -29,25 +30,36 @@ SHOTS = 240
 GATES = get_profile("likeness@v1").gates
 
 
-def duplicates(folder: Path, pictures: list[Image.Image]) -> Score:
+def duplicates(folder: Path, pictures: list[Image.Image], nets: Nets) -> Score:
     """Pairs of a photo and its damaged self, and pairs of distinct photos, at the profile's bits."""
     score = Score("duplicate")
-    facts = [measure(saved(p, folder / f"{n}.jpg")) for n, p in enumerate(pictures)]
-
-    def near(a: PhotoFacts, b: PhotoFacts) -> bool:
-        assert a.phash is not None
-        assert b.phash is not None
-        assert b.mirror_phash is not None
-        bits = min((a.phash ^ b.phash).bit_count(), (a.phash ^ b.mirror_phash).bit_count())
-        return bits <= GATES.near_duplicate_bits
-
+    facts = [measure(saved(p, folder / f"{n}.jpg"), nets) for n, p in enumerate(pictures)]
     for number, (picture, known) in enumerate(zip(pictures, facts, strict=True)):
         for name, damage in labelled.DUPLICATES.items():
-            again = measure(saved(damage(picture), folder / "again.jpg"))
-            score.add(True, near(known, again), f"{number} {name}")
-    for (m, a), (n, b) in itertools.combinations(enumerate(facts), 2):
-        score.add(False, near(a, b), f"{m} and {n}")
+            again = measure(saved(damage(picture), folder / "again.jpg"), nets)
+            score.add(True, same_look(known, again, GATES) is not None, f"{number} {name}")
+    _distinct(score, facts)
     return score
+
+
+def one_backdrop(folder: Path, sets: int, nets: Nets) -> Score:
+    """Pairs of distinct full-body photos of one person before one backdrop, and each one's copies."""
+    score = Score("duplicate, one backdrop")
+    for who in range(sets):
+        pictures = [people.render(shot) for shot in labelled.studio(60 + who)]
+        facts = [measure(saved(p, folder / "shot.jpg"), nets) for p in pictures]
+        for number, (picture, known) in enumerate(zip(pictures, facts, strict=True)):
+            for name, damage in labelled.DUPLICATES.items():
+                again = measure(saved(damage(picture), folder / "again.jpg"), nets)
+                same = same_look(known, again, GATES) is not None
+                score.add(True, same, f"{who}: {number} {name}")
+        _distinct(score, facts)
+    return score
+
+
+def _distinct(score: Score, facts: list[PhotoFacts]) -> None:
+    for (m, a), (n, b) in itertools.combinations(enumerate(facts), 2):
+        score.add(False, same_look(a, b, GATES) is not None, f"{m} and {n}")
 
 
 def close_ups(count: int, seed: int) -> Iterator[Image.Image]:
@@ -147,7 +159,8 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pictures = [people.render(shot) for shot in labelled.shots(60, seed=7)]
-        scores.append(duplicates(folder, pictures))
+        scores.append(duplicates(folder, pictures, nets))
+        scores.append(one_backdrop(folder, 6, nets))
         drawn = list(close_ups(30, 900))
         scores.append(sharpness(drawn, nets, "blurred, rendered"))
         scores.append(recompression(folder, drawn, nets))

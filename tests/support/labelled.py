@@ -155,6 +155,18 @@ def groups(count: int, seed: int = 50) -> Iterator[Shot]:
         )  # fmt: skip
 
 
+def studio(who: int, count: int = 10) -> Iterator[Shot]:
+    """Distinct full-body photos of one person before one backdrop: other poses, turns and places."""
+    random = np.random.default_rng(who)
+    turns = (-60, -45, -32, -25, -10, 0, 12, 22, 30, 35)
+    for number in range(count):
+        yield Shot(
+            person(who), -0.12, 1.88, turn=float(turns[number % len(turns)]),
+            pose=("stand", "hips", "wave", "walk")[number % 4],
+            shift=float(random.uniform(-0.15, 0.15)), seed=5000 + who,
+        )  # fmt: skip
+
+
 Damage = Callable[[Image.Image], Image.Image]
 
 

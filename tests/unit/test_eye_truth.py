@@ -8,7 +8,9 @@ from PIL import Image
 
 from safelight.config import models_folder
 from safelight.domain import limits
+from safelight.domain.duplicates import distance, drop_duplicates, same_look
 from safelight.domain.measured import Framing
+from safelight.domain.members import PhotoForSet
 from safelight.domain.profiles import get_profile
 from safelight.vision.inspect import measure
 from safelight.vision.models import check
@@ -52,24 +54,39 @@ def test_a_judgement_is_right_as_often_as_the_docs_say(
     assert score.right >= least, score.misses
 
 
-def test_duplicates_are_told_from_distinct_photos_of_one_person(tmp_path: Path) -> None:
+def test_duplicates_are_told_from_distinct_photos_of_one_person(nets: Nets, tmp_path: Path) -> None:
     """R-38: mirrored, resized, recompressed, brightened, cropped a little."""
-    bits = get_profile("likeness@v1").gates.near_duplicate_bits
+    gates = get_profile("likeness@v1").gates
     pictures = [people.render(shot) for shot in people.variants(people.person(4), 10, seed=4)]
-    facts = [measure(saved(p, tmp_path / f"{n}.jpg")) for n, p in enumerate(pictures)]
+    facts = [measure(saved(p, tmp_path / f"{n}.jpg"), nets) for n, p in enumerate(pictures)]
     right = total = 0
     for known, picture in zip(facts, pictures, strict=True):
         for damage in DUPLICATES.values():
-            again = measure(saved(damage(picture), tmp_path / "again.jpg"))
-            near = min(
-                (known.phash ^ again.phash).bit_count(),
-                (known.phash ^ again.mirror_phash).bit_count(),
-            )
-            right, total = right + (near <= bits), total + 1
+            again = measure(saved(damage(picture), tmp_path / "again.jpg"), nets)
+            right, total = right + (same_look(known, again, gates) is not None), total + 1
     assert right / total >= 0.98
     for a, b in itertools.combinations(facts, 2):
-        assert (a.phash ^ b.phash).bit_count() > bits
-        assert (a.phash ^ b.mirror_phash).bit_count() > bits
+        assert distance(a, b)[0] > gates.near_duplicate_bits
+
+
+def test_of_ten_distinct_photos_before_one_backdrop_nine_are_kept(
+    nets: Nets, tmp_path: Path
+) -> None:
+    """R-38: to the hash a small figure on an even ground is the ground."""
+    gates = get_profile("fashion-fullbody@v2").gates
+    shots = list(labelled.studio(40))
+    facts = [measure(saved(people.render(s), tmp_path / "a.jpg"), nets) for s in shots]
+    pairs = itertools.combinations(facts, 2)
+    assert sum(distance(a, b)[0] <= gates.near_duplicate_bits for a, b in pairs) >= 8
+    photos = [
+        PhotoForSet(str(number), f"{number}.jpg", known) for number, known in enumerate(facts)
+    ]
+    kept, findings = drop_duplicates(photos, gates)
+    assert len(kept) >= 9
+    assert {item.kind for item in findings} >= {"similar"}
+    copy = measure(saved(labelled.mirrored(people.render(shots[3])), tmp_path / "a.jpg"), nets)
+    again = PhotoForSet("again", "again.jpg", copy)
+    assert len(drop_duplicates([*photos, again], gates)[0]) == len(kept)
 
 
 def test_a_blurred_face_before_a_sharp_background_is_blurred(nets: Nets) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from safelight.domain.alike import lie_alike
 from safelight.domain.findings import Finding, Level, shown
 from safelight.domain.gates import Gates
 from safelight.domain.members import PhotoForSet
@@ -17,20 +18,37 @@ DUPLICATES = {"exact-duplicate", "near-duplicate"}
 def distance(one: PhotoFacts, other: PhotoFacts) -> tuple[int, bool]:
     """How far two photos' looks are apart, in bits of 64, and whether it is the mirror image that is
     near. A photo without a hash is as far as can be."""
-    if one.phash is None or other.phash is None:
-        return 64, False
-    plain = (one.phash ^ other.phash).bit_count()
-    if other.mirror_phash is None:
-        return plain, False
-    mirrored = (one.phash ^ other.mirror_phash).bit_count()
-    return min(plain, mirrored), mirrored < plain
+    return min(_ways(one, other))
+
+
+def same_look(one: PhotoFacts, other: PhotoFacts, gates: Gates) -> tuple[int, bool] | None:
+    """`distance` of two photos that are one picture, None of two that are not.
+
+    They are within `near_duplicate_bits`, and face and body lie alike in them. The hash alone is not
+    enough: of a small figure on an even ground it sees the ground.
+    """
+    near = [
+        (bits, mirrored)
+        for bits, mirrored in _ways(one, other)
+        if bits <= gates.near_duplicate_bits and lie_alike(one, other, bits, mirrored=mirrored)
+    ]
+    return min(near, default=None)
 
 
 def same_picture(one: PhotoForSet, other: PhotoForSet, gates: Gates) -> bool:
-    """Whether two photos are one picture: the same file, or within `near_duplicate_bits`."""
+    """Whether two photos are one picture: the same file, or the same look."""
     a, b = one.known, other.known
     same_file = a.sha256 is not None and a.sha256 == b.sha256
-    return same_file or distance(a, b)[0] <= gates.near_duplicate_bits
+    return same_file or same_look(a, b, gates) is not None
+
+
+def _ways(one: PhotoFacts, other: PhotoFacts) -> list[tuple[int, bool]]:
+    if one.phash is None or other.phash is None:
+        return [(64, False)]
+    ways = [((one.phash ^ other.phash).bit_count(), False)]
+    if other.mirror_phash is not None:
+        ways.append(((one.phash ^ other.mirror_phash).bit_count(), True))
+    return ways
 
 
 def drop_duplicates(
@@ -39,21 +57,25 @@ def drop_duplicates(
     """The photos without duplicates (R-38), and a finding for each duplicate and each close pair.
 
     Of two that are the same the one whose face is sharp and not smoothed stays, then the one with
-    more pixels, then more bytes, then the earlier. No two that stay are within
-    `near_duplicate_bits` of each other, mirrored or not.
+    more pixels, then more bytes, then the earlier. No two that stay are one picture.
     """
     kept: list[PhotoForSet] = []
     findings: list[Finding] = []
     # The sort is stable: of equals the earlier one stays.
     for photo in sorted(photos, key=lambda photo: photo.worth, reverse=True):
-        pairs = [(*distance(photo.known, other.known), other) for other in kept]
+        doubles = [
+            (*look, other)
+            for other in kept
+            if (look := same_look(photo.known, other.known, gates)) is not None
+        ]
         same = next((o for o in kept if o.known.sha256 == photo.known.sha256), None)
-        nearest = min(pairs, key=lambda pair: pair[0], default=None)
         if same is not None and photo.known.sha256 is not None:
             findings.append(_exact(photo, same))
-        elif nearest is not None and nearest[0] <= gates.near_duplicate_bits:
-            findings.append(_near(photo, nearest, gates))
+        elif doubles:
+            findings.append(_near(photo, min(doubles, key=_bits), gates))
         else:
+            pairs = [(*distance(photo.known, other.known), other) for other in kept]
+            nearest = min(pairs, key=_bits, default=None)
             kept.append(photo)
             if nearest is not None and nearest[0] <= gates.review_bits:
                 findings.append(_close(photo, nearest, gates))
@@ -87,6 +109,10 @@ def _exact(photo: PhotoForSet, same: PhotoForSet) -> Finding:
 _Pair = tuple[int, bool, PhotoForSet]
 
 
+def _bits(pair: _Pair) -> int:
+    return pair[0]
+
+
 def _near(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
     bits, mirrored, other = nearest
     remedy = "Send another photo in its place."
@@ -111,10 +137,11 @@ def _near(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
 def _close(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
     bits, mirrored, other = nearest
     remedy = "Look at the two; if they show the same moment, remove one."
+    elsewhere = bits <= gates.near_duplicate_bits
     message = (
         f"{shown(photo.name)} is close to {'the mirror image of ' if mirrored else ''}"
-        f"{shown(other.name)} ({bits} of 64 bits apart, above {gates.review_bits} is distinct); both "
-        f"are kept. {remedy}"
+        f"{shown(other.name)} ({bits} of 64 bits apart, above {gates.review_bits} is distinct)"
+        f"{', but face or body lie otherwise in it' if elsewhere else ''}; both are kept. {remedy}"
     )
     return Finding(
         "similar",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-JUDGE = "judge-1"
+JUDGE = "judge-2"
 """The version of everything that judges. Reports of another version can be made anew."""
 
 
@@ -47,6 +47,21 @@ BRIGHT = Limit(0.90, "not validated; mean brightness, 0 to 1")
 CLIPPED = Limit(0.40, "not validated; the share of pixels at black or white")
 LYING = Limit(60, "identity is not measurable on a face turned by 90 degrees")
 """Degrees: a face rolled further lies on its side."""
+
+ALIKE_PLACE = Limit(0.05, "534 copies, some cropped by 3 % or mirrored: more in 1 of 100")
+"""Shares of the photo that a face or a point of the body may be off in a copy."""
+ALIKE_CROP = Limit(0.03, "534 copies: the body's middle 0.026 off or less")
+"""Shares of the photo by which a crop may move the whole body."""
+ALIKE_POSE = Limit(
+    0.035, "534 copies: with it, 1 of 200 is taken for another pose, 1 of 100 without"
+)
+"""The same as `ALIKE_PLACE`, of what a crop does not explain."""
+ALIKE_YAW = Limit(0.26, "534 copies: up to 0.26, from the side more")
+"""By how much the yaw of a copy's face may differ."""
+ALIKE_SEEN = Limit(2, "534 copies: 4 or fewer")
+"""Points of the body that may be seen in the one and hidden in the other of two copies."""
+ALIKE_BITS = Limit(2, "446 of 534 copies; 4 of 180 pairs of distinct photos before one backdrop")
+"""Up to so many bits two looks are next to the same: then those limits are doubled."""
 
 BUSY_BACKGROUND = Limit(0.14, "edge density: 0.00 to 0.02 plain, 0.14 to 0.20 busy")
 ALMOST_ALL = Limit(

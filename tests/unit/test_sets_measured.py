@@ -327,11 +327,12 @@ def test_of_an_original_and_its_small_copy_the_original_stays_though_it_is_the_o
     None
 ):
     """Whether the copy is blurred could not be measured; it is the same picture."""
-    original = photo(0, facts={"width": 3000, "height": 4000}, faces=(face(1, 0, sharpness=0.15),))
+    large = face(1, 0, x=1000, y=750, width=750, height=950, sharpness=0.15)
+    original = photo(0, facts={"width": 3000, "height": 4000}, faces=(large,))
     small = photo(
         70,
         facts={"width": 600, "height": 800, "phash": looks(0)},
-        sharpness_face=None,
+        faces=(face(1, 0, x=200, y=150, width=150, height=190, sharpness=None),),
         smoothing=None,
     )
     report = judge_set([small, original, *good_set(15)[1:]], GATES)

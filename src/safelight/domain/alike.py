@@ -18,27 +18,18 @@ from safelight.domain.limits import (
     ALIKE_SEEN,
     ALIKE_YAW,
 )
-from safelight.domain.measured import Face, Measured
+from safelight.domain.measured import Face, Framing, Measured
 from safelight.domain.photos import PhotoFacts
 
 _TURNED = 0.6
 """Yaw from which on a face is seen from the side, and its yaw is no longer exact."""
+_WHOLE = (Framing.FULL_BODY, Framing.WIDE)
 _SEEN, _CLEARLY = 0.5, 0.5
 """Visibility of a point that counts, and the difference by which two are told apart."""
 _STRETCH = 0.08
 """A crop of 3 % on each side stretches a photo by 6 %."""
 _OTHER_SIDE = (
-    0,
-    4,
-    5,
-    6,
-    1,
-    2,
-    3,
-    8,
-    7,
-    10,
-    9,
+    *(0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9),
     *(i + 1 if i % 2 else i - 1 for i in range(11, 33)),
 )
 """The point of the body that is in each one's place in a mirror."""
@@ -101,6 +92,8 @@ def _coarse(yaw: float) -> float:
 def _bodies_alike(one: Measured, other: Measured, mirrored: bool, slack: float) -> bool:
     if one.keypoints is None or other.keypoints is None:
         return True
+    if one.framing not in _WHOLE or other.framing not in _WHOLE:
+        return True  # what is beyond the edge was guessed, and the arms with it
     mine, theirs = np.array(one.keypoints), np.array(other.keypoints)
     if mine.shape != theirs.shape:
         return True

@@ -446,6 +446,17 @@ def test_above_the_soft_maximum_no_framing_and_no_angle_is_lost() -> None:
     assert not {p.id for p in blurred} & set(report.kept)
 
 
+def test_above_the_soft_maximum_photos_with_any_warning_go_first() -> None:
+    """R-32, C7, K7: not only blurred and smoothed ones."""
+    hard = [photo(100 + n, jpeg_quality=12.0) for n in range(6)]
+    cut = [
+        photo(110 + n, faces=(face(1, 110 + n, cut=True, angle=Angle.SIDE_LEFT),)) for n in range(6)
+    ]
+    report = judge_set([*hard, *cut, *good_set(50)], GATES)
+    assert len(report.kept) == 30
+    assert not {p.id for p in (*hard, *cut)} & set(report.kept)
+
+
 def last_good(photos: list[PhotoForSet], exposures: float = 70.0) -> LastGood:
     return LastGood(3, 2, tuple(photos), exposures)
 

@@ -30,7 +30,7 @@ def choose(
     if len(photos) <= most:
         return list(photos)
     left = sorted(photos, key=lambda p: (-warned.get(p.id, 0), p.worth), reverse=True)
-    taken = _one_of_each(left, most)
+    taken = _one_of_each(left, most, warned)
     chosen = {photo.id for photo in taken}
     left = [photo for photo in left if photo.id not in chosen]
     apart = {photo.id: min(_apart(photo, other) for other in taken) for photo in left}
@@ -44,20 +44,27 @@ def choose(
     return [photo for photo in photos if photo.id in chosen]
 
 
-def _one_of_each(best_first: Sequence[PhotoForSet], most: int) -> list[PhotoForSet]:
+def _one_of_each(
+    best_first: Sequence[PhotoForSet], most: int, warned: Mapping[str, int]
+) -> list[PhotoForSet]:
+    """The best photo of each kind. A kind of which all photos are warned of has no place kept for it,
+    unless nothing else has its framing."""
     kinds = [_kind(photo) for photo in best_first]
     counts = Counter(kinds)
-    first: dict[Hashable, PhotoForSet] = {}
+    first: dict[tuple[Hashable, Hashable], PhotoForSet] = {}
+    framed: set[Hashable] = set()
     for photo, kind in zip(best_first, kinds, strict=True):
-        first.setdefault(kind, photo)
+        if kind not in first and (not warned.get(photo.id) or kind[0] not in framed):
+            first[kind] = photo
+            framed.add(kind[0])
     rarest = sorted(first, key=lambda kind: counts[kind])  # stable: of equals the better one first
     return [first[kind] for kind in rarest[:most]]
 
 
-def _kind(photo: PhotoForSet) -> Hashable:
+def _kind(photo: PhotoForSet) -> tuple[Hashable, Hashable]:
     measured = photo.known.measured
     if measured is None:
-        return None
+        return None, None
     angle = measured.face.angle if measured.face else None
     return measured.framing, angle
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from safelight.domain.measured import Framing
 from safelight.domain.members import PhotoForSet
 from safelight.domain.page import page
 from safelight.domain.profiles import get_profile
@@ -156,6 +157,16 @@ def test_the_page_shows_the_verdict_of_each_photo_the_mix_and_what_to_add() -> N
     assert "What to add" in text
     assert all(wanted in text for wanted in report["to_add"])
     assert "30% to 40%" in text
+
+
+@pytest.mark.parametrize("whole", [True, False, None])
+def test_the_page_says_of_a_body_whether_all_of_it_is_in_the_photo(whole: bool | None) -> None:
+    """R-40; nothing where it could not be told."""
+    profile = get_profile("fashion-fullbody@v2")
+    photos = [photo(n, framing=Framing.FULL_BODY, head_to_toe=whole) for n in range(8)]
+    html = page(report_of(judge_set(photos, profile.gates), photos, profile), {}, title="A set")
+    assert ("full-body, head to toe" in html) is (whole is True)
+    assert ("full-body, not head to toe" in html) is (whole is False)
 
 
 def test_identity_vectors_never_leave_the_house() -> None:

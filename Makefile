@@ -62,7 +62,8 @@ scale: $(STAMP) ## Cleanup of 20,000 objects, killed ten times (five minutes)
 .PHONY: test
 test: $(STAMP) lint ## Lint, then every default test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/browser
-	@$(BIN)/python -m pytest tests/acceptance tests/chaos
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance
+	@$(BIN)/python -m pytest tests/chaos
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)

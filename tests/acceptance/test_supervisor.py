@@ -89,6 +89,8 @@ def supervised(folder: Path, *names: str) -> Iterator[Run]:
     run = Run(folder, "-m", "tests.support.supervise", str(folder), *names)
     try:
         run.until("all ready")
+        for name in {*names} - {"celery", "fails"}:  # started is not yet forked, nor deaf to SIGTERM
+            wait_until(lambda n=name: re.search(rf"{n} *\| here", run.said), 30, f"a line of {name}")
         yield run
     finally:
         left = run.tree()

@@ -25,7 +25,8 @@ for number in range(3):
         if number == 2:
             os.setsid()
         break
-print('here', flush=True)
+else:
+    print('here', flush=True)
 time.sleep(600)
 """
 CELERY = (

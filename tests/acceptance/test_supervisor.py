@@ -89,8 +89,10 @@ def supervised(folder: Path, *names: str) -> Iterator[Run]:
     run = Run(folder, "-m", "tests.support.supervise", str(folder), *names)
     try:
         run.until("all ready")
-        for name in {*names} - {"celery", "fails"}:  # started is not yet forked, nor deaf to SIGTERM
-            wait_until(lambda n=name: re.search(rf"{n} *\| here", run.said), 30, f"a line of {name}")
+        # A process that was started has not forked yet, and is not deaf to SIGTERM yet.
+        for name in set(names) - {"celery", "fails"}:
+            says = re.compile(rf"{name} *\| here")
+            wait_until(lambda says=says: says.search(run.said), 30, f"a line of {name}")
         yield run
     finally:
         left = run.tree()

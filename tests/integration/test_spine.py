@@ -463,7 +463,9 @@ def test_a_unique_job_that_is_asked_for_while_it_runs_runs_once_more(world: Worl
     def do(*_: Any) -> None:
         ran.append(1)
         if len(ran) == 1:
-            assert world.add(unique_key="watch") == id
+            again = world.add(unique_key="watch")
+            with world.db.transaction() as tx:
+                assert jobs.get(tx, again) is None, "the open one bears the key"
 
     perform(QUEUE, works(do), world.worker(), seconds=0)
     assert world.job(id).state == "ready"

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import redis
 
 from safelight import logging
+from safelight.clients.redis_url import is_redis, plain
 from safelight.domain.errors import Unavailable
 
 log = logging.get(__name__)
@@ -134,7 +135,7 @@ class SharedLimits:
         account = hashlib.sha256(token.encode()).hexdigest()[:12]
         self._prefix = f"safelight:limits:{account}:"
         self._redis: Any = redis.Redis.from_url(
-            _plain(url), socket_timeout=1.0, socket_connect_timeout=1.0
+            plain(url), socket_timeout=1.0, socket_connect_timeout=1.0
         )
         self._take = self._redis.register_script(_TAKE)
         self._refused = self._redis.register_script(_REFUSED)
@@ -176,12 +177,6 @@ class SharedLimits:
 
 def limits_for(url: str, token: str) -> SharedLimits | LocalLimits:
     """The shared bucket where *url* is a Redis or Valkey, else one for this process alone."""
-    if url.startswith(("redis", "rediss", "valkey", "unix")):
+    if is_redis(url):
         return SharedLimits(url, token)
     return LocalLimits(ALONE)
-
-
-def _plain(url: str) -> str:
-    """kombu's names of the schemes, as redis-py has them."""
-    url = url.replace("redis+socket://", "unix://", 1).replace("valkey://", "redis://", 1)
-    return url.replace("?virtual_host=", "?db=")

@@ -48,14 +48,16 @@ def add(
 ) -> UUID:
     """Add a job of *kind*, due in *delay* seconds; its hint goes out after the commit.
 
-    With a *unique_key* that an open job bears already, that job is made due instead. Without *hurry*
-    it is left as it is, and only one that stands parked is made due.
+    With a *unique_key* that an open job bears already, that job is made due instead, and no job has the
+    returned id. Without *hurry* it is left as it is, and only one that stands parked is made due. Jobs
+    that are added one after the other go to the database as one.
     """
     policy = POLICIES[kind]
-    row = tx.row(
+    job_id = new_id()
+    tx.soon(
         sql.insert_job,
         {
-            "id": new_id(),
+            "id": job_id,
             "queue": str(policy.queue),
             "kind": str(kind),
             "owner_id": owner_id,
@@ -69,10 +71,8 @@ def add(
             "hurry": hurry,
             "quantum": QUANTUM_SECONDS,
         },
+        lambda row: _hint(tx, row),
     )
-    assert row is not None
-    _hint(tx, row)
-    job_id: UUID = row["id"]
     return job_id
 
 

@@ -40,4 +40,6 @@ def joined(connection: Connection) -> Iterator[Tx]:
             # Else the block below would be the outermost, and end with a commit of its own.
             connection.execute(sql.begin.encode())
         with connection.transaction():
-            yield Tx(connection)
+            tx = Tx(connection)
+            yield tx
+            tx.flush()

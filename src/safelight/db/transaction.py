@@ -75,12 +75,20 @@ class Hint:
 Publish = Callable[[Sequence[Hint]], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    statement: str
+    params: Mapping[str, Any]
+    then: Callable[[Row], None]
+
+
 class Tx:
     """An open transaction. Made by `Database.transaction`, or around a caller's own connection."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
         self.hints: list[Hint] = []
+        self._gathered: list[_Gathered] = []
 
     def hint(self, queue: Queue, job_id: UUID) -> None:
         """Send this hint after the commit."""
@@ -88,30 +96,64 @@ class Tx:
 
     def rows(self, statement: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """All rows, as dicts."""
+        self.flush()
         with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement.encode(), params).fetchall()
 
     def row(self, statement: str, params: Mapping[str, Any] | None = None) -> Row | None:
         """The first row as a dict, or None."""
+        self.flush()
         with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement.encode(), params).fetchone()
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run it; the number of rows it touched."""
+        self.flush()
         with told_apart(), self._connection.cursor() as cursor:
             return cursor.execute(statement.encode(), params).rowcount
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A part that is undone alone if it fails."""
+        self.flush()
         with told_apart(), self._connection.transaction():
-            yield
+            try:
+                yield
+                self.flush()
+            finally:
+                self._gathered.clear()
 
     def many(self, statement: str, params: Sequence[Mapping[str, Any]]) -> None:
         """Run it once for each of *params*, in one round trip."""
+        self.flush()
         if params:
             with told_apart(), self._connection.cursor() as cursor:
                 cursor.executemany(statement.encode(), params)
+
+    def soon(self, statement: str, params: Mapping[str, Any], then: Callable[[Row], None]) -> None:
+        """Run it before whatever comes next, the commit at the latest, and give its row to *then*.
+
+        What is asked for in a row goes out in one round trip.
+        """
+        if self._gathered and self._gathered[-1].statement != statement:
+            self.flush()
+        self._gathered.append(_Gathered(statement, params, then))
+
+    def flush(self) -> None:
+        """Run what was put off."""
+        if not self._gathered:
+            return
+        gathered, self._gathered = self._gathered, []
+        statement = gathered[0].statement.encode()
+        with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
+            if len(gathered) == 1:
+                cursor.execute(statement, gathered[0].params)
+            else:
+                cursor.executemany(statement, [one.params for one in gathered], returning=True)
+            for one in gathered:
+                for row in cursor.fetchall():
+                    one.then(row)
+                cursor.nextset()
 
 
 class Database:
@@ -130,9 +172,11 @@ class Database:
             kwargs={
                 "application_name": "safelight",
                 "connect_timeout": 5,
-                # No statement of ours runs for long; a lost peer is noticed within the minute.
+                # No statement of ours runs for long; a lost peer is noticed within the minute. What we
+                # ask for by key is in memory: at a disk's cost for it, a plan that is made while a table
+                # is small reads all of it, and is kept when it has grown.
                 "options": f"-c statement_timeout={STATEMENT_SECONDS}s "
-                "-c idle_in_transaction_session_timeout=60s",
+                "-c idle_in_transaction_session_timeout=60s -c random_page_cost=1.1",
                 "keepalives_idle": 15,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
@@ -153,6 +197,7 @@ class Database:
             tx = Tx(connection)
             with connection.transaction():
                 yield tx
+                tx.flush()
         if tx.hints:
             self._publish(tx.hints)
 

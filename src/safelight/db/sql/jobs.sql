@@ -70,15 +70,17 @@ SELECT * FROM claimed ORDER BY turn;
 
 -- name: hold_jobs
 -- The rows of jobs, locked, whose leases are still ours. Rows are locked job first, everywhere.
+-- What is held is found by its key: asked for by its state it would be found through the index of all that
+-- is leased, in which, under load, the dead entries are a hundred times the living.
 SELECT jobs.id FROM jobs
 JOIN unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS held (id, fence) ON jobs.id = held.id AND jobs.fence = held.fence
-WHERE jobs.state = 'leased' ORDER BY jobs.id FOR UPDATE OF jobs;
+WHERE jobs.lease_until IS NOT NULL ORDER BY jobs.id FOR UPDATE OF jobs;
 
 -- name: renew_leases
 -- The heartbeat: the jobs still ours get a new lease; those not returned have passed to another.
 UPDATE jobs SET lease_until = now() + make_interval(secs => coalesce(%(lease)s, lease_seconds))
 FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[]) AS held (id, fence)
-WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'leased'
+WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.lease_until IS NOT NULL
 RETURNING jobs.id, jobs.cancel_requested_at IS NOT NULL AS cancel_requested;
 
 -- name: finish_jobs
@@ -94,7 +96,7 @@ WITH settled AS (
         faulty_since = NULL,
         rerun = false, lease_owner = NULL, lease_until = NULL, error = NULL, reason = held.reason
     FROM unnest(%(ids)s::uuid[], %(fences)s::bigint[], %(reasons)s::text[]) AS held (id, fence, reason)
-    WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'leased'
+    WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.lease_until IS NOT NULL
     RETURNING jobs.id, held.fence, jobs.queue, jobs.state, jobs.reason
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
@@ -111,7 +113,7 @@ SELECT id, queue, state = 'ready' AS due FROM settled;
 WITH waiting AS (
     SELECT id, queue, owner_id, turn,
            CASE WHEN rerun THEN now() ELSE now() + make_interval(secs => %(seconds)s) END AS due
-    FROM jobs WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+    FROM jobs WHERE id = %(id)s AND fence = %(fence)s AND lease_until IS NOT NULL
 ), settled AS (
     UPDATE jobs SET
         state = 'ready',
@@ -123,7 +125,7 @@ WITH waiting AS (
         faulty_since = CASE WHEN %(fault)s THEN coalesce(faulty_since, now())
                             WHEN %(fresh)s THEN NULL ELSE faulty_since END,
         rerun = false, lease_owner = NULL, lease_until = NULL, reason = %(reason)s, error = %(error)s
-    FROM waiting WHERE jobs.id = waiting.id AND jobs.fence = %(fence)s AND jobs.state = 'leased'
+    FROM waiting WHERE jobs.id = waiting.id AND jobs.fence = %(fence)s AND jobs.lease_until IS NOT NULL
     RETURNING jobs.id, jobs.queue, jobs.due_at
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
@@ -140,7 +142,7 @@ SELECT id, queue, due_at <= now() AS due FROM settled;
 WITH settled AS (
     UPDATE jobs SET state = 'parked', rerun = false, lease_owner = NULL, lease_until = NULL,
                     reason = %(reason)s, error = %(error)s
-    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+    WHERE id = %(id)s AND fence = %(fence)s AND lease_until IS NOT NULL
     RETURNING id
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
@@ -155,7 +157,7 @@ SELECT id FROM settled;
 WITH settled AS (
     UPDATE jobs SET state = 'canceled', finished_at = now(), rerun = false,
                     lease_owner = NULL, lease_until = NULL, reason = %(reason)s
-    WHERE id = %(id)s AND fence = %(fence)s AND state = 'leased'
+    WHERE id = %(id)s AND fence = %(fence)s AND lease_until IS NOT NULL
     RETURNING id
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)

@@ -22,7 +22,8 @@ QUANTUM_SECONDS = 10.0
 come within that time go between: an owner gets at least a turn every ten seconds whatever else
 waits, and a single job of another owner stands behind one or two of a thousand."""
 
-_ALONE = [str(kind) for kind, policy in POLICIES.items() if policy.alone or policy.paid]
+_ALONE = f"{{{','.join(kind for kind, policy in POLICIES.items() if policy.alone or policy.paid)}}}"
+"""As Postgres writes an array: it goes out with every claim."""
 
 
 def _job(row: Row) -> Job:

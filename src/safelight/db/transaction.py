@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -223,7 +224,12 @@ class Database:
 def into(cls: type[T], row: Row) -> T:
     """*row* as the dataclass *cls*; columns it does not name are left out, so an older worker
     can read a newer schema."""
-    return cls(**{f.name: row[f.name] for f in fields(cls)})  # type: ignore[arg-type]
+    return cls(**{name: row[name] for name in _names(cls)})  # type: ignore[arg-type]
+
+
+@cache
+def _names(cls: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
 
 
 def jsonb(value: Any) -> Jsonb | None:

@@ -49,7 +49,7 @@ WITH next AS (
     FOR UPDATE SKIP LOCKED
 ), target AS (
     SELECT id FROM (
-        SELECT id, row_number() OVER turns = 1 AS first, bool_or(kind = ANY(%(alone)s)) OVER turns AS alone
+        SELECT id, row_number() OVER turns = 1 AS first, bool_or(kind = ANY(%(alone)s::text[])) OVER turns AS alone
         FROM next WINDOW turns AS (ORDER BY turn, id ROWS UNBOUNDED PRECEDING)
     ) AS numbered
     WHERE first OR NOT alone

@@ -23,6 +23,7 @@ from safelight.stages.poll import (
     LOGS_A_TURN,
     SINGLES_A_TURN,
     InFlight,
+    Memory,
     Seen,
     Turn,
     pause,
@@ -71,14 +72,23 @@ class Provider:
         return RunPage(some, str(start + 100) if start + 100 < len(self.listed) else None)
 
 
-def look(runs: list[InFlight], provider: Provider) -> tuple[list[list[Seen]], Turn]:
+def look(
+    runs: list[InFlight], provider: Provider, memory: Memory | None = None
+) -> tuple[list[list[Seen]], Turn]:
     written: list[list[Seen]] = []
+    before = provider.lists + len(provider.gets)
     turn = watch(
         runs, provider.get, provider.page, Pulse(), lambda seen: written.append(list(seen)),
-        vanished_seconds=1800,
+        memory or Memory(), vanished_seconds=1800,
     )  # fmt: skip
-    assert turn.calls == provider.lists + len(provider.gets) + (provider.fail_at is not None)
+    assert turn.calls == provider.lists + len(provider.gets) - before + (
+        provider.fail_at is not None
+    )
     return written, turn
+
+
+def ids(written: list[list[Seen]]) -> set[UUID]:
+    return {seen.id for part in written for seen in part}
 
 
 def test_a_thousand_are_seen_with_ten_list_calls_and_a_few_logs() -> None:
@@ -100,6 +110,61 @@ def test_ended_runs_in_the_list_cost_their_pages_and_no_single_gets() -> None:
     assert {seen.id for part in written for seen in part} == {run.id for run in runs}
     assert provider.lists == 54
     assert len(provider.gets) == LOGS_A_TURN - 54 // 20
+
+
+def test_after_a_long_turn_the_older_half_is_looked_at_alone_and_then_all() -> None:
+    """What has just begun hardly ever ends: for the same calls, what may end is seen more often."""
+    runs = flying(4000)
+    provider, memory = Provider(runs), Memory()
+    for _ in range(2):
+        written, turn = look(runs, provider, memory)
+        assert ids(written) == {run.id for run in runs}
+        waits = pause(runs, 5.0, turn) + turn.seconds
+        written, turn = look(runs, provider, memory)
+        assert ids(written) == {run.id for run in runs if run.age_seconds > 2060}
+        assert pause(runs, 5.0, turn) + turn.seconds == pytest.approx(waits)
+        assert waits == pytest.approx(60 * 30 / CALLS_A_MINUTE), "40 pages and 20"
+    assert provider.lists == 120
+
+
+def test_a_turn_that_is_not_long_is_followed_by_another_over_all() -> None:
+    runs = flying(1500)
+    provider, memory = Provider(runs), Memory()
+    for _ in range(3):
+        written, _ = look(runs, provider, memory)
+        assert ids(written) == {run.id for run in runs}
+
+
+def test_a_provider_that_refuses_an_old_cursor_is_asked_for_all_from_then_on() -> None:
+    runs = flying(3000)
+    provider, memory = Provider(runs), Memory()
+    look(runs, provider, memory)
+    page, refused = provider.page, []
+
+    def forgetful(cursor: str | None) -> RunPage:
+        if cursor is not None and not refused:
+            refused.append(cursor)
+            provider.lists += 1
+            raise ProviderRefused("unknown cursor")
+        return page(cursor)
+
+    provider.page = forgetful  # type: ignore[method-assign]
+    for _ in range(3):
+        written, turn = look(runs, provider, memory)
+        assert turn.problem is None
+        assert ids(written) == {run.id for run in runs}
+
+
+def test_a_turn_that_met_a_fault_is_followed_by_one_over_all() -> None:
+    runs = flying(3000)
+    provider, memory = Provider(runs), Memory()
+    look(runs, provider, memory)
+    provider.fail_at = 35
+    _, turn = look(runs, provider, memory)
+    assert turn.problem is not None
+    provider.fail_at = None
+    written, _ = look(runs, provider, memory)
+    assert ids(written) == {run.id for run in runs}
 
 
 def test_of_ten_thousand_two_logs_a_turn_are_read() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from safelight.clients.broker import Broker
 from safelight.config import Settings
 from safelight.db.transaction import Database
-from safelight.domain.queues import Queue
+from safelight.domain.queues import Kind, Queue
 from safelight.flow.drain import Drain
 from safelight.flow.heartbeat import Heartbeat
+from safelight.stages import poll
 from safelight.stages.tools import Tools
 
 
@@ -24,3 +26,4 @@ class Context:
     heartbeat: Heartbeat
     worker: str
     drains: dict[Queue, Drain] = field(default_factory=lambda: {queue: Drain() for queue in Queue})
+    watched: dict[Kind, poll.Memory] = field(default_factory=lambda: defaultdict(poll.Memory))

@@ -36,6 +36,9 @@ CREATED_SECONDS = 30.0
 CALLS_A_MINUTE = 200
 """What watching may cost of the 3,000 requests a minute that all pollers share (replicate.md 1):
 pages and single gets, of one kind of run."""
+HALVES_FROM = 20
+"""A turn over so many pages is followed by one over the older half of what is in flight alone: what has just
+begun hardly ever ends, and what may end is seen more often for the same calls."""
 SLOWEST = 6.0
 """Few that are far from their end are looked at this many times less often than usual."""
 
@@ -66,12 +69,32 @@ class Seen:
 @dataclass(slots=True)
 class Turn:
     """What one look at everything cost, and what did not go well: `problem`, the last fault of all;
-    `unreadable`, the runs of which the provider's answer was of no use, and why."""
+    `unreadable`, the runs of which the provider's answer was of no use, and why. `carried`: calls that
+    this turn takes over from the one before, or, negative, leaves to the next."""
 
     calls: int = 0
+    carried: float = 0.0
     seconds: float = 0.0
     problem: SafelightError | None = None
     unreadable: dict[UUID, SafelightError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """The older half of what is in flight: where in the list it begins, after how many pages."""
+
+    cursor: str
+    ids: frozenset[UUID]
+    after: int
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a process keeps from one turn to the next; without it, a turn looks at all."""
+
+    half: Half | None = None
+    cursors_last: bool = True
+    """Until the provider refuses one that a turn before had from it."""
 
 
 Write = Callable[[Sequence[Seen]], None]
@@ -84,10 +107,12 @@ def watch(
     pages: Callable[[str | None], RunPage],
     pulse: Pulse,
     write: Write,
+    memory: Memory,
     *,
     vanished_seconds: float,
 ) -> Turn:
-    """Look at all of *in_flight*: singly where they are few, else by pages of a hundred.
+    """Look at *in_flight*: singly where they are few, else by pages of a hundred; where that takes many
+    pages, at all and at the older half of them in turns.
 
     What a page shows is written before the next is asked for, so that an end is not held up by ten
     thousand others. A fault that would meet every request ends the turn; one that is about one run
@@ -97,7 +122,7 @@ def watch(
     shown: dict[UUID, RemoteRun] = {}
     try:
         if len(in_flight) > FEW:
-            _look_through_pages(in_flight, pages, pulse, shown, write, turn)
+            in_flight = _look_through_list(in_flight, pages, pulse, shown, write, turn, memory)
         for one in _to_get(in_flight, shown, turn.calls):
             pulse.check()
             if seen := _get_one(one, get, turn, vanished_seconds):
@@ -111,11 +136,40 @@ def watch(
 def pause(in_flight: Sequence[InFlight], usual: float, turn: Turn) -> float:
     """Seconds until the next look: so that all that the last one cost stays within its share of calls;
     less often where the few there are are far from their end, and soon where one is near it."""
-    cost = turn.calls * 60.0 / CALLS_A_MINUTE - turn.seconds
+    cost = (turn.calls + turn.carried) * 60.0 / CALLS_A_MINUTE - turn.seconds
     ends = [one.left for one in in_flight if one.left is not None]
     if len(in_flight) > FEW or len(ends) < len(in_flight) or not ends:
         return max(usual, cost)
     return min(SLOWEST * usual, max(usual / 2, min(ends) / 4, cost))
+
+
+def _look_through_list(
+    in_flight: Sequence[InFlight],
+    pages: Callable[[str | None], RunPage],
+    pulse: Pulse,
+    shown: dict[UUID, RemoteRun],
+    write: Write,
+    turn: Turn,
+    memory: Memory,
+) -> Sequence[InFlight]:
+    """Look for the older half after a turn over all that was long, else for all; those looked for."""
+    half, memory.half = memory.half, None
+    older = [one for one in in_flight if half and one.id in half.ids]
+    if half and older:
+        try:
+            _look_through_pages(older, pages, pulse, shown, write, turn, half.cursor)
+        except ProviderRefused as refused:
+            if turn.calls > 1 or isinstance(refused, TokenRefused):
+                raise
+            memory.cursors_last = False
+        else:
+            turn.carried = half.after / 2
+            return older
+    found = _look_through_pages(in_flight, pages, pulse, shown, write, turn)
+    if found and turn.calls >= HALVES_FROM and memory.cursors_last:
+        # The two turns take as long as each other, so that the older half is looked at evenly.
+        memory.half, turn.carried = found, -found.after / 2
+    return in_flight
 
 
 def _look_through_pages(
@@ -125,13 +179,14 @@ def _look_through_pages(
     shown: dict[UUID, RemoteRun],
     write: Write,
     turn: Turn,
-) -> None:
+    cursor: str | None = None,
+) -> Half | None:
     """Page on until all are seen, or single gets are cheaper: what is left is older than the page, or
-    as many pages as runs are left brought nothing."""
+    as many pages as runs are left brought nothing. Returns the older half of them."""
     wanted = {one.provider_id: one for one in in_flight}
     newest_first = sorted(in_flight, key=lambda one: one.age_seconds)
     began = datetime.now(UTC)
-    cursor: str | None = None
+    half: Half | None = None
     barren = 0
     while True:
         turn.calls += 1
@@ -144,11 +199,13 @@ def _look_through_pages(
         while newest_first and newest_first[-1].provider_id not in wanted:
             newest_first.pop()
         if not newest_first or cursor is None or barren >= len(wanted):
-            return
+            return half
+        if half is None and 2 * len(wanted) <= len(in_flight):
+            half = Half(cursor, frozenset(one.id for one in wanted.values()), turn.calls)
         oldest = newest_first[-1].age_seconds + CREATED_SECONDS
         last = page.runs[-1].created_at if page.runs else None
         if last is not None and last < began - timedelta(seconds=oldest):
-            return
+            return half
         pulse.check()
 
 

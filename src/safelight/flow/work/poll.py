@@ -47,6 +47,7 @@ def _do_trainings(watch: Watch, cx: Context, pulse: Pulse) -> poll.Turn:
         provider.list_trainings,
         pulse,
         writer(watch, cx, lambda tx, news: _record_trainings(tx, news, cx)),
+        cx.watched[watch.job.kind],
         vanished_seconds=cx.settings.vanished_seconds,
     )
 
@@ -156,6 +157,7 @@ def _do_generations(watch: Watch, cx: Context, pulse: Pulse) -> poll.Turn:
         provider.list_predictions,
         pulse,
         writer(watch, cx, lambda tx, news: _record_generations(tx, news, cx)),
+        cx.watched[watch.job.kind],
         vanished_seconds=cx.settings.vanished_seconds,
     )
 

@@ -63,7 +63,7 @@ scale: $(STAMP) ## Cleanup of 20,000 objects, killed ten times (five minutes)
 test: $(STAMP) lint ## Lint, then every default test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/browser
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance
-	@$(BIN)/python -m pytest tests/chaos
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)

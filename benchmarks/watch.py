@@ -184,7 +184,9 @@ def run(folder: Path, count: int, seconds: float, *, hooks: bool) -> dict[str, A
             samples.append((time.time(), _calls(emulator)))
             time.sleep(0.3)
         turns = _turns(stores.database_url, started, started + seconds)
-        if len(turns) % 2 == 0:  # one over all and one over the older half take turns
+        if (
+            len(turns) > 2 and len(turns) % 2 == 0
+        ):  # one over all and one over the older half take turns
             turns.pop()
         minutes, asked = _asked(samples, turns)
         late = _lateness(stores.database_url, emulator, started, started + seconds)

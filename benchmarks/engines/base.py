@@ -94,7 +94,7 @@ class Engine(ABC):
                     f"see {self._folder}"
                 )
             left = passed * (goal - done) / max(1, done - before)
-            time.sleep(min(1.0, max(0.02, left / 2)))
+            time.sleep(min(0.2, max(0.02, left / 2)))
         return time.perf_counter() - started
 
     def latencies(self, times: int) -> list[float]:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from safelight.db import jobs
-from safelight.db.transaction import Database, DatabaseAway, Hint
+from safelight.db.transaction import Database, DatabaseAway, Hint, Tx
 from safelight.domain.errors import Invalid, Retryable, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait
@@ -473,6 +473,19 @@ def test_a_unique_job_that_is_asked_for_while_it_runs_runs_once_more(world: Worl
     perform(QUEUE, works(do), world.worker(), seconds=0)
     assert world.job(id).state == "done"
     assert world.add(unique_key="watch") != id, "a job that has ended leaves its key free"
+
+
+def test_a_stage_is_not_carried_out_whose_beginning_was_refused(world: World) -> None:
+    id, ran = world.add(), []
+
+    def begin(tx: Tx, _job: Job, _cx: Context) -> str:
+        jobs.add(tx, KIND, actor="test", owner_id=uuid4())
+        return "order"
+
+    work = Work(begin, lambda *_: ran.append(1))
+    perform(QUEUE, {KIND: work}, world.worker(), seconds=0)
+    assert world.job(id).state == "parked"
+    assert ran == []
 
 
 def test_a_wait_that_was_no_failure_gives_the_attempts_back(world: World) -> None:

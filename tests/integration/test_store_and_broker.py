@@ -11,8 +11,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import redis
 
 from safelight.clients.broker import Broker, transport_options
+from safelight.clients.redis_url import plain
 from safelight.clients.s3 import S3Store
 from safelight.db.transaction import Hint
 from safelight.domain.errors import ObjectMissing, Retryable, SafelightError
@@ -117,6 +119,14 @@ def test_a_broker_that_is_away_loses_hints_and_nothing_else() -> None:
     broker = Broker("redis://127.0.0.1:9/0")
     broker.send([Hint(Queue.CLEANUP, uuid4())])
     broker.close()
+
+
+def test_an_address_that_only_kombu_understands_is_put_into_redis_pys_words() -> None:
+    tls = "rediss://host:6380/1?ssl_cert_reqs=CERT_REQUIRED"
+    assert plain(tls) == "rediss://host:6380/1?ssl_cert_reqs=required"
+    assert plain("redis+socket:///tmp/v.sock?virtual_host=3") == "unix:///tmp/v.sock?db=3"
+    assert plain("redis+socket:///v?x=1&virtual_host=3") == "unix:///v?x=1&db=3"
+    redis.Redis.from_url(plain(tls)).connection_pool.make_connection()
 
 
 def test_a_half_open_link_is_noticed_and_a_popped_message_is_not_lost() -> None:

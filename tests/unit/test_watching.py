@@ -135,7 +135,10 @@ def test_a_turn_that_is_not_long_is_followed_by_another_over_all() -> None:
         assert ids(written) == {run.id for run in runs}
 
 
-def test_a_provider_that_refuses_an_old_cursor_is_asked_for_all_from_then_on() -> None:
+@pytest.mark.parametrize("refusal", [ProviderRefused("unknown cursor"), NotFound("no such page")])
+def test_a_provider_that_refuses_an_old_cursor_is_asked_for_all_from_then_on(
+    refusal: SafelightError,
+) -> None:
     runs = flying(3000)
     provider, memory = Provider(runs), Memory()
     look(runs, provider, memory)
@@ -145,7 +148,7 @@ def test_a_provider_that_refuses_an_old_cursor_is_asked_for_all_from_then_on() -
         if cursor is not None and not refused:
             refused.append(cursor)
             provider.lists += 1
-            raise ProviderRefused("unknown cursor")
+            raise refusal
         return page(cursor)
 
     provider.page = forgetful  # type: ignore[method-assign]
@@ -153,6 +156,49 @@ def test_a_provider_that_refuses_an_old_cursor_is_asked_for_all_from_then_on() -
         written, turn = look(runs, provider, memory)
         assert turn.problem is None
         assert ids(written) == {run.id for run in runs}
+
+
+def test_a_refusal_that_is_not_about_the_cursor_ends_the_turn_and_not_the_halves() -> None:
+    runs = flying(3000)
+    provider, memory = Provider(runs), Memory()
+    look(runs, provider, memory)
+    page = provider.page
+
+    def refused(cursor: str | None) -> RunPage:
+        provider.lists += 1
+        raise ProviderRefused("403")
+
+    provider.page = refused  # type: ignore[method-assign]
+    _, turn = look(runs, provider, memory)
+    assert isinstance(turn.problem, ProviderRefused)
+    assert memory.cursors_last
+    provider.page = page  # type: ignore[method-assign]
+    look(runs, provider, memory)
+    assert memory.half is not None
+
+
+def test_a_list_that_is_not_found_ends_the_turn_and_not_the_watch() -> None:
+    provider = Provider(flying(100))
+
+    def lost(cursor: str | None) -> RunPage:
+        provider.lists += 1
+        raise NotFound("404")
+
+    provider.page = lost  # type: ignore[method-assign]
+    _, turn = look(flying(100), provider)
+    assert isinstance(turn.problem, NotFound)
+
+
+def test_a_half_that_would_spare_hardly_a_page_is_not_looked_at_alone() -> None:
+    """Few run, the young ones together, the older ones each among thirty that have ended."""
+    young = [InFlight(uuid4(), f"young{n}", 100.0 + n / 10) for n in range(100)]
+    older = [InFlight(uuid4(), f"older{n}", 200.0 + 31 * n) for n in range(100)]
+    ended = [InFlight(uuid4(), f"ended{n}", 200.5 + n) for n in range(3100)]
+    provider, memory = Provider(young + older + ended), Memory()
+    for _ in range(2):
+        written, turn = look(young + older, provider, memory)
+        assert turn.carried == 0
+        assert ids(written) == {run.id for run in young + older}
 
 
 def test_a_turn_that_met_a_fault_is_followed_by_one_over_all() -> None:

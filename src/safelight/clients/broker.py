@@ -117,7 +117,7 @@ class Broker:
         with self._app.connection_for_write() as connection:
             # What kombu wraps, and what the transport raises where it does not.
             self._faults: tuple[type[BaseException], ...] = (
-                *(OperationalError, OSError),
+                *(OperationalError, OSError, redis.RedisError),
                 *connection.connection_errors,
                 *connection.channel_errors,
             )

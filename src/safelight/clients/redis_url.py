@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def is_redis(url: str) -> bool:
     """Whether a Redis or a Valkey is there."""
@@ -9,6 +11,7 @@ def is_redis(url: str) -> bool:
 
 
 def plain(url: str) -> str:
-    """kombu's names of the schemes, as redis-py has them."""
+    """kombu's names of schemes and options, as redis-py has them."""
     url = url.replace("redis+socket://", "unix://", 1).replace("valkey://", "redis://", 1)
-    return url.replace("?virtual_host=", "?db=")
+    url = re.sub(r"([?&])virtual_host=", r"\1db=", url)
+    return re.sub(r"(ssl_cert_reqs=)CERT_(\w+)", lambda m: m[1] + m[2].lower(), url)

@@ -110,7 +110,8 @@ def _take_one(queue: Queue, works: Works, cx: Context) -> list[_Taken]:
         for job in claimed:
             try:
                 with tx.savepoint():
-                    taken.append(_begun(tx, job, works, cx))
+                    begun = _begun(tx, job, works, cx)
+                taken.append(begun)
             except (DatabaseAway, LeaseLost):
                 raise
             except Exception as error:  # noqa: BLE001 (a surprise ends as an outcome, never in the void)

@@ -37,8 +37,8 @@ CALLS_A_MINUTE = 200
 """What watching may cost of the 3,000 requests a minute that all pollers share (replicate.md 1):
 pages and single gets, of one kind of run."""
 HALVES_FROM = 20
-"""A turn over so many pages is followed by one over the older half of what is in flight alone: what has just
-begun hardly ever ends, and what may end is seen more often for the same calls."""
+"""A turn over so many pages is followed by one over the older half of what is in flight alone, if that spares
+a third of them: a training that has just begun hardly ever ends, and what may end is seen more often."""
 SLOWEST = 6.0
 """Few that are far from their end are looked at this many times less often than usual."""
 
@@ -90,7 +90,7 @@ class Half:
 
 @dataclass(slots=True)
 class Memory:
-    """What a process keeps from one turn to the next; without it, a turn looks at all."""
+    """What a poll process keeps from one turn to the next; without it, a turn looks at all."""
 
     half: Half | None = None
     cursors_last: bool = True
@@ -127,7 +127,7 @@ def watch(
             pulse.check()
             if seen := _get_one(one, get, turn, vanished_seconds):
                 write([seen])
-    except (Retryable, ProviderRefused) as problem:
+    except (Retryable, ProviderRefused, NotFound) as problem:
         turn.problem = problem
     turn.seconds = time.monotonic() - started
     return turn
@@ -158,15 +158,18 @@ def _look_through_list(
     if half and older:
         try:
             _look_through_pages(older, pages, pulse, shown, write, turn, half.cursor)
-        except ProviderRefused as refused:
+        except (ProviderRefused, NotFound) as refused:
             if turn.calls > 1 or isinstance(refused, TokenRefused):
                 raise
-            memory.cursors_last = False
+            _look_through_pages(in_flight, pages, pulse, shown, write, turn)
+            memory.cursors_last = False  # all else is answered
+            return in_flight
         else:
             turn.carried = half.after / 2
             return older
     found = _look_through_pages(in_flight, pages, pulse, shown, write, turn)
-    if found and turn.calls >= HALVES_FROM and memory.cursors_last:
+    worth = found and turn.calls >= HALVES_FROM and 3 * found.after >= turn.calls
+    if found and worth and memory.cursors_last:
         # The two turns take as long as each other, so that the older half is looked at evenly.
         memory.half, turn.carried = found, -found.after / 2
     return in_flight

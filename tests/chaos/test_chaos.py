@@ -61,6 +61,13 @@ def test_every_broken_build_says_what_it_breaks() -> None:
     assert set(BREAKS) == set(BUILDS)
 
 
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_broken_build_finds_what_it_is_to_break(build: str) -> None:
+    """`make chaos-broken` runs them; a statement in other words would leave the promise whole."""
+    breaks = f"from safelight.chaos.broken import BUILDS; BUILDS[{build!r}]()"
+    subprocess.run([sys.executable, "-c", breaks], check=True)
+
+
 @pytest.mark.slow
 def test_a_minute_of_faults_breaks_no_promise(tmp_path: Path) -> None:
     """I1 to I7, on real processes; `make chaos SEED=4 MINUTES=1` is the same run."""

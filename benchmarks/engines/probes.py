@@ -6,10 +6,13 @@ import statistics
 import time
 from typing import Any
 
+import psycopg
+
 from benchmarks.engines import safelight_worker
 from safelight import config
 from safelight.clients.broker import Broker
 from safelight.db import jobs
+from safelight.db.migrate import migrate
 from safelight.db.statements import statements
 from safelight.db.transaction import Database, Hint
 from safelight.domain.ids import new_id
@@ -44,29 +47,15 @@ def enqueue(cx: Context, whose: safelight_worker.Whose) -> None:
 
 
 FINISHED, DUE = 1_000_000, 100_000
+PASSES = 15
+"""A machine has slow seconds: claims on an empty table and on a full one take turns."""
 
 
 def run(cx: Context) -> dict[str, Any]:
     """Claims on an empty table and over a million finished rows, a sweep over a hundred thousand due
     ones, hints a second, and a heartbeat over a thousand leases."""
     found: dict[str, Any] = {"hints_a_second": _hints(cx), "heartbeat_of_1000_ms": _heartbeat(cx)}
-    with cx.db.transaction() as tx:
-        tx.run("TRUNCATE jobs, events")
-    _claim_ms(cx)  # warm
-    empty = _claim_ms(cx)
-    with cx.db.transaction() as tx:
-        # As ids are made: in the order of time.
-        tx.run(
-            "INSERT INTO jobs (id, queue, kind, state, max_attempts, lease_seconds, finished_at) "
-            "SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'cleanup', "
-            "'delete_remote_version', 'done', 8, 30, now() FROM generate_series(1, %(n)s) AS n",
-            {"n": FINISHED},
-        )
-    with cx.db.transaction() as tx:
-        tx.run("ANALYZE jobs")
-    full = _claim_ms(cx)
-    found["claim_ms"] = {"empty": round(empty, 3), "million_finished": round(full, 3)}
-    found["claim_million_vs_empty"] = round(full / empty, 2)
+    found |= _claims(cx)
     with cx.db.transaction() as tx:
         tx.run(
             "INSERT INTO jobs (id, queue, kind, max_attempts, lease_seconds) "
@@ -81,6 +70,41 @@ def run(cx: Context) -> dict[str, Any]:
     found["sweep_of_100000_due_ms"] = round((time.perf_counter() - started) / 20 * 1000, 2)
     found["sweep_plan"] = _plan(cx)
     return found
+
+
+def _claims(cx: Context) -> dict[str, Any]:
+    """Of one claim, in a database that has nothing else and in one with a million finished jobs."""
+    url = cx.settings.database_url.get_secret_value()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute('CREATE DATABASE "nothing"')
+    nothing = url.rsplit("/", 1)[0] + "/nothing"
+    migrate(nothing)
+    few = context(nothing, cx.settings.broker_url.get_secret_value())
+    with cx.db.transaction() as tx:
+        tx.run("TRUNCATE jobs, events")
+        # As ids are made: in the order of time.
+        tx.run(
+            "INSERT INTO jobs (id, queue, kind, state, max_attempts, lease_seconds, finished_at) "
+            "SELECT ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'cleanup', "
+            "'delete_remote_version', 'done', 8, 30, now() FROM generate_series(1, %(n)s) AS n",
+            {"n": FINISHED},
+        )
+    with psycopg.connect(url, autocommit=True) as connection:
+        # As it is in a table that grew with time, and else comes while the claims are timed.
+        connection.execute("VACUUM (ANALYZE) jobs")
+        connection.execute("CHECKPOINT")
+    pairs = []
+    for number in range(PASSES + 1):
+        pair = (_claim_ms(few), _claim_ms(cx))
+        if number:  # the first warms up
+            pairs.append(pair)
+    few.db.close()
+    few.broker.close()
+    empty, full = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return {
+        "claim_ms": {"empty": round(empty, 3), "million_finished": round(full, 3)},
+        "claim_million_vs_empty": round(statistics.median(f / e for e, f in pairs), 2),
+    }
 
 
 def _claim_ms(cx: Context, times: int = 300) -> float:

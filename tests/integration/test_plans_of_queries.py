@@ -56,6 +56,20 @@ def test_no_statement_of_the_spine_reads_the_whole_table(crowded: Context, name:
     assert "Sort" not in plan or name != "next_due", plan
 
 
+@pytest.mark.parametrize("name", ["hold_jobs", "renew_leases", "finish_jobs"])
+def test_held_jobs_are_found_by_their_key_also_where_the_plan_is_older_than_the_jobs(
+    cx: Context, name: str
+) -> None:
+    """Not through the index of all that is leased, full of dead entries, and not by reading all."""
+    held = {"ids": [uuid4() for _ in range(10)], "fences": [1] * 10, "reasons": [None] * 10}
+    params = {**held, "lease": None, "worker": "w", "quantum": 10.0}
+    with cx.db.transaction() as tx:
+        rows = tx.rows("EXPLAIN " + getattr(statements("jobs"), name), params)
+    plan = "\n".join(row["QUERY PLAN"] for row in rows)
+    assert "jobs_pkey" in plan, plan
+    assert "jobs_leased" not in plan, plan
+
+
 def test_the_place_of_a_fair_turn_is_found_by_index(crowded: Context) -> None:
     """What `fair_turn` asks, with an owner that has thousands of jobs due in the queue."""
     body = "SELECT max(turn) FROM jobs WHERE queue = 'cleanup' AND owner_id = %(owner)s AND state = 'ready'"

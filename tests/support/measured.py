@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from safelight.domain.measured import Angle, Face, Framing, Measured
+from safelight.domain.measured import WHOLE_BODY, Angle, Face, Framing, Measured
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import PhotoFacts
 
@@ -73,8 +73,7 @@ def measured(
         faces=found,
         people=len(found),
         framing=FRAMINGS[shot % len(FRAMINGS)],
-        head_to_toe=more.get("framing", FRAMINGS[shot % len(FRAMINGS)])
-        in (Framing.FULL_BODY, Framing.WIDE),
+        head_to_toe=more.get("framing", FRAMINGS[shot % len(FRAMINGS)]) in WHOLE_BODY,
         occlusion=(),
         background=(0.01, 0.08, 0.16)[shot % 3],
         plain_background=shot % 3 == 0,

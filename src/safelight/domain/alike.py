@@ -18,12 +18,11 @@ from safelight.domain.limits import (
     ALIKE_SEEN,
     ALIKE_YAW,
 )
-from safelight.domain.measured import Face, Framing, Measured
+from safelight.domain.measured import WHOLE_BODY, Face, Measured
 from safelight.domain.photos import PhotoFacts
 
 _TURNED = 0.6
 """Yaw from which on a face is seen from the side, and its yaw is no longer exact."""
-_WHOLE = (Framing.FULL_BODY, Framing.WIDE)
 _SEEN, _CLEARLY = 0.5, 0.5
 """Visibility of a point that counts, and the difference by which two are told apart."""
 _STRETCH = 0.08
@@ -92,7 +91,7 @@ def _coarse(yaw: float) -> float:
 def _bodies_alike(one: Measured, other: Measured, mirrored: bool, slack: float) -> bool:
     if one.keypoints is None or other.keypoints is None:
         return True
-    if one.framing not in _WHOLE or other.framing not in _WHOLE:
+    if one.framing not in WHOLE_BODY or other.framing not in WHOLE_BODY:
         return True  # what is beyond the edge was guessed, and the arms with it
     mine, theirs = np.array(one.keypoints), np.array(other.keypoints)
     if mine.shape != theirs.shape:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from safelight.domain.findings import Finding, Level, Trust, of_set, shown
 from safelight.domain.limits import ALMOST_ALL
-from safelight.domain.measured import Framing, Measured
+from safelight.domain.measured import WHOLE_BODY, Framing, Measured
 from safelight.domain.members import PhotoForSet
 
 ENOUGH = 5
@@ -95,10 +95,9 @@ def _untrue(text: str, measured: Measured) -> Iterator[tuple[str, str]]:
     """What the caption asserts and the measurements contradict."""
     claims = [framing for framing, words in _FRAMING.items() if words.search(text)]
     seen = measured.framing
-    if seen in _FRAMING and claims and seen not in claims:
-        whole = {Framing.FULL_BODY, Framing.WIDE}
-        if not (seen in whole and whole & set(claims)):
-            yield f"says {claims[0].value} and the photo is {seen.value}", str(claims[0].value)
+    alike = WHOLE_BODY if seen in WHOLE_BODY else {seen}
+    if seen in _FRAMING and claims and not alike & set(claims):
+        yield f"says {claims[0].value} and the photo is {seen.value}", str(claims[0].value)
     if (match := _PLAIN.search(text)) and measured.plain_background is False:
         yield f"says '{match[0]}' and the background is not plain", match[0]
     if (match := _ALONE.search(text)) and (measured.people or 0) > 1:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from safelight.domain.composition import mix_of
 from safelight.domain.gates import Gates
-from safelight.domain.measured import Face, Framing, Measured
+from safelight.domain.measured import WHOLE_BODY, Face, Framing, Measured
 from safelight.domain.members import PhotoForSet
 from safelight.domain.photos import PhotoFacts
 
@@ -202,7 +202,7 @@ def _head(face: Face) -> Box:
 
 
 def _body(measured: Measured, facts: PhotoFacts) -> list[Box]:
-    whole = measured.framing in (Framing.FULL_BODY, Framing.WIDE)
+    whole = measured.framing in WHOLE_BODY
     points = [
         (x * facts.width, y * facts.height)
         for place, (x, y, seen) in enumerate(measured.keypoints or ())

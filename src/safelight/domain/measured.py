@@ -35,6 +35,10 @@ class Framing(StrEnum):
     UNCLASSIFIED = "unclassified"
 
 
+WHOLE_BODY = frozenset({Framing.FULL_BODY, Framing.WIDE})
+"""What is to show somebody to the feet."""
+
+
 class Angle(StrEnum):
     """How far the face is turned from the camera (R-36), coarsely."""
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from safelight.domain.composition import NAMES
-from safelight.domain.measured import Framing
+from safelight.domain.measured import WHOLE_BODY, Framing
 
 VERDICTS = {
     "ok": ("Ready to train", "ok"),
@@ -244,9 +244,6 @@ def _cut(crop: Mapping[str, Any], name: str, said: str) -> str:
     )
 
 
-_TO_THE_FEET = (Framing.FULL_BODY, Framing.WIDE)
-
-
 def _about(photo: Mapping[str, Any]) -> str:
     facts = photo["facts"]
     if not facts or not facts["decodable"]:
@@ -255,7 +252,7 @@ def _about(photo: Mapping[str, Any]) -> str:
     measured = facts.get("measured") or {}
     if measured.get("framing"):
         said.append(NAMES[Framing(measured["framing"])])
-    if measured.get("framing") in _TO_THE_FEET and measured.get("head_to_toe") is not None:
+    if measured.get("framing") in WHOLE_BODY and measured.get("head_to_toe") is not None:
         said.append("head to toe" if measured["head_to_toe"] else "not head to toe")
     faces = measured.get("faces")
     if faces:

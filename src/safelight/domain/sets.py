@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from safelight.domain.caption_lint import lint_captions
@@ -241,7 +242,7 @@ def _exposures(seen: float | None, gates: Gates) -> list[Finding]:
     return [of_set(kind, Level.NOTE, says, seen, limit, remedy, source="K2")]
 
 
-_COUNTS = "R-19 to R-25, K6; the profile's own counts"
+_of_count = partial(of_set, source="R-19 to R-25, K6; the profile's own counts")
 
 
 def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
@@ -251,42 +252,23 @@ def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
     if usable < gates.block:
         remedy = f"Add at least {gates.block - usable} more different photos; {ideal}."
         message = f"{have}; at least {gates.block} are needed."
-        return [
-            of_set(
-                "too-few-photos", Level.BLOCK, message, usable, gates.block, remedy, source=_COUNTS
-            )
-        ]
+        return [_of_count("too-few-photos", Level.BLOCK, message, usable, gates.block, remedy)]
     if usable < gates.warn:
         remedy = f"Add {gates.ideal_min - usable} or more different photos; {ideal}."
         message = f"{have}; under {gates.warn} the likeness may be weak."
-        return [
-            of_set("few-photos", Level.WARN, message, usable, gates.warn, remedy, source=_COUNTS)
-        ]
+        return [_of_count("few-photos", Level.WARN, message, usable, gates.warn, remedy)]
     if usable < gates.ideal_min:
         remedy = f"Add {gates.ideal_min - usable} or more different photos if you have them."
         message = f"{have}; {ideal}."
-        return [
-            of_set(
-                "few-photos", Level.NOTE, message, usable, gates.ideal_min, remedy, source=_COUNTS
-            )
-        ]
+        return [_of_count("few-photos", Level.NOTE, message, usable, gates.ideal_min, remedy)]
     if usable > gates.soft_max:
         remedy = "Remove the weaker ones yourself if you want another choice."
         message = f"{have}; the {gates.soft_max} that differ most are taken."
-        return [
-            of_set(
-                "many-photos",
-                Level.WARN,
-                message,
-                usable,
-                gates.soft_max,
-                remedy,
-                source="R-26, K7",
-            )
-        ]
+        limit, source = gates.soft_max, "R-26, K7"
+        return [of_set("many-photos", Level.WARN, message, usable, limit, remedy, source=source)]
     if usable > gates.ideal_max:
         message = f"{have}; {ideal}."
-        return [of_set("many-photos", Level.NOTE, message, usable, gates.ideal_max, source=_COUNTS)]
+        return [_of_count("many-photos", Level.NOTE, message, usable, gates.ideal_max)]
     return []
 
 

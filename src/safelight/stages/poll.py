@@ -119,11 +119,11 @@ def watch(
     is noted, and the others are looked at. What was seen until then counts.
     """
     turn, started = Turn(), time.monotonic()
-    shown: dict[UUID, RemoteRun] = {}
+    listing = _Listing(pages, pulse, write, turn)
     try:
         if len(in_flight) > FEW:
-            in_flight = _look_through_list(in_flight, pages, pulse, shown, write, turn, memory)
-        for one in _to_get(in_flight, shown, turn.calls):
+            in_flight = _look_through_list(in_flight, listing, memory)
+        for one in _to_get(in_flight, listing.shown, turn.calls):
             pulse.check()
             if seen := _get_one(one, get, turn, vanished_seconds):
                 write([seen])
@@ -144,72 +144,69 @@ def pause(in_flight: Sequence[InFlight], usual: float, turn: Turn) -> float:
 
 
 def _look_through_list(
-    in_flight: Sequence[InFlight],
-    pages: Callable[[str | None], RunPage],
-    pulse: Pulse,
-    shown: dict[UUID, RemoteRun],
-    write: Write,
-    turn: Turn,
-    memory: Memory,
+    in_flight: Sequence[InFlight], listing: _Listing, memory: Memory
 ) -> Sequence[InFlight]:
     """Look for the older half after a turn over all that was long, else for all; those looked for."""
+    turn = listing.turn
     half, memory.half = memory.half, None
     older = [one for one in in_flight if half and one.id in half.ids]
     if half and older:
         try:
-            _look_through_pages(older, pages, pulse, shown, write, turn, half.cursor)
+            listing.look_through(older, half.cursor)
         except (ProviderRefused, NotFound) as refused:
             if turn.calls > 1 or isinstance(refused, TokenRefused):
                 raise
-            _look_through_pages(in_flight, pages, pulse, shown, write, turn)
+            listing.look_through(in_flight)
             memory.cursors_last = False  # all else is answered
             return in_flight
-        else:
-            turn.carried = half.after / 2
-            return older
-    found = _look_through_pages(in_flight, pages, pulse, shown, write, turn)
-    worth = found and turn.calls >= HALVES_FROM and 3 * found.after >= turn.calls
-    if found and worth and memory.cursors_last:
+        turn.carried = half.after / 2
+        return older
+    found = listing.look_through(in_flight)
+    spares = found is not None and 3 * found.after >= turn.calls >= HALVES_FROM
+    if found and spares and memory.cursors_last:
         # The two turns take as long as each other, so that the older half is looked at evenly.
         memory.half, turn.carried = found, -found.after / 2
     return in_flight
 
 
-def _look_through_pages(
-    in_flight: Sequence[InFlight],
-    pages: Callable[[str | None], RunPage],
-    pulse: Pulse,
-    shown: dict[UUID, RemoteRun],
-    write: Write,
-    turn: Turn,
-    cursor: str | None = None,
-) -> Half | None:
-    """Page on until all are seen, or single gets are cheaper: what is left is older than the page, or
-    as many pages as runs are left brought nothing. Returns the older half of them."""
-    wanted = {one.provider_id: one for one in in_flight}
-    newest_first = sorted(in_flight, key=lambda one: one.age_seconds)
-    began = datetime.now(UTC)
-    half: Half | None = None
-    barren = 0
-    while True:
-        turn.calls += 1
-        page = pages(cursor)
-        found = [(one, run) for run in page.runs if (one := wanted.pop(run.id, None))]
-        shown |= {one.id: run for one, run in found}
-        write([Seen(one.id, run) for one, run in found])
-        cursor = page.next
-        barren += not found
-        while newest_first and newest_first[-1].provider_id not in wanted:
-            newest_first.pop()
-        if not newest_first or cursor is None or barren >= len(wanted):
-            return half
-        if half is None and 2 * len(wanted) <= len(in_flight):
-            half = Half(cursor, frozenset(one.id for one in wanted.values()), turn.calls)
-        oldest = newest_first[-1].age_seconds + CREATED_SECONDS
-        last = page.runs[-1].created_at if page.runs else None
-        if last is not None and last < began - timedelta(seconds=oldest):
-            return half
-        pulse.check()
+@dataclass(slots=True)
+class _Listing:
+    """The provider's list, newest first, and what it has shown in this turn."""
+
+    pages: Callable[[str | None], RunPage]
+    pulse: Pulse
+    write: Write
+    turn: Turn
+    shown: dict[UUID, RemoteRun] = field(default_factory=dict)
+
+    def look_through(self, in_flight: Sequence[InFlight], cursor: str | None = None) -> Half | None:
+        """Page on until all are seen, or single gets are cheaper: what is left is older than the page,
+        or as many pages as runs are left brought nothing. Returns the older half of them."""
+        wanted = {one.provider_id: one for one in in_flight}
+        newest_first = sorted(in_flight, key=lambda one: one.age_seconds)
+        began = datetime.now(UTC)
+        half: Half | None = None
+        barren = 0
+        while True:
+            self.turn.calls += 1
+            page = self.pages(cursor)
+            found = [(one, run) for run in page.runs if (one := wanted.pop(run.id, None))]
+            self.shown |= {one.id: run for one, run in found}
+            self.write([Seen(one.id, run) for one, run in found])
+            cursor = page.next
+            barren += not found
+            while newest_first and newest_first[-1].provider_id not in wanted:
+                newest_first.pop()
+            if not newest_first or cursor is None or barren >= len(wanted):
+                return half
+            if half is None and 2 * len(wanted) <= len(in_flight):
+                older = frozenset(one.id for one in wanted.values())
+                half = Half(cursor, older, self.turn.calls)
+            oldest = newest_first[-1].age_seconds + CREATED_SECONDS
+            last = page.runs[-1].created_at if page.runs else None
+            if last is not None and last < began - timedelta(seconds=oldest):
+                return half
+            self.pulse.check()
 
 
 def _to_get(

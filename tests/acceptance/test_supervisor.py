@@ -126,7 +126,7 @@ def test_a_killed_service_is_started_again_after_growing_pauses(tmp_path: Path) 
     with supervised(tmp_path, "steady") as run:
         for ends in (1, 2, 3):
             os.kill(run.child("import time"), signal.SIGKILL)
-            wait_until(lambda n=ends: run.said.count("| here") > n, 10, "its first line again")
+            wait_until(lambda n=ends: run.said.count("| here") > n, 30, "its first line again")
         assert re.findall(r"ended with -9; .* in ([\d.]+) s", run.said) == ["0.2", "0.4", "0.8"]
 
 
@@ -137,7 +137,7 @@ def test_the_pool_of_a_killed_leader_does_not_live_on_beside_its_successor(tmp_p
         assert len(pool) == 3
         in_group = {pid for pid in pool if os.getpgid(pid) == leader}
         os.kill(leader, signal.SIGKILL)
-        wait_until(lambda: not alive(in_group), 5, "the pool's end")
+        wait_until(lambda: not alive(in_group), 20, "the pool's end")
 
 
 def test_ctrl_c_stops_all_in_reverse_order_and_leaves_nothing(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_service_that_others_need_is_stopped_after_them(tmp_path: Path) -> Non
         run.process.send_signal(signal.SIGTERM)
         time.sleep(1)  # `stubborn` takes its two seconds
         assert alive([steady])
-        assert run.process.wait(10) == 0
+        assert run.process.wait(30) == 0
 
 
 def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
@@ -163,9 +163,8 @@ def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
         left = run.tree()
         run.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
-        start = time.monotonic()
         assert run.end(signal.SIGINT) == 0
-        assert time.monotonic() - start < 1.5, "it waited for the stop timeout of 2 s"
+        assert "did not stop in time" not in run.said, "it waited for the stop timeout"
         assert not alive(left)
 
 
@@ -195,23 +194,26 @@ def test_services_die_by_the_kernel_when_supervisor_and_watchdog_are_killed(tmp_
         os.kill(run.process.pid, signal.SIGSTOP)  # so that it cannot start another
         os.kill(watchdog, signal.SIGKILL)
         run.end(signal.SIGKILL)
-        wait_until(lambda: not alive(left), 3, "the end of the tree")
+        wait_until(lambda: not alive(left), 20, "the end of the tree")
 
 
 def test_a_killed_watchdog_is_replaced_and_knows_what_runs(tmp_path: Path) -> None:
     with supervised(tmp_path, "pool") as run:
         first = run.child("watchdog.py")
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: not alive([first]) and len(run.tree()) == 5, 5, "another watchdog")
+        wait_until(lambda: not alive([first]) and len(run.tree()) == 5, 20, "another watchdog")
         time.sleep(0.3)
         left = run.tree()
         run.end(signal.SIGKILL)
-        wait_until(lambda: not alive(left), 10, "the end of the tree")
+        wait_until(lambda: not alive(left), 20, "the end of the tree")
 
 
 def test_a_service_that_never_comes_up_ends_the_start_with_its_last_words(tmp_path: Path) -> None:
     run = Run(tmp_path, "-m", "tests.support.supervise", str(tmp_path), "steady", "fails")
-    assert run.process.wait(20) == 1
+    try:
+        assert run.process.wait(30) == 1, run.said
+    finally:
+        run.process.kill()
     assert "fails ended with 1 before it was ready" in run.said
     assert "no good" in run.said.split("Its last lines:")[1]
 
@@ -282,10 +284,10 @@ def test_the_second_supervisor_on_a_folder_is_told_and_changes_nothing(home: Pat
         run.until("all ready", 60)
         before = json.loads((home / "environment.json").read_text())
         second = Run(home.parent, "-c", STACK, str(home))
-        assert second.process.wait(10) == 1
+        assert second.process.wait(30) == 1
         assert f"held: Safelight already runs on {home} (process {run.process.pid})" in second.said
         joined = Run(home.parent, "-c", JOIN, str(home))
-        assert joined.process.wait(10) == 0
+        assert joined.process.wait(30) == 0
         assert json.loads(joined.said) == before
         assert read_environment(home) == before
         assert run.end(signal.SIGINT) == 0

@@ -38,7 +38,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "second": ("-c", STEADY),
     "stubborn": ("-c", STUBBORN),
     "pool": ("-c", POOL),
-    "fails": ("-c", "import sys; sys.exit('no good')"),
+    # Slow enough to be seen running, as any program is on a busy machine.
+    "fails": ("-c", "import sys, time; time.sleep(0.2); sys.exit('no good')"),
     "celery": CELERY,
 }
 
@@ -49,6 +50,7 @@ def main(folder: Path, names: list[str]) -> None:
         Service(
             name=name,
             argv=(sys.executable, *KINDS[name]),
+            ready=lambda name=name: name != "fails",
             env=dict(os.environ),
             needs=tuple(names[max(0, index - 1) : index]),
             stop_timeout=2,

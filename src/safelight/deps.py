@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
+from safelight import scratch
 from safelight.clients.broker import Broker
 from safelight.clients.limits import limits_for
 from safelight.clients.replicate import ReplicateProvider
@@ -51,6 +52,7 @@ def open_clock(settings: Settings) -> tuple[Database, Broker]:
 def open_context(settings: Settings, component: str, *, connections: int = 8) -> Context:
     """Everything a worker or a door works with. Connections are made on first use."""
     profiles.use_folder(settings.profiles)
+    scratch.sweep()
     broker = Broker(settings.broker_url.get_secret_value())
     db = Database(settings.database_url.get_secret_value(), broker.send, size=connections)
     return Context(

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import redis
 
-from safelight import config, deps
+from safelight import config, deps, scratch
 from safelight.domain.queues import Queue
 from safelight.domain.states import may_move
 from safelight.flow.context import Context
@@ -36,6 +36,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         **os.environ,
         "SAFELIGHT_WATCH_SECONDS": "1",
         "SAFELIGHT_LEASE_SECONDS": "6",
+        "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
     }
     with plan(home, {}, base_env=base, api_port=None, time_scale=None).running() as environment:
         yield {**base, **environment}
@@ -150,19 +151,23 @@ def paid_once(cx: Context, ids: list[Any], env: dict[str, str]) -> None:
 def test_twenty_trainings_end_while_one_worker_of_each_queue_is_killed(
     cx: Context, env: dict[str, str], tmp_path: Path
 ) -> None:
-    """I1, I2, I5, I7."""
+    """I1, I2, I5, I7; and a killed worker's photos do not stay on its disk."""
+    left = Path(env["TMPDIR"]) / f"{scratch.PREFIX}killed-before"
     ids = start_twenty(cx, tmp_path, "killed")
     for queue in Queue:
         busy = f"SELECT 1 FROM jobs WHERE queue = '{queue}' AND state = 'leased'"
         deadline = time.monotonic() + 10
         while not rows(cx, busy) and time.monotonic() < deadline:
             time.sleep(0.02)  # kill it while it works, if it works at all
+        left.mkdir(exist_ok=True)
         found = worker_pids(queue)
         assert found, f"no worker of {queue} runs"
         for process in found:
             process.kill()
     all_ended_well(cx, ids)
     paid_once(cx, ids, env)
+    files = f"{scratch.PREFIX}*"
+    wait_for(lambda: not [*left.parent.glob(files)], seconds=30, why="files of the killed are left")
 
 
 def test_twenty_trainings_end_although_the_broker_is_emptied_in_the_middle(

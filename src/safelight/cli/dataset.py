@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from safelight import scratch
 from safelight.cli.console import err, out, say_json, system
 from safelight.cli.naming import subject_id_of
 
@@ -92,10 +92,10 @@ def _page(
     from safelight.domain.errors import ObjectMissing
     from safelight.vision.pool import EyePool
 
-    with tempfile.TemporaryDirectory() as work, EyePool() as eyes:
+    with scratch.folder() as work, EyePool() as eyes:
         files = {}
         for photo in photos:
-            path = Path(work) / str(photo.id)
+            path = work / str(photo.id)
             try:
                 cx.tools.store.get_file(photo.key, path)
             except ObjectMissing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from safelight import scratch
 from safelight.cli.console import out
 from safelight.domain.errors import Invalid
 from safelight.domain.findings import Finding, Level
@@ -42,8 +42,8 @@ def thumbnails(eyes: EyePool, files: Mapping[str, Path]) -> dict[str, str]:
 def _thumbnail(eyes: EyePool, path: Path) -> str | None:
     from safelight.domain.photos import Undecodable
 
-    with tempfile.TemporaryDirectory() as work:
-        target = Path(work) / "thumbnail.jpg"
+    with scratch.folder() as work:
+        target = work / "thumbnail.jpg"
         try:
             eyes.derive(path, target, THUMBNAIL)
         except (Undecodable, OSError):  # the report says which, and why

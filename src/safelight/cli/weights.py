@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from safelight import scratch
 from safelight.cli.console import err, out, say_json
 from safelight.domain.errors import BadArchive, NotFound
 
@@ -74,15 +75,14 @@ def inspect(
 
 def _facts(file: Path) -> WeightsFacts:
     import tarfile
-    from tempfile import TemporaryDirectory
 
     from safelight.stages.weights import inspect as look
     from safelight.stages.weights import unpack
 
     if not tarfile.is_tarfile(file):
         return look(file)
-    with TemporaryDirectory(prefix="safelight-") as folder:
-        return look(unpack(file, Path(folder)).weights)
+    with scratch.folder() as folder:
+        return look(unpack(file, folder).weights)
 
 
 def _json(facts: WeightsFacts) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from safelight import scratch
 from safelight.db import audit as rows
 from safelight.domain.audit import VersionAudit, audit, keys_of
 from safelight.domain.errors import ObjectMissing
@@ -81,10 +81,10 @@ def audit_subject(
     objects: dict[str, Seen] | None = None
     if read:
         objects = {}
-        with tempfile.TemporaryDirectory(prefix="safelight-audit-") as folder:
+        with scratch.folder() as folder:
             for key, kind in (pair for row in found for pair in keys_of(row)):
                 if key not in objects:
-                    objects[key] = see(cx.tools.store, key, kind, Path(folder))
+                    objects[key] = see(cx.tools.store, key, kind, folder)
     versions = tuple(audit(row, objects) for row in found)
     return SubjectAudit(subject, datetime.now(UTC), read, versions)
 

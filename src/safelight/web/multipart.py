@@ -6,9 +6,8 @@ could refuse it.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -20,6 +19,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
+from safelight import scratch
 from safelight.domain.errors import Invalid
 from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
 from safelight.web.access import Who
@@ -154,8 +154,8 @@ async def received(request: Request, who: Who) -> AsyncIterator[Form]:  # noqa: 
         raise Invalid("The body is not multipart/form-data.", hint=_HINT)
     unlimited(request.scope)
     form = Form()
-    folder = Path(tempfile.mkdtemp(prefix="safelight-upload-"))
-    reader = _Reader(folder, form)
+    stack = ExitStack()
+    reader = _Reader(stack.enter_context(scratch.folder()), form)
     try:
         try:
             parser = MultipartParser(boundary, reader.callbacks())
@@ -176,7 +176,7 @@ async def received(request: Request, who: Who) -> AsyncIterator[Form]:  # noqa: 
         yield form
     finally:
         reader.close()
-        await run_in_threadpool(shutil.rmtree, folder, ignore_errors=True)
+        await run_in_threadpool(stack.close)
 
 
 Files = Annotated[Form, Depends(received)]

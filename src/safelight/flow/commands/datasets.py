@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from safelight import scratch
 from safelight.db import subjects
 from safelight.db.transaction import Database, Tx
 from safelight.domain.nouns import Photo
@@ -60,14 +59,14 @@ def reinspect(
         subject = get_subject(tx, actor, subject_id)
         photos = subjects.photos_to_train_on(tx, subject_id)
     refs = [sets.ref_of(photo) for photo in photos]
-    with tempfile.TemporaryDirectory() as work:
+    with scratch.folder() as work:
         found = inspect_photos(
             refs,
             gates,
             store,
             eye,
             pulse or _NoPulse(),
-            Path(work),
+            work,
             kind=subject.kind,
             keeps=sets.keeps_identity(subject),
         )

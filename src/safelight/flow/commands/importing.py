@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from pathlib import Path
 from uuid import UUID
 
+from safelight import scratch
 from safelight.db import subjects, temporary, versions
 from safelight.db.transaction import Tx
 from safelight.domain import draw_inputs
@@ -55,8 +55,7 @@ def import_version(
         _require_consent(subject)
         if there := _there(tx, actor, subject_id, version, None):
             return there, False
-    with tempfile.TemporaryDirectory(prefix="safelight-import-") as folder:
-        work = Path(folder)
+    with scratch.folder() as work:
         found = importing.look(cx.tools.provider, work, model=name, version=version, file=file)
         word = _trigger_of(found, trigger)
         stored = _store(cx, subject_id, found)

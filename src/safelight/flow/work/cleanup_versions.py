@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from safelight import scratch
 from safelight.db import jobs, retention, versions
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
@@ -15,7 +16,7 @@ from safelight.domain.states import VersionState
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.retention import policy_of
-from safelight.flow.work.common import folder, target
+from safelight.flow.work.common import target
 from safelight.stages import cleanup
 from safelight.stages.tools import Pulse
 
@@ -66,7 +67,7 @@ def _begin_archive(tx: Tx, job: Job, cx: Context) -> cleanup.ArchiveOrder | Outc
 
 
 def _do_archive(order: cleanup.ArchiveOrder, cx: Context, pulse: Pulse) -> str | None:
-    with folder() as work:
+    with scratch.folder() as work:
         return cleanup.archive(order, cx.tools.store, pulse, work)
 
 

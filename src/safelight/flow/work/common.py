@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from uuid import UUID
 
 from safelight.db import trainings
@@ -39,13 +35,6 @@ def cancel_open_training(tx: Tx, job: Job, cx: Context) -> None:
     state = TrainingState(training.state)
     if state not in TERMINAL_TRAINING:
         trainings.move(tx, training.id, state, TrainingState.CANCELED, actor=cx.worker)
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A folder for the files of one turn; gone with it."""
-    with tempfile.TemporaryDirectory(prefix="safelight-") as name:
-        yield Path(name)
 
 
 def webhook(cx: Context, intent_id: UUID) -> str | None:

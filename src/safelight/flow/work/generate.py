@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from safelight import scratch
 from safelight.db import generations, owners, subjects, trainings, versions
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
@@ -23,7 +24,7 @@ from safelight.flow.commands.versions import FIRST_VERSION
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.what_ran import keep_what_ran
-from safelight.flow.work.common import WORKER_DIED, folder, target, training_of, webhook
+from safelight.flow.work.common import WORKER_DIED, target, training_of, webhook
 from safelight.stages import generate, submit
 from safelight.stages.tools import Pulse
 
@@ -47,7 +48,7 @@ def _begin_weights(tx: Tx, job: Job, _cx: Context) -> generate.WeightsOrder | Ou
 def _do_weights(
     order: generate.WeightsOrder, cx: Context, pulse: Pulse
 ) -> generate.WeightsStored | generate.WeightsUnusable:
-    with folder() as work:
+    with scratch.folder() as work:
         return generate.fetch_weights(order, cx.tools.store, cx.tools.provider, pulse, work)
 
 
@@ -256,7 +257,7 @@ def _begin_images(tx: Tx, job: Job, _cx: Context) -> generate.ImagesOrder | Outc
 def _do_images(
     order: generate.ImagesOrder, cx: Context, pulse: Pulse
 ) -> tuple[generate.ImageStored, ...] | generate.ImagesUnusable:
-    with folder() as work:
+    with scratch.folder() as work:
         tools = cx.tools
         return generate.fetch_images(order, tools.store, tools.provider, tools.eye, pulse, work)
 

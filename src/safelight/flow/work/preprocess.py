@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from safelight import scratch
 from safelight.db import subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
@@ -18,7 +19,7 @@ from safelight.domain.states import TrainingState
 from safelight.flow import paid, sets, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
-from safelight.flow.work.common import cancel_open_training, folder, training_of
+from safelight.flow.work.common import cancel_open_training, training_of
 from safelight.stages import building, preprocess
 from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Pulse
@@ -50,7 +51,7 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
 def _do_inspect(
     order: _Inspect, cx: Context, pulse: Pulse
 ) -> tuple[preprocess.InspectedPhoto, ...]:
-    with folder() as work:
+    with scratch.folder() as work:
         return preprocess.inspect_photos(
             order.photos,
             order.gates,
@@ -120,7 +121,7 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
 def _do_build(
     build: _Build, cx: Context, pulse: Pulse
 ) -> building.DatasetBuilt | building.SetBlocked:
-    with folder() as work:
+    with scratch.folder() as work:
         return building.build_dataset(build.order, cx.tools.store, cx.tools.eye, pulse, work)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from safelight import scratch
 from safelight.db import campaigns, subjects
 from safelight.db.transaction import Tx
 from safelight.domain.gates import Gates
@@ -18,7 +19,7 @@ from safelight.domain.states import PhotoState
 from safelight.flow import sets, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
-from safelight.flow.work.common import folder, target
+from safelight.flow.work.common import target
 from safelight.stages import preprocess
 from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Pulse
@@ -52,7 +53,7 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
 
 
 def _do(order: _Anew, cx: Context, pulse: Pulse) -> tuple[preprocess.InspectedPhoto, ...]:
-    with folder() as work:
+    with scratch.folder() as work:
         return preprocess.inspect_photos(
             order.photos,
             order.gates,

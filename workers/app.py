@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from celery import Celery, signals
 
-from safelight import config, deps, logging
+from safelight import config, deps, logging, scratch
 from safelight.clients import broker
 from safelight.db.migrate import require_current
 from safelight.domain.errors import SafelightError
@@ -80,6 +80,7 @@ def serve(
     app.on_configure.connect(configure, weak=False)
     signals.setup_logging.connect(partial(_setup_logging, queue), weak=False)
     signals.worker_init.connect(partial(_stop_unless_current, queue), weak=False)
+    signals.worker_init.connect(_tidy, weak=False)
     signals.worker_ready.connect(_say_ready, weak=False)
     signals.worker_process_shutdown.connect(per_process.close, weak=False)
     signals.worker_shutdown.connect(per_process.close, weak=False)
@@ -98,6 +99,11 @@ def _stop_unless_current(queue: Queue, **_: Any) -> None:
         require_current(config.load().database_url.get_secret_value())
     except SafelightError as error:
         _stop(error)
+
+
+def _tidy(**_: Any) -> None:
+    """What the worker before us left, if it was killed; its successor may have nothing to do."""
+    scratch.sweep()
 
 
 def _stop(error: SafelightError) -> NoReturn:

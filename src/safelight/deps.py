@@ -52,7 +52,7 @@ def open_clock(settings: Settings) -> tuple[Database, Broker]:
 def open_context(settings: Settings, component: str, *, connections: int = 8) -> Context:
     """Everything a worker or a door works with. Connections are made on first use."""
     profiles.use_folder(settings.profiles)
-    scratch.sweep()
+    scratch.sweep()  # also what a killed process of a pool left, whose worker goes on
     broker = Broker(settings.broker_url.get_secret_value())
     db = Database(settings.database_url.get_secret_value(), broker.send, size=connections)
     return Context(

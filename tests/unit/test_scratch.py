@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from safelight import scratch
+from safelight import config, deps, scratch
 
 HOLD = """
 import sys
@@ -58,6 +58,20 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_uses_stays(
         assert not left.exists()
         assert (used / "photo.jpg").read_bytes() == b"a face"
     assert not used.exists()
+
+
+def test_who_opens_a_context_removes_what_the_killed_left(there: Path) -> None:
+    left = there / f"{scratch.PREFIX}left"
+    left.mkdir()
+    settings = {
+        "DATABASE_URL": "postgresql://nowhere/none",
+        "BROKER_URL": "redis://nowhere",
+        "REPLICATE_API_TOKEN": "r8_none",
+        "AWS_ACCESS_KEY_ID": "none",  # else boto asks the network for them
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }
+    deps.close_context(deps.open_context(config.load(settings), "test"))
+    assert not left.exists()
 
 
 def test_only_our_own_kind_of_folder_is_removed(there: Path) -> None:

@@ -35,7 +35,8 @@ class Service:
     """A program to keep running, or (`once`) a step to run to its end.
 
     `argv[0]` is a path, or a name looked up on PATH. `ready` is asked often until it says yes and
-    must answer within a second or so; for a step, ready means ended with 0.
+    must answer within a second or so; without it, to be seen running is enough. For a step, ready
+    means ended with 0.
     """
 
     name: str

@@ -437,7 +437,7 @@ def test_a_table_that_comes_later_is_covered_by_its_foreign_key(
     assert said is not None
     assert said["deleted"]["rows"] | {"embeddings": 12, "scores": 12} == said["deleted"]["rows"]
     assert [key for key in keys if cx.tools.store.head(key)] == []
-    assert said["checks"]["tables"]["embeddings"] == {"rows_found": 0}
+    assert said["checks"]["tables"]["embeddings"] == {"rows_found": 0, "of_others": 0}
 
 
 def test_a_hold_keeps_what_it_holds_and_a_hold_that_was_released_goes_too(

@@ -37,6 +37,37 @@ def test_the_plan_gathers_keys_by_the_names_of_their_columns() -> None:
     }
 
 
+def test_a_version_in_a_model_that_the_training_was_not_sent_to_is_not_deleted() -> None:
+    """Whatever run a training was tied to: another's copy at the provider is another's."""
+    found = plan(
+        ("trainings", {"destination": "acct/mine", "output": {"version": "acct/theirs:ab"}}),
+        outputs=("acct/theirs:cd",),
+    )
+    assert found.versions == ()
+    assert found.models_kept == ("acct/mine",)
+    assert not {"ab", "cd"} & set(found.words)
+
+
+def test_what_was_imported_is_searched_for_by_nothing_that_another_may_have_too() -> None:
+    found = plan(
+        ("subjects", {"id": OWN, "trigger_word": "slbcdfghjk"}),
+        (
+            "versions",
+            {
+                "id": WORD,
+                "origin": "imported",
+                "trigger_word": "TOK",
+                "weights_sha256": "d" * 64,
+                "provider_model": "acct/public",
+                "provider_version": "e" * 64,
+            },
+        ),
+    )
+    assert found.texts == tuple(sorted((OWN, "slbcdfghjk")))
+    assert found.words == (WORD,)
+    assert (found.versions, found.elsewhere) == ((), 1)
+
+
 def test_a_photos_hash_is_not_searched_for_since_another_subject_may_have_the_same_photo() -> None:
     found = plan(
         ("photos", {"id": str(uuid4()), "sha256": "c" * 64}),
@@ -51,12 +82,15 @@ def test_a_model_goes_only_if_it_bears_the_name_of_who_is_erased() -> None:
     mine = f"acct/safelight-{OWN[-12:]}"
     found = plan(
         ("trainings", {"destination": mine, "provider_id": "r1", "cost_micro_usd": 7}),
-        ("trainings", {"destination": "acct/safelight-shared", "output": {"version": "acct/x:ab"}}),
+        (
+            "trainings",
+            {"destination": "acct/shared", "output": {"version": "acct/shared:ab"}},
+        ),
         outputs=(f"{mine}:cd",),
     )
     assert found.models == (mine,)
-    assert found.models_kept == ("acct/safelight-shared", "acct/x")
-    assert found.versions == ((mine, "cd"), ("acct/x", "ab"))
+    assert found.models_kept == ("acct/shared",)
+    assert set(found.versions) == {("acct/shared", "ab"), (mine, "cd")}
     assert (found.trainings, found.spent_micro_usd) == (("r1",), 7)
 
 

@@ -173,7 +173,7 @@ def shared_models(tx: Tx, models: Sequence[str], subject_id: UUID) -> set[str]:
 
 
 def tables(tx: Tx) -> list[tuple[str, int]]:
-    """Every table but the statements', and its size in blocks."""
+    """Every table that can hold a word of somebody's, and its size in blocks."""
     return [(row["relation"], row["blocks"]) for row in tx.rows(sql.tables)]
 
 
@@ -184,29 +184,37 @@ def text_of_blocks(tx: Tx, table: str, first: int, last: int) -> list[tuple[int,
     return [(row["block"], row["content"]) for row in rows]
 
 
-def rows_that_name(
+def rows_naming(
     tx: Tx,
     table: str,
     block: int,
     *,
     texts: Sequence[str],
     words: Sequence[str],
+    owner_id: UUID,
+    subject_id: UUID | None,
     remove: bool,
-) -> int:
+) -> tuple[int, int]:
     """How many rows of a block hold one of *texts* anywhere or one of *words* whole. A slow look: it
-    is for blocks that are known to."""
+    is for blocks that are known to.
+
+    First those that are nobody's, or the erased owner's own without hanging on a subject that stays
+    (deleted, with *remove*); second those of another owner or subject, which stay in any case.
+    """
     row = tx.row(
-        sql.rows_that_name,
+        sql.rows_naming,
         {
             "relation": table,
             "first": block,
             "last": block + 1,
             "texts": list(texts),
             "words": list(words),
+            "owner_id": owner_id,
+            "subject_id": subject_id,
             "remove": remove,
         },
     )
-    return int(row["n"]) if row else 0
+    return (row["own"], row["others"]) if row else (0, 0)
 
 
 def forget_actor(tx: Tx, actor: str) -> int:

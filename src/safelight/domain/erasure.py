@@ -1,5 +1,4 @@
-"""What an erasure takes away and what proves it: the plan, made from the rows; the statement; its
-signature. Pure: the rows come in as JSON, whatever their tables are called.
+"""What an erasure takes away and what proves it: the plan, made from the rows, and the signed statement.
 
 A column named `key` or `*_key` holds an object's key; `provider_model` and `provider_version`, or an
 output's `version`, name a copy at the provider. A table that comes later and keeps to that is covered.
@@ -24,7 +23,7 @@ Json = dict[str, Any]
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOT_OBJECTS = frozenset({"unique_key", "public_key"})
 _OF_THEIR_OWN = {"versions": "weights_sha256", "datasets": "sha256"}
-"""Hashes of what no other subject can have: photos, and images that came out black, may be shared."""
+"""Hashes that no other subject can have: photos, black images and imported weights may be shared."""
 _ROOTS = ("photos", "datasets", "weights")
 """Where objects lie under the subject's id."""
 
@@ -42,6 +41,10 @@ BEYOND_REACH = (
 NOT_OURS = (
     "{n} version(s) that were trained elsewhere and imported: their copies at the provider belong to "
     "whoever trained them."
+)
+OF_OTHERS = (
+    "{n} row(s) of other subjects or owners that hold the same trigger or id, which somebody wrote there: "
+    "they are not this subject's, and stay."
 )
 NOT_FOUND_THERE = (
     "{n} paid request(s) whose reply was lost and which the provider's list did not show: if one was "
@@ -105,7 +108,7 @@ def plan_of(
     for relation, content in rows:
         found.take(relation, content)
     for output in outputs:
-        found.output({"version": output})
+        found.output({"version": output}, found.models)
     own = str(subject_id)
     named = {model for model in found.models if own[-12:] in model}
     prefixes = {f"{root}/{own}/" for root in _ROOTS} | found.prefixes()
@@ -150,17 +153,19 @@ class _Found:
             key = name == "key" or name.endswith("_key")
             if key and name not in _NOT_OBJECTS and isinstance(value, str) and "/" in value:
                 self.keys.add(value)
-        if content.get(_OF_THEIR_OWN.get(relation, "-")):
+        imported = content.get("origin") == "imported"
+        if not imported and content.get(_OF_THEIR_OWN.get(relation, "-")):
             self.words.add(content[_OF_THEIR_OWN[relation]])
-        if content.get("trigger_word"):
+        if relation == "subjects":
             self.texts.add(content["trigger_word"].lower())
         if relation in ("trainings", "generations"):
             self.run(relation, content)
         if content.get("provider_version") and content.get("provider_model"):
-            self.words.add(content["provider_version"])
-            if content.get("origin") == "imported":
+            if imported:
+                # Others may have imported the same: only the row is the subject's.
                 self.elsewhere += 1
             else:
+                self.words.add(content["provider_version"])
                 self.versions.add((content["provider_model"], content["provider_version"]))
                 self.models.add(content["provider_model"])
 
@@ -174,18 +179,16 @@ class _Found:
             (self.trainings if relation == "trainings" else self.predictions).add(
                 content["provider_id"]
             )
-        if relation == "trainings":
-            if content.get("destination"):
-                self.models.add(content["destination"])
-            self.output(content.get("output"))
+        if relation == "trainings" and content.get("destination"):
+            self.models.add(content["destination"])
+            self.output(content.get("output"), [content["destination"]])
 
-    def output(self, output: Any) -> None:
-        """A training's output names its version."""
+    def output(self, output: Any, destinations: Iterable[str]) -> None:
+        """A training's output names its version; one in a model that it was not sent to is not its own."""
         version = output.get("version") if isinstance(output, dict) else None
-        if isinstance(version, str) and ":" in version:
-            model, _, id = version.partition(":")
+        model, _, id = version.partition(":") if isinstance(version, str) else ("", "", "")
+        if id and model in destinations:
             self.versions.add((model, id))
-            self.models.add(model)
             self.words.add(id)
 
     def prefixes(self) -> set[str]:
@@ -211,6 +214,8 @@ class Checks:
     """Table → rows found that name what is gone."""
     removed: Json = field(default_factory=dict)
     """Table → rows that were found and deleted in passing (events, kept answers)."""
+    resembling: Json = field(default_factory=dict)
+    """Table → rows of others that hold the same word: reported, and theirs to keep."""
 
     @property
     def found(self) -> str:
@@ -230,6 +235,8 @@ def statement_of(about: Json, plan: Plan, checks: Checks, *, finished_at: str) -
         beyond.append(NOT_FOUND_THERE.format(n=lost))
     if plan.elsewhere:
         beyond.append(NOT_OURS.format(n=plan.elsewhere))
+    if resembling := sum(checks.resembling.values()):
+        beyond.append(OF_OTHERS.format(n=resembling))
     rows = dict(plan.rows)
     for table, n in checks.removed.items():
         rows[table] = rows.get(table, 0) + n
@@ -251,7 +258,10 @@ def statement_of(about: Json, plan: Plan, checks: Checks, *, finished_at: str) -
         "checks": {
             "object_store": checks.store,
             "provider": checks.provider,
-            "tables": {table: {"rows_found": n} for table, n in sorted(checks.tables.items())},
+            "tables": {
+                table: {"rows_found": n, "of_others": checks.resembling.get(table, 0)}
+                for table, n in sorted(checks.tables.items())
+            },
         },
         "beyond_reach": beyond,
     }

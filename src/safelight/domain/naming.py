@@ -9,6 +9,11 @@ _WORD = re.compile(r"[a-z0-9_-]{8,}")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def is_id(text: str) -> bool:
+    """Whether *text* is one of our ids, in lower case."""
+    return _UUID.fullmatch(text) is not None
+
+
 class Naming:
     """Finds names in text: some anywhere, some as whole words, ids also within a longer word."""
 

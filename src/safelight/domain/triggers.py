@@ -28,6 +28,7 @@ WORDS = (
 """Words that stand in prompts and captions: a trigger that holds one would be found in every text."""
 
 _SHAPE = re.compile(r"[a-z][a-z0-9]{7,9}")
+_MADE_HERE = re.compile(rf"{PREFIX}[{ALPHABET}]{{{LENGTH - len(PREFIX)}}}")
 
 
 def new_trigger(subject_id: UUID, attempt: int = 0) -> str:
@@ -52,3 +53,9 @@ def new_trigger(subject_id: UUID, attempt: int = 0) -> str:
 def is_valid_trigger(text: str) -> bool:
     """True for 8 to 10 lower-case letters and digits, a letter first, with no word or fragment in it."""
     return bool(_SHAPE.fullmatch(text)) and not any(part in text for part in FRAGMENTS + WORDS)
+
+
+def made_here(text: str) -> bool:
+    """Whether `new_trigger` may have made it. A trigger that was imported may be any word there is, so
+    where it is found says nothing of whom it is about."""
+    return _MADE_HERE.fullmatch(text) is not None and is_valid_trigger(text)

@@ -119,10 +119,11 @@ SELECT DISTINCT destination AS model FROM trainings
 WHERE destination = ANY(%(models)s::text[]) AND subject_id <> %(subject_id)s;
 
 -- name: tables
--- Every table but the statements', and its size in blocks.
+-- Every table that can hold a word of somebody's, and its size in blocks: not the statements', and not what
+-- an operator or the provider wrote.
 SELECT c.oid::regclass::text AS relation,
        pg_relation_size(c.oid) / current_setting('block_size')::bigint AS blocks
-FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'erasures'
+FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ('erasures', 'profiles', 'trainer_schemas')
 ORDER BY c.relname;
 
 -- name: text_of_blocks
@@ -132,9 +133,11 @@ FROM /*table*/ t
 WHERE t.ctid >= format('(%%s,0)', %(first)s::bigint)::tid AND t.ctid < format('(%%s,0)', %(last)s::bigint)::tid
 GROUP BY 1 ORDER BY 1;
 
--- name: rows_that_name
--- How many rows between two blocks of a table name something; removed, where asked.
-SELECT rows_that_name(%(relation)s::regclass, %(first)s, %(last)s, %(texts)s::text[], %(words)s::text[], %(remove)s) AS n;
+-- name: rows_naming
+-- How many rows between two blocks of a table name something: those of nobody or of the erased (removed, where
+-- asked), and those that are another's and only resemble it.
+SELECT own, others FROM rows_naming(%(relation)s::regclass, %(first)s, %(last)s, %(texts)s::text[],
+                                          %(words)s::text[], %(owner_id)s, %(subject_id)s, %(remove)s);
 
 -- name: forget_actor
 -- Events by someone who is gone.

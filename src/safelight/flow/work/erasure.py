@@ -57,8 +57,9 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What is to be looked for."""
+    """What is to be looked for, and whose it was."""
 
+    erasure: Erasure
     plan: Plan
 
 
@@ -84,7 +85,7 @@ def _begin(tx: Tx, job: Job, cx: Context) -> Order | Outcome:
         return LookAgain(_folders(erasure))
     plan = Plan.from_dict(erasure.plan or {})
     if erasure.state == ErasureState.CHECKING:
-        return Check(plan)
+        return Check(erasure, plan)
     return Delete(plan) if plan.listed else List(plan)
 
 
@@ -263,8 +264,8 @@ def _do(order: Order, cx: Context, pulse: Pulse) -> Any:
             return stage.list_objects(plan, tools.store, pulse)
         case Delete():
             return _do_delete(order, cx, pulse)
-        case Check(plan):
-            return erasure_check.check(plan, cx, pulse)
+        case Check(erasure, plan):
+            return erasure_check.check(erasure, plan, cx, pulse)
         case LookAgain(plan):
             return stage.delete_objects(plan, tools.store, pulse)
 

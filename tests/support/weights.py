@@ -11,9 +11,9 @@ import numpy as np
 import yaml
 from safetensors.numpy import save_file
 
-from safelight.domain.trainer_inputs import matching_modules, modules
+from safelight.domain.trainer_inputs import modules
 
-FEW = matching_modules(r"single_transformer_blocks\.(7|12)\.proj_out")
+FEW = tuple(f"transformer.single_transformer_blocks.{block}.proj_out" for block in (7, 12))
 
 
 def write_lora(path: Path, *, rank: int = 4, names: Sequence[str] = FEW) -> Path:

@@ -184,12 +184,15 @@ def start_or_join(
 
 def overrides_of(pairs: list[str]) -> dict[str, Any]:
     """Trainer inputs out of ``key=value`` pairs."""
+    from safelight.stages import layers
+
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
             raise Invalid(f"--set takes key=value, not {pair!r}.", hint="Like: --set lora_rank=32")
         found[key] = _value(value)
+    layers.check(found)
     return found
 
 

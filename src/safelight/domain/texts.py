@@ -60,7 +60,8 @@ def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
     *lines*: line feeds stay, for messages of several lines. *most*: characters, the last one an ellipsis
     where it is cut.
     """
-    found = _SPEAKING.sub(lambda m: m[0] if lines and m[0] == "\n" else _written(m[0]), text)
+    start = text if most is None else text[: most + 1]
+    found = _SPEAKING.sub(lambda m: m[0] if lines and m[0] == "\n" else _written(m[0]), start)
     if most is not None and len(found) > most:
         found = found[: most - 1] + "…"
     return found

@@ -9,7 +9,6 @@ limit here is Safelight's and says so.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from safelight.domain.errors import Invalid
+from safelight.domain.texts import shown, speaks_to_terminals
 
 TRAINER = "ostris/flux-dev-lora-trainer"
 
@@ -55,7 +55,14 @@ class TrainerInput:
         return ", ".join(parts)
 
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+MAX_TEXT = 1000
+"""Characters of a text among the inputs, such as a caption's prefix."""
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: f"a text of at most {MAX_TEXT:,} characters",
+}
 _SECRET = "it is a secret, and a training's inputs are readable at the provider"  # noqa: S105
 _WANDB = "live samples go to a third party; Safelight draws its own previews"
 
@@ -124,6 +131,10 @@ REPEATS = ("num_repeats", "repeats", "epochs", "num_epochs", "max_train_epochs")
 
 RESOLUTION_SIDES = (256, 2048)
 """Safelight's own limits on each side listed in `resolution`; the trainer has none."""
+MAX_SIDES = 8
+"""Sides in `resolution`; the trainer makes a set of buckets for each."""
+MAX_REGEX = 200
+"""Characters of `layers_to_optimize_regex`; what layers are called is said in fewer."""
 
 
 def check_input(name: str, value: Any, inputs: Mapping[str, TrainerInput] = INPUTS) -> Any:
@@ -132,14 +143,15 @@ def check_input(name: str, value: Any, inputs: Mapping[str, TrainerInput] = INPU
     *inputs*: what the trainer's version takes, where that was read from its schema.
     """
     spec = inputs.get(name)
+    name = shown(name, most=60)
     if spec is None:
         older = "this version of it does not take it" if name in INPUTS else "it would be dropped"
         raise Invalid(
-            f"The trainer has no input {name!r}: {NOT_TAKEN.get(name, older + ' without a word')}.",
+            f"The trainer has no input '{name}': {NOT_TAKEN.get(name, older + ' without a word')}.",
             hint=f"It takes: {', '.join(settable(inputs))}.",
         )
     if spec.withheld is not None:
-        raise Invalid(f"{name!r} cannot be set: {spec.withheld}.")
+        raise Invalid(f"'{name}' cannot be set: {spec.withheld}.")
     takes = f"The trainer takes {name} as: {spec.words}."
     value = _typed(name, spec.type, value, takes)
     if spec.minimum is not None and value < spec.minimum:
@@ -147,11 +159,11 @@ def check_input(name: str, value: Any, inputs: Mapping[str, TrainerInput] = INPU
     if spec.maximum is not None and value > spec.maximum:
         raise Invalid(f"{name} must be at most {spec.maximum:g}; {value:g} was given.", hint=takes)
     if spec.choices and value not in spec.choices:
-        raise Invalid(f"{name} must be one of {', '.join(spec.choices)}; {value!r} was given.")
+        raise Invalid(f"{name} must be one of {', '.join(spec.choices)}; {_said(value)} was given.")
     if name == "resolution":
         _check_resolution(value)
     if name == "layers_to_optimize_regex":
-        matching_modules(value)
+        check_regex(value)
     return value
 
 
@@ -161,27 +173,50 @@ def settable(inputs: Mapping[str, TrainerInput] = INPUTS) -> tuple[str, ...]:
 
 
 def _typed(name: str, wanted: type, value: Any, takes: str) -> Any:
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    # Past 64 bits no input of any trainer makes sense, and a number may have a million digits.
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
     fits = {
         int: whole,
         float: whole or (isinstance(value, float) and math.isfinite(value)),
         bool: isinstance(value, bool),
-        str: isinstance(value, str),
+        str: isinstance(value, str) and len(value) <= MAX_TEXT,
     }[wanted]
     if not fits:
-        raise Invalid(f"{name} must be {_WORDS[wanted]}; {value!r} was given.", hint=takes)
+        raise Invalid(f"{name} must be {_WORDS[wanted]}; {_said(value)} was given.", hint=takes)
     return float(value) if wanted is float else value
+
+
+def _said(value: Any) -> str:
+    """*value* in an error: it is the caller's, and may be of any size and depth."""
+    match value:
+        case bool() | None:
+            return repr(value)
+        case int() if abs(value) >= 2**63:
+            return "a number past 64 bits"
+        case int() | float():
+            return repr(value)
+        case str():
+            return f"'{shown(value, most=40)}'" + (
+                "" if len(value) <= 40 else f" ({len(value):,} characters)"
+            )
+        case list():
+            return "a list"
+    return "an object"
 
 
 def _check_resolution(value: str) -> None:
     low, high = RESOLUTION_SIDES
-    for side in value.split(","):
-        if not side.strip().isascii() or not side.strip().isdigit():
+    sides = [side.strip() for side in value.split(",")]
+    if len(sides) > MAX_SIDES or not all(s.isascii() and s.isdigit() for s in sides):
+        raise Invalid(
+            f"resolution is a list of at most {MAX_SIDES} whole numbers such as '512,768,1024'; "
+            f"{_said(value)} was given."
+        )
+    for side in sides:
+        if len(side) > 5 or not low <= int(side) <= high:
             raise Invalid(
-                f"resolution is a list of whole numbers such as '512,768,1024'; {value!r} was given."
+                f"resolution must be {low} to {high} a side; {shown(side, most=20)} was given."
             )
-        if not low <= int(side) <= high:
-            raise Invalid(f"resolution must be {low} to {high} a side; {side.strip()} was given.")
 
 
 _SINGLE: Mapping[str, tuple[int, int]] = {
@@ -233,24 +268,14 @@ def modules() -> Mapping[str, tuple[int, int]]:
     return MappingProxyType({**single, **double})
 
 
-def matching_modules(regex: str | None) -> tuple[str, ...]:
-    """The modules trained under `layers_to_optimize_regex` (``re.search``, as the trainer does).
-
-    None or empty: all 494. `Invalid` for an expression that does not compile or matches nothing.
-    """
-    if not regex:
-        return tuple(modules())
-    try:
-        pattern = re.compile(regex)
-    except re.error as error:
-        raise Invalid(f"layers_to_optimize_regex {regex!r} does not compile: {error}.") from error
-    found = tuple(name for name in modules() if pattern.search(name))
-    if not found:
+def check_regex(regex: str) -> None:
+    """Raise Invalid if `layers_to_optimize_regex` is no text of a sensible length. Whether it compiles and
+    matches is tried by `stages.layers`, in a process that may be killed: never here."""
+    if len(regex) > MAX_REGEX or speaks_to_terminals(regex):
         raise Invalid(
-            f"layers_to_optimize_regex {regex!r} matches none of the 494 layers.",
-            hint="A layer's name looks like 'transformer.single_transformer_blocks.7.proj_out'.",
+            f"layers_to_optimize_regex has at most {MAX_REGEX} characters, none of them invisible; "
+            f"{shown(regex, most=40)!r} has {len(regex):,}."
         )
-    return found
 
 
 def expected_bytes(rank: int, names: Iterable[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from safelight.domain.profiles import Profile
 from safelight.domain.provider import RemoteRun, RunPage, Submission
 from safelight.domain.trainer_inputs import INPUTS
 from safelight.domain.trainer_schema import inputs_of, training_properties
+from safelight.stages import layers
 from safelight.stages.tools import Provider, Pulse, Store
 
 INPUT_SECONDS = 24 * 3600
@@ -69,6 +70,7 @@ def prepare(order: PrepareOrder, store: Store, provider: Provider, pulse: Pulse)
     inputs = inputs_of(properties) if properties else INPUTS
     try:
         check_sent(order.profile, order.sent, order.overrides, inputs)
+        layers.check(order.sent)
     except Invalid as error:
         raise Invalid(
             f"{order.trainer} at version {version[:12]} does not take what would be sent, and nothing "

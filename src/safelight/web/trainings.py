@@ -16,6 +16,7 @@ from safelight.domain.profiles import DEFAULT
 from safelight.domain.states import JobState, TrainingState
 from safelight.flow.commands import Actor
 from safelight.flow.commands import trainings as commands
+from safelight.stages import layers
 from safelight.web.access import Cx, Who, v1
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
@@ -208,6 +209,8 @@ def start_training(asked: NewTraining, who: Who, once: Creates) -> Response:
     before any work is: an unknown profile or input, missing consent, no photos, a training that is
     open already. Honours `Idempotency-Key`.
     """
+
+    layers.check(asked.overrides)
 
     def make(tx: Tx) -> tuple[BaseModel, str]:
         made = commands.start_training(

@@ -17,6 +17,7 @@ from safelight.domain.errors import Conflict
 from safelight.domain.states import VersionState
 from safelight.flow.commands import importing
 from safelight.flow.commands import versions as commands
+from safelight.stages import layers
 from safelight.web.access import Cx, Who, v1
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
@@ -199,6 +200,8 @@ def retrain(version_id: UUID, asked: Retrain, who: Who, once: Creates) -> Respon
 
     Honours `Idempotency-Key`.
     """
+
+    layers.check(asked.overrides)
 
     def make(tx: Tx) -> tuple[BaseModel, str]:
         made = commands.retrain(tx, who, version_id, **asked.model_dump())

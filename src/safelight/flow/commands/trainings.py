@@ -17,6 +17,7 @@ from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_TRAINING, TrainingState
 from safelight.flow import paid, used
 from safelight.flow.commands import Actor
+from safelight.stages import layers
 
 DEFAULT_PROFILE = DEFAULT
 
@@ -36,12 +37,14 @@ def start_training(
     takes it as it is, `union` adds that version's photos, None asks.
 
     Everything that can be refused before any work is: an unknown profile or trainer input, consent
-    that is not on record, no photos at all, a training that is open already.
+    that is not on record, no photos at all, a training that is open already. A door calls
+    `layers.check` on *overrides* before it opens the transaction, so that none waits for it.
 
     Raises:
         NotFound, Invalid, ConsentMissing, Conflict: as said.
     """
     check_answer(retrain)
+    layers.check(overrides or {})
     subject = _locked(tx, actor, subject_id)
     chosen = get_profile(profile)
     photos = subjects.photos_to_train_on(tx, subject_id)

@@ -194,7 +194,7 @@ FILE = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\
         (
             "multipart/form-data; boundary=x",
             b'--x\r\nContent-Disposition: form-data; name="n"\r\n\r\n'
-            + b"y" * 5000
+            + b"y" * 9000
             + b"\r\n--x--\r\n",
             413,
             "too-large",

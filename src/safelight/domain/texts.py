@@ -67,6 +67,11 @@ def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
     return found
 
 
+def visible(text: str) -> str:
+    """*text* without what a terminal, a log or a page would obey instead of show."""
+    return _SPEAKING.sub("", text)
+
+
 def _written(char: str) -> str:
     named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char)
     if named:

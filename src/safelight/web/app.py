@@ -25,6 +25,7 @@ from safelight.web import (
     profiles,
     readiness,
     recycling,
+    reference,
     subjects,
     system,
     trainings,
@@ -92,7 +93,10 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
+        # FastAPI's own page takes its scripts from another host.
+        docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=reference.operation_id,
         # A path with a slash too many is a 404 and not a redirect that drops the body.
         redirect_slashes=False,
     )
@@ -117,27 +121,9 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
     ):
         app.include_router(part.router)
     app.include_router(audits.runs)
-    _document_problems(app)
+    app.include_router(reference.router)
+    reference.document(app)
     return app
-
-
-def _document_problems(app: FastAPI) -> None:
-    """Put the problem's schema, which responses refer to, where OpenAPI looks for it."""
-    plain = app.openapi
-
-    def openapi() -> dict[str, object]:
-        spec = plain()
-        schemas = spec["components"]["schemas"]
-        if "Problem" not in schemas:
-            schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs"))
-            schemas["Problem"] = schema
-            # FastAPI's own form of a 422 is never sent.
-            schemas.pop("HTTPValidationError", None)
-            schemas.pop("ValidationError", None)
-        return spec
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8700) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -82,7 +82,7 @@ def diagnose(
     subject_id: UUID,
     cx: Cx,
     who: Who,
-    symptom: Annotated[str | None, Query(description=f"One of {', '.join(Symptom)}.")] = None,
+    symptom: Symptom | None = None,
     version_id: UUID | None = None,
 ) -> Diagnosed:
     """Rank what a symptom may come from, with the evidence in this subject's own records.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -19,7 +19,7 @@ from safelight.web.access import Cx, Who, v1
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
-from safelight.web.text import Text
+from safelight.web.text import Line, Ref, Usd, When
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=documented(401, 422, 503))
 
@@ -28,16 +28,20 @@ class NewCampaign(BaseModel):
     """Whom it is about and what is done. All conditions that are given must hold."""
 
     kind: CampaignKind
-    name: Text = Field(min_length=1, max_length=200, description="What it is for.")
+    name: Line = Field(min_length=1, max_length=200, description="What it is for.")
     subject_ids: list[UUID] | None = Field(None, max_length=10_000, description="Only these.")
-    of: str | None = Field(None, description="Only persons, models or characters: `person`, ...")
-    made_by: str | None = Field(None, description="Only what was trained with this profile.")
-    since: datetime | None = Field(None, description="Only what was trained since then.")
-    until: datetime | None = Field(None, description="Only what was trained before.")
-    profile: str | None = Field(None, description="The profile to judge or train with.")
-    first_batch: int = Field(5, ge=0, description="Stand still after so many; 0: do not.")
+    of: Literal["person", "model", "character"] | None = Field(
+        None, description="Only subjects of this kind."
+    )
+    made_by: Ref | None = Field(None, description="Only what was trained with this profile.")
+    since: When | None = Field(None, description="Only what was trained since then.")
+    until: When | None = Field(None, description="Only what was trained before.")
+    profile: Ref | None = Field(None, description="The profile to judge or train with.")
+    first_batch: int = Field(
+        5, ge=0, le=10_000, description="Stand still after so many; 0: do not."
+    )
     at_once: int = Field(10, ge=1, le=commands.MAX_AT_ONCE)
-    budget_usd: float | None = Field(None, ge=0, description="What would pass it is not begun.")
+    budget_usd: Usd | None = Field(None, description="What would pass it is not begun.")
 
 
 class Campaign(BaseModel):
@@ -77,7 +81,7 @@ class Reason(BaseModel):
     items: int
 
 
-class Report(Campaign):
+class CampaignReport(Campaign):
     """A campaign in numbers: the dry run before it starts, the report while it runs and after."""
 
     subjects: int = Field(description="All that were selected; `items` adds up to it at any time.")
@@ -90,7 +94,7 @@ class Report(Campaign):
     budget_usd: float | None
 
     @classmethod
-    def said(cls, report: commands.Report) -> Report:
+    def said(cls, report: commands.Report) -> CampaignReport:
         """As the door shows it."""
         budget = report.campaign.budget_micro_usd
         return cls(
@@ -106,7 +110,7 @@ class Report(Campaign):
         )
 
 
-@router.post("", status_code=201, response_model=Report)
+@router.post("", status_code=201, response_model=CampaignReport)
 def plan_campaign(asked: NewCampaign, who: Who, once: Creates) -> Response:
     """Plan a campaign: that is the dry run.
 
@@ -128,7 +132,7 @@ def plan_campaign(asked: NewCampaign, who: Who, once: Creates) -> Response:
             at_once=asked.at_once,
             budget_micro_usd=_micro(asked.budget_usd),
         )
-        return Report.said(made), v1("campaigns", made.campaign.id)
+        return CampaignReport.said(made), v1("campaigns", made.campaign.id)
 
     return once(asked, make, status=201)
 
@@ -142,7 +146,7 @@ def list_campaigns(cx: Cx, who: Who, page: Paged) -> object:
 
 
 @router.get("/{campaign_id}", responses=documented(404))
-def get_campaign(campaign_id: UUID, cx: Cx, who: Who) -> Report:
+def get_campaign(campaign_id: UUID, cx: Cx, who: Who) -> CampaignReport:
     """One campaign, with its report."""
     with cx.db.transaction() as tx:
         return _report(tx, who, campaign_id)
@@ -154,9 +158,12 @@ def start_campaign(
     cx: Cx,
     who: Who,
     confirm: Annotated[
-        int | None, Query(description="The count of its waiting subjects, where it deletes.")
+        int | None,
+        Query(
+            ge=0, le=10_000_000, description="The count of its waiting subjects, where it deletes."
+        ),
     ] = None,
-) -> Report:
+) -> CampaignReport:
     """Let it begin with its first batch. 422: it deletes, and the count is not the one to confirm."""
     with cx.db.transaction() as tx:
         commands.start_campaign(tx, who, campaign_id, confirm=confirm)
@@ -164,7 +171,7 @@ def start_campaign(
 
 
 @router.post("/{campaign_id}/pause", responses=documented(404, 409))
-def pause_campaign(campaign_id: UUID, cx: Cx, who: Who) -> Report:
+def pause_campaign(campaign_id: UUID, cx: Cx, who: Who) -> CampaignReport:
     """Begin with no further subject; those under way come to their end."""
     with cx.db.transaction() as tx:
         commands.pause_campaign(tx, who, campaign_id)
@@ -176,8 +183,8 @@ def resume_campaign(
     campaign_id: UUID,
     cx: Cx,
     who: Who,
-    budget_usd: Annotated[float | None, Query(ge=0, description="A new budget.")] = None,
-) -> Report:
+    budget_usd: Annotated[Usd | None, Query(description="A new budget.")] = None,
+) -> CampaignReport:
     """Go on after the first batch, a pause, or with a higher budget."""
     with cx.db.transaction() as tx:
         commands.resume_campaign(tx, who, campaign_id, budget_micro_usd=_micro(budget_usd))
@@ -185,15 +192,15 @@ def resume_campaign(
 
 
 @router.post("/{campaign_id}/stop", responses=documented(404, 409))
-def stop_campaign(campaign_id: UUID, cx: Cx, who: Who) -> Report:
+def stop_campaign(campaign_id: UUID, cx: Cx, who: Who) -> CampaignReport:
     """End it for good: subjects that wait are skipped, those under way come to their end."""
     with cx.db.transaction() as tx:
         commands.stop_campaign(tx, who, campaign_id)
         return _report(tx, who, campaign_id)
 
 
-def _report(tx: Tx, who: Who, campaign_id: UUID) -> Report:
-    return Report.said(commands.report(tx, commands.get_campaign(tx, who, campaign_id)))
+def _report(tx: Tx, who: Who, campaign_id: UUID) -> CampaignReport:
+    return CampaignReport.said(commands.report(tx, commands.get_campaign(tx, who, campaign_id)))
 
 
 def _micro(usd: float | None) -> int | None:

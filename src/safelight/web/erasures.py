@@ -16,11 +16,12 @@ from safelight.flow.commands import erasing as commands
 from safelight.web.access import Cx, Who, v1
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
+from safelight.web.text import Line, Text
 
 router = APIRouter(prefix="/v1", tags=["erasures"], responses=documented(401, 422, 503))
 
 Reason = Annotated[
-    str,
+    Text,
     Query(
         min_length=1,
         max_length=500,
@@ -86,7 +87,7 @@ def erase_owner(
     cx: Cx,
     who: Who,
     response: Response,
-    confirm: Annotated[str, Query(description="Your owner's name, typed.")],
+    confirm: Annotated[Line, Query(max_length=200, description="Your owner's name, typed.")],
     reason: Reason = "asked for",
 ) -> Erasure:
     """Erase everything of yours, this key included.

@@ -20,7 +20,7 @@ from safelight.web.access import Cx, Who, v1
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
-from safelight.web.text import Text
+from safelight.web.text import Factor, Line, Ref, Text
 from safelight.web.trainings import usd
 
 router = APIRouter(
@@ -41,17 +41,23 @@ class NewGeneration(BaseModel):
     )
     subject_id: UUID | None = None
     version_id: UUID | None = None
-    count: int | None = Field(None, description="1 to 4 images.", examples=[2])
-    seed: int | None = Field(None, description="The same seed draws the same image again.")
-    aspect_ratio: str | None = Field(
-        None, description=f"One of {', '.join(commands.ASPECT_RATIOS)}."
+    count: int | None = Field(None, ge=1, le=16, description="1 to 4 images.", examples=[2])
+    seed: int | None = Field(
+        None, ge=0, le=commands.MAX_SEED, description="The same seed draws the same image again."
     )
-    format: str | None = Field(None, description=f"One of {', '.join(commands.FORMATS)}.")
-    scale: float | None = Field(None, description="Strength of the LoRA, within its own schema.")
-    guidance: float | None = Field(None, description="2.0 to 3.5 is advised.")
-    preset: Text | None = Field(None, description="`authentic@v1`; GET /v1/presets lists them.")
-    extra_lora: Text | None = Field(None, description="Another adapter; none unless asked for.")
-    extra_lora_scale: float | None = None
+    aspect_ratio: Line | None = Field(
+        None, max_length=20, description=f"One of {', '.join(commands.ASPECT_RATIOS)}."
+    )
+    format: Line | None = Field(
+        None, max_length=20, description=f"One of {', '.join(commands.FORMATS)}."
+    )
+    scale: Factor | None = Field(None, description="Strength of the LoRA, within its own schema.")
+    guidance: Factor | None = Field(None, description="2.0 to 3.5 is advised.")
+    preset: Ref | None = Field(None, description="`authentic@v1`; GET /v1/presets lists them.")
+    extra_lora: Line | None = Field(
+        None, max_length=500, description="Another adapter; none unless asked for."
+    )
+    extra_lora_scale: Factor | None = None
     unapproved: bool = Field(False, description="Draw with a version that nobody approved.")
 
 

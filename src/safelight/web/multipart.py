@@ -21,8 +21,10 @@ from starlette.requests import ClientDisconnect
 
 from safelight import scratch
 from safelight.domain.errors import Invalid
+from safelight.domain.texts import shown
 from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
 from safelight.web.access import Who
+from safelight.web.filenames import decoded, file_name
 from safelight.web.problems import TooLarge
 from safelight.web.requests import unlimited
 
@@ -31,7 +33,18 @@ if TYPE_CHECKING:
 
 MAX_FILES = 100
 """Files in one request: more than a profile's soft maximum, few enough to be sent again."""
-_MAX_FIELD = 4096
+MAX_BYTES = 1024**3
+"""Of one request, all its files together."""
+MAX_FIELDS = 20
+"""Plain fields beside the files; Safelight reads one of them, `caption`."""
+MAX_FIELD_BYTES = 8 * 1024
+"""The longest caption there may be, in the widest script."""
+MAX_HEADER_BYTES = 8 * 1024
+"""One header of a part (there are at most eight); a name of 255 bytes takes 800 in its longest spelling."""
+MAX_PREAMBLE_BYTES = 64 * 1024
+"""Before the first part begins: mail clients wrote a line there, browsers nothing."""
+MAX_BOUNDARY = 200
+"""RFC 2046 allows 70."""
 _HINT = "Send the photos as files: `curl -F file=@photo.jpg -F file=@other.jpg ...`."
 
 
@@ -60,7 +73,10 @@ class _Reader:
         self._form = form
         self._headers: dict[bytes, bytes] = {}
         self._name = self._value = b""
+        self._seen = 0
+        self._parts = 0
         self._file: BinaryIO | None = None
+        self._nameless = False
         self._field = ""
         self._text = b""
         self.ended = False
@@ -77,7 +93,22 @@ class _Reader:
             "on_end": self._ends,
         }
 
+    def takes(self, size: int) -> None:
+        """So many bytes more came. Raises TooLarge past what one request carries."""
+        self._seen += size
+        if self._seen > MAX_BYTES:
+            raise TooLarge(
+                f"One request carries at most {MAX_BYTES // 1024**2:,} MiB.", hint="Send several."
+            )
+        if self._parts == 0 and self._seen > MAX_PREAMBLE_BYTES:
+            raise Invalid(
+                f"No part of the form begins within {MAX_PREAMBLE_BYTES:,} bytes.", hint=_HINT
+            )
+
     def _part_begins(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_FILES + MAX_FIELDS:
+            raise TooLarge(f"A form has at most {MAX_FILES} files and {MAX_FIELDS} fields.")
         self._headers = {}
         self._text = b""
 
@@ -92,37 +123,50 @@ class _Reader:
         self._name = self._value = b""
 
     def _headers_end(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        disposition = self._headers.get(b"content-disposition", b"")
+        kind, options = parse_options_header(disposition)
         if kind != b"form-data":
             raise Invalid("A part of the form says no Content-Disposition: form-data.", hint=_HINT)
-        self._field = _text(options.get(b"name", b""))
-        if b"filename" not in options:
+        self._field = decoded(options.get(b"name", b""))
+        name = file_name(disposition, options)
+        self._nameless = name == ""
+        if name is None:
+            if len(self._form.fields) == MAX_FIELDS:
+                raise TooLarge(f"A form has at most {MAX_FIELDS} fields beside its files.")
             return
         if len(self._form.files) == MAX_FILES:
             raise TooLarge(f"One request carries at most {MAX_FILES} files.", hint="Send several.")
         path = self._folder / str(len(self._form.files))
-        self._form.files.append(Received(_text(options[b"filename"]), path))
+        self._form.files.append(Received(name, path))
         self._file = path.open("wb")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._file is None:
             self._text += data[start:end]
-            if len(self._text) > _MAX_FIELD:
-                raise TooLarge(f"The field {self._field!r} is over {_MAX_FIELD:,} bytes.")
+            if len(self._text) > MAX_FIELD_BYTES:
+                field = shown(self._field, most=40)
+                raise TooLarge(f"The field '{field}' is over {MAX_FIELD_BYTES:,} bytes.")
             return
         receiving = self._form.files[-1]
         receiving.bytes += end - start
         if receiving.bytes > MAX_PHOTO_BYTES:
             raise TooLarge(
-                f"{receiving.name}: a photo has at most {MAX_PHOTO_BYTES:,} bytes.",
+                f"{shown(receiving.name, most=80)}: a photo has at most {MAX_PHOTO_BYTES:,} bytes.",
                 hint="Send the photo as the camera or phone made it.",
             )
         self._file.write(data[start:end])
 
     def _part_ends(self) -> None:
         if self._file is None:
-            self._form.fields[self._field] = _text(self._text)
+            if self._field in self._form.fields:
+                raise Invalid(f"The field '{shown(self._field, most=40)}' is sent twice.")
+            self._form.fields[self._field] = decoded(self._text)
         self.close()
+        if self._nameless:
+            # What a browser sends for a file input that was left empty has neither name nor bytes.
+            if self._form.files.pop().bytes:
+                raise Invalid("A file of the form has no name.", hint='Say filename="photo.jpg".')
+            self._nameless = False
 
     def _ends(self) -> None:
         self.ended = True
@@ -133,33 +177,28 @@ class _Reader:
             self._file = None
 
 
-def _text(data: bytes) -> str:
-    """Names are UTF-8 today; older clients send Latin-1."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
 async def received(request: Request, who: Who) -> AsyncIterator[Form]:  # noqa: ARG001 (the key comes first: nobody else's bytes are taken)
     """The form of the request, its files in a folder that is gone with the request.
 
     Raises:
         Invalid: it is no form, it is broken, it has no file, or one of them is empty.
-        TooLarge: a file over 50 MiB, or more files than one request carries.
+        TooLarge: a file over 50 MiB, or more files, fields or bytes than one request carries.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise Invalid("The body is not multipart/form-data.", hint=_HINT)
+    if len(boundary) > MAX_BOUNDARY:
+        raise Invalid(f"A boundary has at most {MAX_BOUNDARY} characters; not {len(boundary):,}.")
     unlimited(request.scope)
     form = Form()
     stack = ExitStack()
     reader = _Reader(stack.enter_context(scratch.folder()), form)
     try:
         try:
-            parser = MultipartParser(boundary, reader.callbacks())
+            parser = MultipartParser(boundary, reader.callbacks(), max_header_size=MAX_HEADER_BYTES)
             async for chunk in request.stream():
+                reader.takes(len(chunk))
                 await run_in_threadpool(parser.write, chunk)
         except FormParserError as error:
             raise Invalid(f"The form cannot be read: {error}.", hint=_HINT) from error
@@ -172,7 +211,7 @@ async def received(request: Request, who: Who) -> AsyncIterator[Form]:  # noqa: 
             raise Invalid("The form has no file.", hint=_HINT)
         for file in form.files:
             if file.bytes == 0:
-                raise Invalid(f"{file.name or 'A file'} is empty.", hint="Nothing was stored.")
+                raise Invalid(f"{shown(file.name, most=80)} is empty.", hint="Nothing was stored.")
         yield form
     finally:
         reader.close()
@@ -193,11 +232,13 @@ SCHEMA = {
                         "file": {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
+                            "minItems": 1,
                             "maxItems": MAX_FILES,
                             "description": "One part a photo, each at most 50 MiB.",
                         },
                         "caption": {
                             "type": "string",
+                            "maxLength": 2000,
                             "description": "What the photo shows, where a single one is sent.",
                         },
                     },

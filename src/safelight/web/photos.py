@@ -16,6 +16,7 @@ from safelight.domain import nouns
 from safelight.domain.errors import Invalid
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import DEFAULT
+from safelight.domain.texts import keepable, shown
 from safelight.flow.commands import datasets
 from safelight.flow.commands import subjects as commands
 from safelight.web.access import Cx, Who, v1
@@ -23,7 +24,7 @@ from safelight.web.multipart import SCHEMA, Files
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
-from safelight.web.text import Text, storable
+from safelight.web.text import Ref, Text, plain
 
 router = APIRouter(prefix="/v1", tags=["photos"], responses=documented(401, 404, 422, 503))
 
@@ -162,9 +163,10 @@ def send_photos(subject_id: UUID, form: Files, cx: Cx, who: Who) -> SentPhotos:
             )
         if len(caption) > MAX_CAPTION:
             raise Invalid(f"A caption has at most {MAX_CAPTION} characters; not {len(caption)}.")
-        _storable("caption", caption)
+        _plain("caption", caption)
     for file in form.files:
-        _storable("file name", file.name)
+        if keepable(file.name) != file.name:
+            raise Invalid(f"The file name {shown(file.name, most=40)!r} cannot be kept.")
     items = []
     for file in form.files:
         photo, new = commands.add_photo(
@@ -174,11 +176,11 @@ def send_photos(subject_id: UUID, form: Files, cx: Cx, who: Who) -> SentPhotos:
     return SentPhotos(items=items)
 
 
-def _storable(what: str, text: str) -> None:
+def _plain(what: str, text: str) -> None:
     try:
-        storable(text)
+        plain(text)
     except ValueError as error:
-        raise Invalid(f"The {what} {text[:40]!r} is not valid: {error}.") from None
+        raise Invalid(f"The {what} {shown(text, most=40)!r} is not valid: {error}.") from None
 
 
 @router.post("/subjects/{subject_id}/uploads", status_code=201, response_model=Upload)
@@ -232,7 +234,7 @@ def get_report(
     subject_id: UUID,
     cx: Cx,
     who: Who,
-    profile: Text = DEFAULT,
+    profile: Ref = DEFAULT,
     retrain: Literal["smaller", "union"] | None = None,
 ) -> SetReport:
     """The subject's set as it would be trained now, by what is on record of its photos: what is used

@@ -12,9 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from safelight import logging
 from safelight.domain.errors import Retryable, SafelightError
+from safelight.domain.texts import shown
 from safelight.web.requests import request_id_of
 
 log = logging.get(__name__)
@@ -71,6 +73,7 @@ class Problem(BaseModel):
 
 
 _DESCRIPTIONS = {
+    400: "The body cannot be read: it is no JSON, or nested past reading.",
     401: "No API key was sent, or it is not (or no longer) valid.",
     404: "There is no such thing, or it is another owner's.",
     409: "It cannot be done in the state it is in.",
@@ -141,20 +144,37 @@ def of_ours(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def no_such_path(path: str) -> HTTPException:
+    """The 404 of a path that nothing answers to."""
+    return HTTPException(404, path)
+
+
+def _methods_of(request: Request) -> str:
+    """Every method that some route takes at this path: the router names those of one route only."""
+    found: set[str] = set()
+    for path, operations in request.app.openapi()["paths"].items():
+        if compile_path(path)[0].match(request.url.path):
+            found |= {method.upper() for method in operations}
+    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
+
+
 def of_the_router(request: Request, error: Exception) -> JSONResponse:
     """Paths and methods that do not exist, bodies that cannot be read."""
     assert isinstance(error, HTTPException)
     title = HTTPStatus(error.status_code).phrase
-    where = f"{request.method} {request.url.path}"
+    where = f"{request.method} {shown(request.url.path, most=200)}"
     if error.status_code == TooLarge.status:
         return of_ours(request, TooLarge(f"{where}: {error.detail}."))
     hint = "GET /docs shows what there is." if error.status_code in (404, 405) else None
     detail = {
         404: f"There is no {where}.",
-        405: f"{request.url.path} does not take {request.method}.",
+        405: f"{shown(request.url.path, most=200)} does not take {request.method}.",
     }.get(error.status_code, f"{where}: {error.detail}")
     code = title.lower().replace(" ", "-")
-    return answer(request, error.status_code, code, title, detail, hint=hint, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _methods_of(request)
+    return answer(request, error.status_code, code, title, detail, hint=hint, headers=headers)
 
 
 def of_validation(request: Request, error: Exception) -> JSONResponse:

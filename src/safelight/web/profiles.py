@@ -13,8 +13,9 @@ from safelight.domain import profiles as domain
 from safelight.flow.commands.estimates import estimate_training
 from safelight.web.access import Cx, Who
 from safelight.web.problems import documented
+from safelight.web.text import Ref
 
-router = APIRouter(prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 422))
+router = APIRouter(prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 422, 503))
 
 
 class ProfileSummary(BaseModel):
@@ -88,7 +89,7 @@ def list_profiles(who: Who) -> Profiles:  # noqa: ARG001 (a key is needed, whose
 
 
 @router.get("/{profile_id}", responses=documented(404))
-def get_profile(profile_id: str, who: Who) -> ProfileDetail:  # noqa: ARG001 (as above)
+def get_profile(profile_id: Ref, who: Who) -> ProfileDetail:  # noqa: ARG001 (as above)
     """One profile: its numbers, and where each comes from."""
     profile = domain.get_profile(profile_id)
     steps = profile.steps
@@ -107,7 +108,7 @@ def get_profile(profile_id: str, who: Who) -> ProfileDetail:  # noqa: ARG001 (as
 
 @router.get("/{profile_id}/estimate", responses=documented(404))
 def estimate_profile(
-    profile_id: str,
+    profile_id: Ref,
     cx: Cx,
     who: Who,  # noqa: ARG001 (as above)
     images: Annotated[int, Query(ge=1, le=10_000, description="How many photos.")],

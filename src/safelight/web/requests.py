@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -55,6 +55,9 @@ class Around:
         state = scope[_STATE] = {"request_id": _request_id(scope)}
         started = time.monotonic()
         status = 0
+        # HEAD is a GET whose body stays here: balancers and link checkers ask so.
+        if head := scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -62,8 +65,10 @@ class Around:
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"],
-                    (b"x-request-id", state["request_id"].encode()),
+                    *_always(scope, message["headers"], state),
                 ]
+            elif head and message["type"] == "http.response.body":
+                message["body"] = b""
             await send(message)
 
         with logging.bound(request_id=state["request_id"]):
@@ -78,6 +83,21 @@ class Around:
                     raise  # half an answer is out: the connection has to be cut
             finally:
                 _line(scope, status, time.monotonic() - started)
+
+
+def _always(
+    scope: Scope, said: Sequence[tuple[bytes, bytes]], state: Mapping[str, Any]
+) -> list[tuple[bytes, bytes]]:
+    """The headers of every answer. What is under `/v1` holds somebody's data and links that are secrets:
+    no cache keeps it."""
+    headers = [
+        (b"x-request-id", str(state["request_id"]).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+    ]
+    if scope["path"].startswith("/v1/") and not any(name == b"cache-control" for name, _ in said):
+        headers.append((b"cache-control", b"no-store"))
+    return headers
 
 
 def unlimited(scope: Scope) -> None:

@@ -19,7 +19,7 @@ from safelight.web.access import Cx, Who, v1
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
-from safelight.web.text import Text
+from safelight.web.text import Line, Text
 
 router = APIRouter(prefix="/v1/subjects", tags=["subjects"], responses=documented(401, 422, 503))
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/subjects", tags=["subjects"], responses=documente
 class NewSubject(BaseModel):
     """A subject to be made."""
 
-    name: Text = Field(
+    name: Line = Field(
         min_length=1, max_length=200, description="Yours; no two of your subjects share one."
     )
     kind: Literal["person", "model", "character"] = Field(

@@ -22,7 +22,7 @@ from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.photos import Finding
 from safelight.web.problems import documented
-from safelight.web.text import Object, Text
+from safelight.web.text import Object, Ref
 
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=documented(401, 422, 503))
 
@@ -36,9 +36,8 @@ class NewTraining(BaseModel):
     """A training to be started."""
 
     subject_id: UUID
-    profile: Text = Field(
+    profile: Ref = Field(
         DEFAULT,
-        max_length=200,
         description="How to judge, train and preview: see GET /v1/profiles.",
         examples=[DEFAULT],
     )
@@ -101,7 +100,7 @@ def _shown(training: nouns.Training) -> dict[str, Any]:
     }
 
 
-class Report(BaseModel):
+class TrainingReport(BaseModel):
     """What was found in the photos and the set."""
 
     verdict: str
@@ -128,7 +127,7 @@ class Parked(BaseModel):
 class TrainingDetail(Training):
     """A training with all that is known of it."""
 
-    report: Report | None = Field(description="Null until the photos are inspected.")
+    report: TrainingReport | None = Field(description="Null until the photos are inspected.")
     dataset_id: UUID | None
     trainer: str
     trainer_version: str | None = Field(description="The trainer's version that was asked for.")
@@ -180,7 +179,7 @@ def _detail(tx: Tx, who: Actor, training: nouns.Training) -> TrainingDetail:
     )
     return TrainingDetail(
         **_shown(training),
-        report=Report.model_validate(training.report) if training.report else None,
+        report=TrainingReport.model_validate(training.report) if training.report else None,
         dataset_id=training.dataset_id,
         trainer=training.trainer,
         trainer_version=training.trainer_version,

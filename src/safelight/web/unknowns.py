@@ -27,8 +27,11 @@ class Resolution(BaseModel):
         description="What you found out, and where; it is kept as an event with who decided.",
         examples=["not in the provider's dashboard an hour later"],
     )
-    provider_id: Text | None = Field(
-        None, max_length=100, description="The provider's id for it; needed to adopt."
+    provider_id: str | None = Field(
+        None,
+        pattern="^[a-z0-9]{20,40}$",
+        description="The provider's id for it; needed to adopt.",
+        examples=["rrr4z55ocneqzikepnug6xezpe"],
     )
 
 

@@ -22,7 +22,7 @@ from safelight.web.access import Cx, Who, v1
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
-from safelight.web.text import Object, Text
+from safelight.web.text import Factor, Line, Object, Ref, Text
 
 router = APIRouter(prefix="/v1/versions", tags=["versions"], responses=documented(401, 422, 503))
 
@@ -114,13 +114,13 @@ class Import(BaseModel):
     """A version trained elsewhere, at the provider. (A file comes in by `safelight import`.)"""
 
     subject_id: UUID
-    model: Text = Field(
+    model: Line = Field(
         description="`owner/name:version`; without a version, the newest.", max_length=300
     )
-    trigger: Text | None = Field(
+    trigger: Line | None = Field(
         None, max_length=100, description="What it was trained with, if its training does not tell."
     )
-    scale: float = 1.0
+    scale: Factor = 1.0
 
 
 @router.post("/import", status_code=201, responses=documented(404, 409))
@@ -151,8 +151,8 @@ class Approval(Judgement):
 class Tuning(BaseModel):
     """What a version draws with; what is left out stays as it is."""
 
-    scale: float | None = Field(None, description="LoRA scale, within the version's own schema.")
-    guidance: float | None = Field(None, description="2.0 to 3.5 is advised (R-97).")
+    scale: Factor | None = Field(None, description="LoRA scale, within the version's own schema.")
+    guidance: Factor | None = Field(None, description="2.0 to 3.5 is advised (R-97).")
     reason: Text = Field("tuned", min_length=1, max_length=1000)
 
 
@@ -177,7 +177,7 @@ def reject_version(version_id: UUID, asked: Judgement, cx: Cx, who: Who) -> Vers
 class Retrain(Judgement):
     """A retrain: as the version was trained, but for what is said here."""
 
-    profile: Text | None = None
+    profile: Ref | None = None
     overrides: Object = Field(default_factory=dict, description="Trainer inputs to change.")
 
 

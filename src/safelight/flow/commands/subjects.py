@@ -13,6 +13,7 @@ from safelight.domain.errors import Conflict, Invalid, NotFound, ObjectMissing
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Photo, Subject
 from safelight.domain.states import PhotoState
+from safelight.domain.texts import shown, visible
 from safelight.domain.triggers import new_trigger
 from safelight.flow.commands import Actor
 from safelight.stages.tools import Store
@@ -93,10 +94,13 @@ def get_subject(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
 
 
 def _file_name(name: str) -> str:
-    """The last part of what the producer called it: shown, never used as a path."""
-    plain = PurePosixPath(name.replace("\\", "/")).name.strip()
-    if not plain or len(plain.encode()) > 255:
-        raise Invalid(f"A photo's name has 1 to 255 bytes; {name[:40]!r} does not.")
+    """The last part of what the producer called it: shown, never used as a path. What no list or terminal
+    can show (control and text-direction characters) is left out: it is the file that is meant."""
+    plain = visible(PurePosixPath(name.replace("\\", "/")).name).strip()
+    if not plain.strip(".") or len(plain.encode()) > 255:
+        raise Invalid(
+            f"A photo's name has 1 to 255 bytes, and not dots alone; {shown(name, most=40)!r} does not."
+        )
     return plain
 
 

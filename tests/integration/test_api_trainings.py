@@ -166,7 +166,7 @@ def test_a_generation_is_cancelled_before_it_is_sent_and_not_after(
         ({"aspect_ratio": "7:5"}, "aspect_ratio is one of"),
         ({"format": "gif"}, "format is one of"),
         ({"scale": 5}, "scale is -1 to 3"),
-        ({"seed": -1}, "seed is 0 to"),
+        ({"seed": -1}, "seed: Input should be greater than or equal to 0"),
         ({"prompt": "```  ```"}, "The prompt says nothing"),
     ],
 )

@@ -59,4 +59,4 @@ SELECT t.id AS training_id, t.number AS training, t.state, t.profile, t.trainer,
         FROM dataset_photos dp JOIN photos p ON p.id = dp.photo_id WHERE dp.dataset_id = d.id) AS photos
 FROM trainings t JOIN subjects s ON s.id = t.subject_id
 LEFT JOIN versions v ON v.training_id = t.id LEFT JOIN datasets d ON d.id = t.dataset_id
-WHERE t.owner_id = %(owner_id)s AND (t.id = %(id)s OR v.id = %(id)s);
+WHERE t.owner_id = %(owner_id)s AND s.erasing_at IS NULL AND (t.id = %(id)s OR v.id = %(id)s);

@@ -28,7 +28,8 @@ WHERE d.id = %(id)s AND s.owner_id = %(owner_id)s;
 -- name: list_datasets
 -- The datasets of a subject, newest first.
 SELECT d.* FROM datasets d JOIN subjects s ON s.id = d.subject_id
-WHERE d.subject_id = %(subject_id)s AND s.owner_id = %(owner_id)s ORDER BY d.number DESC;
+WHERE d.subject_id = %(subject_id)s AND s.owner_id = %(owner_id)s AND s.erasing_at IS NULL
+ORDER BY d.number DESC;
 
 -- name: last_good
 -- The dataset of the subject's last good version: the active one, else the newest that was not rejected.

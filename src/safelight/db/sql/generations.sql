@@ -13,21 +13,26 @@ WITH made AS (
 SELECT * FROM made;
 
 -- name: get_generation
--- One generation; an owner, where given, sees only its own.
-SELECT * FROM generations WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s);
+-- One generation; an owner, where given, sees only its own, and none of a subject that is being erased.
+SELECT * FROM generations t WHERE id = %(id)s
+  AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s
+       AND EXISTS (SELECT FROM subjects s WHERE s.id = t.subject_id AND s.erasing_at IS NULL));
 
 -- name: lock_generation
 -- One generation, locked.
-SELECT * FROM generations WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s) FOR UPDATE;
+SELECT * FROM generations t WHERE id = %(id)s
+  AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s
+       AND EXISTS (SELECT FROM subjects s WHERE s.id = t.subject_id AND s.erasing_at IS NULL))
+FOR UPDATE;
 
 -- name: list_generations
 -- Generations, newest first, a page by keyset.
-SELECT * FROM generations
-WHERE owner_id = %(owner_id)s
-  AND (%(subject_id)s::uuid IS NULL OR subject_id = %(subject_id)s)
-  AND (%(version_id)s::uuid IS NULL OR version_id = %(version_id)s)
-  AND (%(after)s::uuid IS NULL OR id < %(after)s)
-ORDER BY id DESC LIMIT %(limit)s;
+SELECT g.* FROM generations g JOIN subjects s ON s.id = g.subject_id
+WHERE g.owner_id = %(owner_id)s AND s.erasing_at IS NULL
+  AND (%(subject_id)s::uuid IS NULL OR g.subject_id = %(subject_id)s)
+  AND (%(version_id)s::uuid IS NULL OR g.version_id = %(version_id)s)
+  AND (%(after)s::uuid IS NULL OR g.id < %(after)s)
+ORDER BY g.id DESC LIMIT %(limit)s;
 
 -- name: move_generation
 -- From one of the states named to another; no row: it stands elsewhere by now.

@@ -242,13 +242,16 @@ WITH target AS (
 SELECT id FROM released;
 
 -- name: get_job
--- One job; an owner, where given, sees only its own.
-SELECT * FROM jobs WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s);
+-- One job; an owner, where given, sees only its own, and none of a subject that is being erased.
+SELECT * FROM jobs j WHERE id = %(id)s
+  AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s
+       AND NOT EXISTS (SELECT FROM subjects s WHERE s.id = j.subject_id AND s.erasing_at IS NOT NULL));
 
 -- name: list_jobs
 -- Jobs, newest first, a page by keyset.
-SELECT * FROM jobs
-WHERE (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s)
+SELECT * FROM jobs j
+WHERE (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s
+       AND NOT EXISTS (SELECT FROM subjects s WHERE s.id = j.subject_id AND s.erasing_at IS NOT NULL))
   AND (%(queue)s::queue IS NULL OR queue = %(queue)s)
   AND (%(state)s::job_state IS NULL OR state = %(state)s)
   AND (%(subject_id)s::uuid IS NULL OR subject_id = %(subject_id)s)

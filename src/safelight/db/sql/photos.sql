@@ -28,14 +28,14 @@ WITH changed AS (
 SELECT * FROM changed;
 
 -- name: get_photo
--- One photo of an owner.
+-- One photo of an owner; what is of a subject that is being erased is gone for every door.
 SELECT p.* FROM photos p JOIN subjects s ON s.id = p.subject_id
-WHERE p.id = %(id)s AND s.owner_id = %(owner_id)s;
+WHERE p.id = %(id)s AND s.owner_id = %(owner_id)s AND s.erasing_at IS NULL;
 
 -- name: list_photos
 -- The photos of a subject in the order they came, a page by keyset.
 SELECT p.* FROM photos p JOIN subjects s ON s.id = p.subject_id
-WHERE p.subject_id = %(subject_id)s AND s.owner_id = %(owner_id)s AND p.state <> 'removed'
+WHERE p.subject_id = %(subject_id)s AND s.owner_id = %(owner_id)s AND s.erasing_at IS NULL AND p.state <> 'removed'
   AND (%(after)s::uuid IS NULL OR p.id > %(after)s)
 ORDER BY p.id LIMIT %(limit)s;
 
@@ -60,7 +60,7 @@ SELECT 'photo', id, before::text, state::text, %(actor)s FROM changed WHERE befo
 -- A person takes a photo out; it is not trained on again.
 WITH target AS (
     SELECT p.id, p.state FROM photos p JOIN subjects s ON s.id = p.subject_id
-    WHERE p.id = %(id)s AND s.owner_id = %(owner_id)s AND p.state <> 'removed' FOR UPDATE OF p
+    WHERE p.id = %(id)s AND s.owner_id = %(owner_id)s AND s.erasing_at IS NULL AND p.state <> 'removed' FOR UPDATE OF p
 ), changed AS (
     UPDATE photos SET state = 'removed', removed_at = now() FROM target WHERE photos.id = target.id
     RETURNING photos.id, photos.key, target.state AS before

@@ -3,6 +3,7 @@
 WITH changed AS (
     UPDATE images i SET removed_at = now() FROM generations g
     WHERE i.id = %(id)s AND g.id = i.generation_id AND g.owner_id = %(owner_id)s AND i.removed_at IS NULL
+      AND EXISTS (SELECT FROM subjects s WHERE s.id = g.subject_id AND s.erasing_at IS NULL)
     RETURNING i.id
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor) SELECT 'image', id, 'stored', 'removed', %(actor)s FROM changed
@@ -14,6 +15,7 @@ SELECT id FROM changed;
 WITH changed AS (
     UPDATE versions v SET removed_at = now()
     WHERE v.id = %(id)s AND v.owner_id = %(owner_id)s AND v.removed_at IS NULL
+      AND EXISTS (SELECT FROM subjects s WHERE s.id = v.subject_id AND s.erasing_at IS NULL)
       AND v.state IN ('candidate', 'archived')
     RETURNING v.id, v.subject_id, v.number
 ), event AS (
@@ -29,6 +31,7 @@ WITH changed AS (
     UPDATE images i SET removed_at = NULL FROM generations g
     WHERE i.id = %(id)s AND g.id = i.generation_id AND g.owner_id = %(owner_id)s
       AND i.removed_at IS NOT NULL AND i.purged_at IS NULL
+      AND EXISTS (SELECT FROM subjects s WHERE s.id = g.subject_id AND s.erasing_at IS NULL)
     RETURNING i.id
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor) SELECT 'image', id, 'removed', 'stored', %(actor)s FROM changed
@@ -40,6 +43,7 @@ SELECT id FROM changed;
 WITH changed AS (
     UPDATE versions v SET removed_at = NULL
     WHERE v.id = %(id)s AND v.owner_id = %(owner_id)s AND v.removed_at IS NOT NULL AND v.state <> 'deleted'
+      AND EXISTS (SELECT FROM subjects s WHERE s.id = v.subject_id AND s.erasing_at IS NULL)
     RETURNING v.id, v.subject_id, v.number
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
@@ -52,7 +56,7 @@ SELECT id FROM changed;
 -- The same for a photo; the next training's inspection judges it anew.
 WITH changed AS (
     UPDATE photos p SET state = 'stored', removed_at = NULL FROM subjects s
-    WHERE p.id = %(id)s AND s.id = p.subject_id AND s.owner_id = %(owner_id)s
+    WHERE p.id = %(id)s AND s.id = p.subject_id AND s.owner_id = %(owner_id)s AND s.erasing_at IS NULL
       AND p.state = 'removed' AND p.purged_at IS NULL AND p.bytes IS NOT NULL
     RETURNING p.id
 ), event AS (
@@ -75,21 +79,23 @@ SELECT * FROM (
     FROM versions v
     WHERE v.owner_id = %(owner_id)s AND v.removed_at IS NOT NULL AND v.state <> 'deleted'
 ) recycled
-WHERE %(after)s::uuid IS NULL OR id < %(after)s
+WHERE (%(after)s::uuid IS NULL OR id < %(after)s)
+  AND EXISTS (SELECT FROM subjects s WHERE s.id = recycled.subject_id AND s.erasing_at IS NULL)
 ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: owned
 -- What an owner's id names, of what can be held.
 SELECT noun FROM (
-    SELECT 'owner' AS noun, o.id, o.id AS owner_id FROM owners o
-    UNION ALL SELECT 'subject', s.id, s.owner_id FROM subjects s
-    UNION ALL SELECT 'photo', p.id, s.owner_id FROM photos p JOIN subjects s ON s.id = p.subject_id
-    UNION ALL SELECT 'dataset', d.id, s.owner_id FROM datasets d JOIN subjects s ON s.id = d.subject_id
-    UNION ALL SELECT 'training', t.id, t.owner_id FROM trainings t
-    UNION ALL SELECT 'version', v.id, v.owner_id FROM versions v
-    UNION ALL SELECT 'generation', g.id, g.owner_id FROM generations g
-    UNION ALL SELECT 'image', i.id, g.owner_id FROM images i JOIN generations g ON g.id = i.generation_id
-) things WHERE id = %(id)s AND owner_id = %(owner_id)s;
+    SELECT 'owner' AS noun, o.id, o.id AS owner_id, NULL::uuid AS subject_id FROM owners o
+    UNION ALL SELECT 'subject', s.id, s.owner_id, s.id FROM subjects s
+    UNION ALL SELECT 'photo', p.id, s.owner_id, s.id FROM photos p JOIN subjects s ON s.id = p.subject_id
+    UNION ALL SELECT 'dataset', d.id, s.owner_id, s.id FROM datasets d JOIN subjects s ON s.id = d.subject_id
+    UNION ALL SELECT 'training', t.id, t.owner_id, t.subject_id FROM trainings t
+    UNION ALL SELECT 'version', v.id, v.owner_id, v.subject_id FROM versions v
+    UNION ALL SELECT 'generation', g.id, g.owner_id, g.subject_id FROM generations g
+    UNION ALL SELECT 'image', i.id, g.owner_id, g.subject_id FROM images i JOIN generations g ON g.id = i.generation_id
+) things WHERE id = %(id)s AND owner_id = %(owner_id)s
+  AND NOT EXISTS (SELECT FROM subjects s WHERE s.id = things.subject_id AND s.erasing_at IS NOT NULL);
 
 -- name: place_hold
 -- From now on nothing deletes it, by policy or by hand; one hold a thing.

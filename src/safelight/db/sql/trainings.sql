@@ -18,17 +18,22 @@ SELECT * FROM trainings
 WHERE subject_id = %(subject_id)s AND state NOT IN ('succeeded', 'failed', 'canceled');
 
 -- name: get_training
--- One training; an owner, where given, sees only its own.
-SELECT * FROM trainings WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s);
+-- One training; an owner, where given, sees only its own, and none of a subject that is being erased.
+SELECT * FROM trainings t WHERE id = %(id)s
+  AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s
+       AND EXISTS (SELECT FROM subjects s WHERE s.id = t.subject_id AND s.erasing_at IS NULL));
 
 -- name: lock_training
 -- One training, locked.
-SELECT * FROM trainings WHERE id = %(id)s AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s) FOR UPDATE;
+SELECT * FROM trainings t WHERE id = %(id)s
+  AND (%(owner_id)s::uuid IS NULL OR owner_id = %(owner_id)s
+       AND EXISTS (SELECT FROM subjects s WHERE s.id = t.subject_id AND s.erasing_at IS NULL))
+FOR UPDATE;
 
 -- name: list_trainings
 -- Trainings, newest first, a page by keyset.
 SELECT t.*, s.name AS subject_name FROM trainings t JOIN subjects s ON s.id = t.subject_id
-WHERE t.owner_id = %(owner_id)s
+WHERE t.owner_id = %(owner_id)s AND s.erasing_at IS NULL
   AND (%(subject_id)s::uuid IS NULL OR t.subject_id = %(subject_id)s)
   AND (%(state)s::training_state IS NULL OR t.state = %(state)s)
   AND (%(after)s::uuid IS NULL OR t.id < %(after)s)

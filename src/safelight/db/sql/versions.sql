@@ -32,7 +32,7 @@ SELECT * FROM versions WHERE subject_id = %(subject_id)s AND state = 'active';
 -- name: list_versions
 -- Versions, newest first, a page by keyset.
 SELECT v.*, s.name AS subject_name FROM versions v JOIN subjects s ON s.id = v.subject_id
-WHERE v.owner_id = %(owner_id)s AND v.removed_at IS NULL
+WHERE v.owner_id = %(owner_id)s AND s.erasing_at IS NULL AND v.removed_at IS NULL
   AND (%(subject_id)s::uuid IS NULL OR v.subject_id = %(subject_id)s)
   AND (%(after)s::uuid IS NULL OR v.id < %(after)s)
 ORDER BY v.id DESC LIMIT %(limit)s;

@@ -19,6 +19,7 @@ from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, VersionState
 from safelight.flow import paid, used
 from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import get_subject
 from safelight.flow.commands.versions import get_version
 
 ASPECT_RATIOS = draw_inputs.ASPECT_RATIOS
@@ -56,8 +57,7 @@ def request_generation(
     """
     version = _drawing_version(tx, actor, subject_id, version_id, unapproved=unapproved)
     chosen = get_preset(preset) if preset is not None else None
-    subject = subjects.get(tx, version.subject_id, actor.owner_id)
-    assert subject is not None  # a foreign key
+    subject = get_subject(tx, actor, version.subject_id)
     cleaned = clean_prompt(
         prompt,
         banned=banned_words(subject.kind, chosen.banned if chosen else ()),
@@ -175,7 +175,8 @@ def cancel_generation(tx: Tx, actor: Actor, generation_id: UUID) -> Generation:
     get_generation(tx, actor, generation_id)
     jobs.open_of(tx, generation_id)
     found = generations.lock(tx, generation_id, actor.owner_id)
-    assert found is not None  # seen above; generations are not deleted
+    if found is None:  # its subject is being erased since a moment ago
+        raise NotFound(f"There is no generation {generation_id}.")
     if found.state in TERMINAL_GENERATION:
         raise Conflict(f"Generation {generation_id} has ended already: {found.state}.")
     if found.state != GenerationState.QUEUED:

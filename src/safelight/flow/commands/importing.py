@@ -49,10 +49,11 @@ def import_version(
     if file is not None and not file.is_file():
         raise NotFound(f"There is no file {file}.")
     draw_inputs.check({"lora_scale": scale}, None)
-    name, version = _named(cx, model)
     with cx.db.transaction() as tx:
         subject = get_subject(tx, actor, subject_id)
-        _require_consent(subject)
+    _require_consent(subject)
+    name, version = _named(cx, model)
+    with cx.db.transaction() as tx:
         if there := _there(tx, actor, subject_id, version, None):
             return there, False
     with scratch.folder() as work:

@@ -125,7 +125,8 @@ def cancel_training(
     get_training(tx, actor, training_id)
     jobs.open_of(tx, training_id)
     training = trainings.lock(tx, training_id, actor.owner_id)
-    assert training is not None  # seen above; trainings are not deleted
+    if training is None:  # its subject is being erased since a moment ago
+        raise NotFound(f"There is no training {training_id}.")
     state = TrainingState(training.state)
     if state in TERMINAL_TRAINING:
         raise Conflict(f"Training {training_id} has ended already: {state}.")

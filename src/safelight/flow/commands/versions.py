@@ -152,9 +152,9 @@ def tune_version(
     reason: str = "tuned",
 ) -> Version:
     """Set the LoRA scale and the guidance this version draws with (R-14, K13)."""
+    version = get_version(tx, actor, version_id)
     if scale is None and guidance is None:
         raise Invalid("Say a scale, a guidance, or both.")
-    version = get_version(tx, actor, version_id)
     wanted = {"lora_scale": scale, "guidance_scale": guidance}
     draw_inputs.check(wanted, version.draw_inputs)
     changed = versions.tune(

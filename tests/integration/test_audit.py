@@ -236,15 +236,39 @@ def test_the_api_and_the_page_say_the_same(
     here: Context, client: Client, subject: Subject, version: Version
 ) -> None:
     owner = door(here, client, "acme")
-    answer = owner.get(f"/v1/subjects/{subject.id}/audit?read=true")
+    answer = owner.get(f"/v1/subjects/{subject.id}/audit")
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["versions"][0]["number"] == 1
-    page = owner.get(f"/v1/subjects/{subject.id}/audit.html?read=true")
+    page = owner.get(f"/v1/subjects/{subject.id}/audit.html")
     assert page.headers["content-type"].startswith("text/html")
     for link in body["versions"][0]["links"]:
         assert link["says"].replace('"', "&quot;").replace("'", "&#x27;") in page.text
     assert door(here, client, "other").get(f"/v1/subjects/{subject.id}/audit").status_code == 404
+
+
+def test_reading_every_object_is_a_job_and_no_request_waits_for_it(
+    here: Context, client: Client, subject: Subject, version: Version
+) -> None:
+    owner = door(here, client, "acme")
+    asked = owner.post(f"/v1/subjects/{subject.id}/audits")
+    assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
+    where = asked.headers["location"]
+    assert owner.post(f"/v1/subjects/{subject.id}/audits").headers["location"] == where
+    assert owner.get(f"{where}/page").status_code == 409
+    drain(here)
+    done = owner.get(where).json()
+    assert (done["state"], done["result"]["read"]) == ("done", True)
+    said = {link["name"]: link["state"] for link in done["result"]["versions"][0]["links"]}
+    assert said["weights"] == said["dataset"] == "ok"
+    assert "ok" in owner.get(f"{where}/page").text
+    assert door(here, client, "other").get(where).status_code == 404
+    for _ in range(8):
+        owner.post(f"/v1/subjects/{subject.id}/audits")
+        drain(here)
+    with here.db.transaction() as tx:
+        kept = tx.rows("SELECT id FROM audits")
+    assert len(kept) == 6, "the newest few stay"
 
 
 def test_a_name_in_the_page_is_text_and_never_markup(

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from safelight.db import versions
 from safelight.domain.errors import BadArchive, Conflict, ConsentMissing, Invalid, NotFound
 from safelight.domain.links import State
-from safelight.domain.nouns import Subject
+from safelight.domain.nouns import Subject, Version
 from safelight.flow.audit import audit_subject
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import request_generation
@@ -17,8 +18,10 @@ from safelight.flow.commands.importing import import_version
 from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.versions import approve_version
 from safelight.flow.context import Context
-from tests.support.api import Client, door
-from tests.support.pipeline import ScriptedProvider, drain
+from tests.support.api import Client, assert_problem, door
+from tests.support.past import add_version
+from tests.support.photos import distinct_photos
+from tests.support.pipeline import ScriptedProvider, actor, drain, subject_with_photos
 from tests.support.weights import write_archive, write_lora
 
 VERSION = "d" * 64
@@ -179,10 +182,162 @@ def test_a_person_is_imported_only_with_consent(here: Context, who: Actor) -> No
         import_version(here, who, person.id, model=MODEL)
 
 
-def test_the_api_takes_in_a_version(here: Context, client: Client, subject: Subject) -> None:
+def test_the_api_takes_in_a_version_by_a_job_and_says_what_became_of_it(
+    here: Context, client: Client, subject: Subject
+) -> None:
     owner = door(here, client, "acme")
     body = {"subject_id": str(subject.id), "model": MODEL}
-    made = owner.made("/v1/versions/import", body)
-    assert (made["origin"], made["trigger_word"]) == ("imported", "user1a2b3c4d")
-    assert owner.made("/v1/versions/import", body)["id"] == made["id"]
+    asked = owner.post("/v1/versions/import", body)
+    assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
+    where = asked.headers["location"]
+    assert owner.post("/v1/versions/import", body).headers["location"] == where
+    drain(here)
+    done = owner.get(where).json()
+    assert (done["state"], done["error"]) == ("done", None)
+    version = owner.get(f"/v1/versions/{done['version_id']}").json()
+    assert (version["origin"], version["trigger_word"]) == ("imported", "user1a2b3c4d")
+    assert owner.get("/v1/imports").json()["items"] == [done]
+
+    again = owner.post("/v1/versions/import", body)
+    drain(here)
+    assert owner.get(again.headers["location"]).json()["version_id"] == version["id"]
     assert door(here, client, "other").post("/v1/versions/import", body).status_code == 404
+
+
+def test_an_import_that_cannot_be_says_why_and_nothing_is_parked(
+    here: Context, client: Client, subject: Subject, provider: ScriptedProvider
+) -> None:
+    owner = door(here, client, "acme")
+    asked = []
+    for model, more in (
+        (f"acme/none:{'f' * 64}", {}),
+        (MODEL, {"trigger": "another"}),
+        (f"acme/silent:{'1' * 64}", {}),
+    ):
+        body = {"subject_id": str(subject.id), "model": model, **more}
+        asked.append(owner.post("/v1/versions/import", body).headers["location"])
+        provider.versions.add("1" * 64)
+        drain(here)
+    said = [owner.get(where).json() for where in asked]
+    assert [one["state"] for one in said] == ["failed"] * 3
+    assert "has no version" in said[0]["error"]
+    assert "trained with the trigger 'user1a2b3c4d'" in said[1]["error"]
+    assert "tells its trigger" in said[2]["error"]
+    assert [job["state"] for job in owner.get("/v1/jobs").json()["items"]] == ["done"] * 3
+
+
+def test_an_import_that_is_cancelled_has_failed(
+    here: Context, client: Client, subject: Subject
+) -> None:
+    owner = door(here, client, "acme")
+    made = owner.post("/v1/versions/import", {"subject_id": str(subject.id), "model": MODEL})
+    job = owner.get("/v1/jobs").json()["items"][0]["id"]
+    assert owner.post(f"/v1/jobs/{job}/cancel").status_code == 202
+    drain(here)
+    assert owner.get(made.headers["location"]).json()["error"] == "It was cancelled."
+
+
+# Whose a model at the provider is: every owner's trainings go to one account.
+
+
+@pytest.fixture
+def theirs(here: Context, tmp_path: Path) -> Version:
+    """A version that another owner's training made, in the account's model of that owner."""
+    other = actor(here, "other")
+    subject = subject_with_photos(here, other, distinct_photos(tmp_path, 1), name="Theirs")
+    id = add_version(here, subject.id, 1, state="active")
+    model = f"emulated/safelight-{str(other.owner_id)[-12:]}"
+    with here.db.transaction() as tx:
+        tx.run(
+            "UPDATE versions SET provider_model = %(m)s WHERE id = %(id)s", {"m": model, "id": id}
+        )
+        tx.run("UPDATE trainings SET destination = %(m)s", {"m": model})
+        found = versions.get(tx, id)
+    assert found is not None
+    return found
+
+
+def spellings(version: Version) -> list[str]:
+    model, id = version.provider_model, version.provider_version
+    assert model is not None
+    return [f"{model}:{id}", model, model.upper(), f"{model.upper()}:{id}", f"x/y:{id}"]
+
+
+def test_another_owners_model_is_not_there_however_it_is_spelled(
+    here: Context, client: Client, subject: Subject, theirs: Version, provider: ScriptedProvider
+) -> None:
+    provider.versions.add(theirs.provider_version or "")
+    owner = door(here, client, "acme")
+    for model in spellings(theirs):
+        body = {"subject_id": str(subject.id), "model": model, "trigger": "x"}
+        assert_problem(owner.post("/v1/versions/import", body), 404, "not-found")
+    drain(here)
+    assert owner.get("/v1/imports").json()["items"] == []
+
+
+def test_another_owners_model_is_no_extra_adapter_either(
+    here: Context, client: Client, who: Actor, subject: Subject, theirs: Version
+) -> None:
+    """The drawing model takes the name of any LoRA in the account, and would draw a stranger's face."""
+    import_version(here, who, subject.id, model=MODEL)
+    owner = door(here, client, "acme")
+    version = owner.get("/v1/versions").json()["items"][0]["id"]
+    with here.db.transaction() as tx:  # its schema is not known: it is held against the bundled copy
+        tx.run("UPDATE versions SET draw_inputs = NULL WHERE id = %(id)s", {"id": version})
+    model, id = theirs.provider_model, theirs.provider_version
+    ask = {"version_id": version, "prompt": "a boat", "unapproved": True}
+    for adapter in (
+        *spellings(theirs),
+        f"{model}/{id}",
+        f"https://replicate.com/{model}",
+        f"https://replicate.com/{model}/versions/{id}",
+        f"replicate.com/{model}?x=1",
+        "emulated/some-other-private-model",
+    ):
+        answer = owner.post("/v1/generations", {**ask, "extra_lora": adapter})
+        assert_problem(answer, 404, "not-found")
+    for adapter in ("huggingface.co/someone/their-lora", "civitai.com/models/123", "someone/lora"):
+        answer = owner.post("/v1/generations", {**ask, "extra_lora": adapter})
+        assert answer.status_code == 202, answer.text
+
+
+def test_what_lies_in_our_account_and_nobody_trained_here_is_the_operators_to_take_in(
+    here: Context, client: Client, who: Actor, subject: Subject, provider: ScriptedProvider
+) -> None:
+    """The account's own private models are no producer's; which account that is, the provider says."""
+    model = f"emulated/private:{'2' * 64}"
+    provider.versions.add("2" * 64)
+    owner = door(here, client, "acme")
+    body = {"subject_id": str(subject.id), "model": model, "trigger": "x"}
+    made = owner.post("/v1/versions/import", body)
+    drain(here)
+    assert (
+        "no model emulated/private of yours" in owner.get(made.headers["location"]).json()["error"]
+    )
+    version, new = import_version(here, who, subject.id, model=model, trigger="x")
+    assert (new, version.provider_version) == (True, "2" * 64)
+
+
+def test_an_owner_takes_in_its_own_model_again_and_a_shared_one_by_its_own_version(
+    here: Context, client: Client, who: Actor, subject: Subject, theirs: Version,
+    provider: ScriptedProvider,
+) -> None:  # fmt: skip
+    mine = add_version(here, subject.id, 1)
+    with here.db.transaction() as tx:
+        tx.run(
+            "UPDATE trainings SET destination = %(m)s WHERE owner_id = %(o)s",
+            {"m": theirs.provider_model, "o": who.owner_id},
+        )
+        own = versions.get(tx, mine)
+    assert own is not None
+    owner = door(here, client, "acme")
+    provider.versions |= {own.provider_version or "", theirs.provider_version or ""}
+    body = {"subject_id": str(subject.id), "trigger": "x"}
+    for model, status in (
+        (f"{theirs.provider_model}:{own.provider_version}", 202),
+        (f"{theirs.provider_model}:{theirs.provider_version}", 404),
+        (f"{theirs.provider_model}:{'3' * 64}", 404),
+        (theirs.provider_model, 404),
+    ):
+        answer = owner.post("/v1/versions/import", {**body, "model": model})
+        assert answer.status_code == status, model

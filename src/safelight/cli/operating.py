@@ -73,7 +73,8 @@ def resolve(
     twice.
     """
     from safelight.cli.training import find_target
-    from safelight.flow.commands.unknowns import Decision, resolve_generation, resolve_training
+    from safelight.flow.commands import unknowns
+    from safelight.flow.commands.unknowns import Decision
 
     if decision not in list(Decision):
         raise Invalid(f"There is no decision {decision!r}.", hint=f"Say {', '.join(Decision)}.")
@@ -81,7 +82,11 @@ def resolve(
         what, id = find_target(cx, actor, target)
         if what == "job":
             raise Invalid("Name the training or the generation, not its job.")
-        settle = resolve_training if what == "training" else resolve_generation
+        training = what == "training"
+        settle = unknowns.resolve_training if training else unknowns.resolve_generation
+        if decision == Decision.ADOPT and provider_id:
+            look = unknowns.look_at_training if training else unknowns.look_at_generation
+            look(cx, actor, id, provider_id)
         with cx.db.transaction() as tx:
             done = settle(tx, actor, id, Decision(decision), reason=reason, provider_id=provider_id)
         out.print(f"The {what} is {done.state} now.")

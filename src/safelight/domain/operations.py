@@ -1,4 +1,4 @@
-"""The nouns of what is done to subjects as a whole: an erasure, a campaign and its items."""
+"""The nouns of what is done to subjects: an erasure, a campaign and its items, an import, an audit."""
 
 from __future__ import annotations
 
@@ -67,4 +67,38 @@ class CampaignItem:
     cost_micro_usd: int
     reason: str | None
     started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A version trained elsewhere, as somebody asked for it: `waiting`, `done` or `failed`."""
+
+    id: UUID
+    owner_id: UUID
+    subject_id: UUID
+    model: str
+    """``owner/name`` at the provider, with a version or not."""
+    trigger_word: str | None
+    lora_scale: float
+    state: str
+    version_id: UUID | None
+    error: str | None
+    asked_by: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """An audit that reads and hashes every object of a subject: `waiting`, `done` or `failed`."""
+
+    id: UUID
+    owner_id: UUID
+    subject_id: UUID
+    state: str
+    result: Json | None
+    error: str | None
+    asked_by: str
+    created_at: datetime
     finished_at: datetime | None

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     SUBMIT_GENERATION = "submit_generation"
     SETTLE_GENERATION = "settle_generation"
     FETCH_IMAGES = "fetch_images"
+    IMPORT_VERSION = "import_version"
+    AUDIT_SUBJECT = "audit_subject"
     ARCHIVE_VERSIONS = "archive_versions"
     ARCHIVE_VERSION = "archive_version"
     DELETE_REMOTE_VERSION = "delete_remote_version"
@@ -81,6 +83,8 @@ POLICIES: dict[Kind, Policy] = {
     Kind.SUBMIT_GENERATION: Policy(Queue.GENERATE, paid=True),
     Kind.SETTLE_GENERATION: Policy(Queue.GENERATE),
     Kind.FETCH_IMAGES: Policy(Queue.GENERATE, alone=True),
+    Kind.IMPORT_VERSION: Policy(Queue.GENERATE, alone=True),
+    Kind.AUDIT_SUBJECT: Policy(Queue.CLEANUP, alone=True),
     Kind.ARCHIVE_VERSIONS: Policy(Queue.CLEANUP),
     Kind.ARCHIVE_VERSION: Policy(Queue.CLEANUP, alone=True),
     Kind.DELETE_REMOTE_VERSION: Policy(Queue.CLEANUP, attempts=12),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from safelight import scratch
 from safelight.db import audit as rows
+from safelight.db.transaction import Row, Tx
 from safelight.domain.audit import VersionAudit, audit, keys_of
 from safelight.domain.errors import ObjectMissing
 from safelight.domain.links import Seen, State, worst
@@ -20,7 +21,7 @@ from safelight.domain.nouns import Subject
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
-from safelight.stages.tools import Store
+from safelight.stages.tools import Pulse, Store
 
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
 """A member of a dataset's zip is a photo of at most a few megabytes."""
@@ -67,26 +68,55 @@ class SubjectAudit:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A subject and what the rows know of each of its versions."""
+
+    subject: Subject
+    versions: tuple[Row, ...]
+
+
 def audit_subject(
     cx: Context, actor: Actor, subject_id: UUID, *, read: bool = True
 ) -> SubjectAudit:
-    """Trace every version of the subject; *read* its objects too, each once, streamed.
+    """Trace every version of the subject; *read* its objects too, each once, streamed. That takes
+    minutes where there are gigabytes: a request has it done by a job.
 
     Raises:
         NotFound: no such subject of this owner.
     """
     with cx.db.transaction() as tx:
-        subject = get_subject(tx, actor, subject_id)
-        found = [rows.provenance(tx, id) for id in rows.versions_of(tx, subject_id, actor.owner_id)]
-    objects: dict[str, Seen] | None = None
-    if read:
-        objects = {}
-        with scratch.folder() as folder:
-            for key, kind in (pair for row in found for pair in keys_of(row)):
-                if key not in objects:
-                    objects[key] = see(cx.tools.store, key, kind, folder)
-    versions = tuple(audit(row, objects) for row in found)
-    return SubjectAudit(subject, datetime.now(UTC), read, versions)
+        traced = trace(tx, actor, subject_id)
+    return conclude(traced, read_objects(traced, cx.tools.store) if read else None)
+
+
+def trace(tx: Tx, actor: Actor, subject_id: UUID) -> Traced:
+    """Every version of the subject, back to what it was made of, as the rows have it.
+
+    Raises:
+        NotFound: no such subject of this owner.
+    """
+    subject = get_subject(tx, actor, subject_id)
+    ids = rows.versions_of(tx, subject_id, actor.owner_id)
+    return Traced(subject, tuple(rows.provenance(tx, id) for id in ids))
+
+
+def read_objects(traced: Traced, store: Store, pulse: Pulse | None = None) -> dict[str, Seen]:
+    """Read and hash every object that the versions name, each once."""
+    objects: dict[str, Seen] = {}
+    with scratch.folder() as folder:
+        for key, kind in (pair for row in traced.versions for pair in keys_of(row)):
+            if key not in objects:
+                if pulse is not None:
+                    pulse.check()
+                objects[key] = see(store, key, kind, folder)
+    return objects
+
+
+def conclude(traced: Traced, objects: dict[str, Seen] | None) -> SubjectAudit:
+    """Hold what was read (None: nothing was) against the rows."""
+    versions = tuple(audit(row, objects) for row in traced.versions)
+    return SubjectAudit(traced.subject, datetime.now(UTC), objects is not None, versions)
 
 
 def see(store: Store, key: str, kind: str, folder: Path) -> Seen:

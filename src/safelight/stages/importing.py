@@ -10,16 +10,18 @@ from typing import Any
 
 from safelight.domain.errors import (
     BadArchive,
+    Conflict,
     Invalid,
     NotFound,
     ProviderRefused,
     Retryable,
     SafelightError,
 )
+from safelight.domain.nouns import StoredWeights
 from safelight.domain.provider import RemoteRun
 from safelight.stages import weights
 from safelight.stages.generate import MAX_ARCHIVE_BYTES, draw_inputs_of
-from safelight.stages.tools import Provider
+from safelight.stages.tools import Provider, Store
 
 PAGES = 50
 """So many pages of a hundred trainings are looked through for the one that made a version."""
@@ -123,6 +125,16 @@ def _fetched(
     finally:
         archive.unlink(missing_ok=True)
     return unpacked.weights, unpacked.effective, None
+
+
+def store(found: Found, store: Store, key: str) -> StoredWeights | None:
+    """Put the weights into our store under *key*; None: there are none."""
+    if found.file is None or found.facts is None:
+        return None
+    put = store.put_file(key, found.file, "application/octet-stream")
+    if put.sha256 != found.facts.sha256:
+        raise Conflict("The file changed while it was read.", hint="Import it again.")
+    return StoredWeights(key, put.bytes, found.facts.sha256)
 
 
 def _facts(file: Path) -> weights.WeightsFacts:

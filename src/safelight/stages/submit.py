@@ -157,6 +157,34 @@ def find_run(
     raise Retryable(f"The provider's list goes on past {MAX_PAGES:,} pages.")
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a run has to show to be the one that a request of ours made.
+
+    *is_ours* looks at its input. The provider forgets inputs after a while; then the run must lie where only
+    this request's owner has anything: `version` (drawing) or the model of what it made (training).
+    """
+
+    is_ours: Callable[[RemoteRun], bool]
+    sent_at: datetime
+    version: str | None = None
+    destination: str | None = None
+
+
+def bears(mark: Mark, run: RemoteRun) -> bool:
+    """Whether *run* is what the request of *mark* made."""
+    if run.input:
+        return mark.is_ours(run)
+    made = run.output.get("version") if isinstance(run.output, Mapping) else None
+    in_place = (mark.version is not None and run.version == mark.version) or (
+        mark.destination is not None
+        and isinstance(made, str)
+        and made.startswith(f"{mark.destination}:")
+    )
+    in_time = run.created_at is not None and run.created_at >= mark.sent_at - CLOCK_MARGIN
+    return in_place and in_time
+
+
 def bears_intent(intent_id: UUID) -> Callable[[RemoteRun], bool]:
     """A training is ours if its input URL names the intent."""
     return lambda run: str(intent_id) in str(run.input.get("input_images", ""))

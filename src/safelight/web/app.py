@@ -19,6 +19,7 @@ from safelight.web import (
     drawing,
     erasures,
     generations,
+    imports,
     jobs,
     photos,
     problems,
@@ -110,6 +111,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
         photos,
         trainings,
         versions,
+        imports,
         generations,
         drawing,
         recycling,
@@ -121,6 +123,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
     ):
         app.include_router(part.router)
     app.include_router(audits.runs)
+    app.include_router(audits.read_audits)
     app.include_router(reference.router)
     reference.document(app)
     return app

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
+from safelight.domain import operations
 from safelight.domain.audit_page import audit_page
 from safelight.domain.diagnosis import Symptom
-from safelight.flow.audit import audit_subject
+from safelight.domain.errors import Conflict
+from safelight.flow.audit import conclude, trace
+from safelight.flow.commands import auditing
 from safelight.flow.diagnosis import compare_runs, examine
-from safelight.web.access import Cx, Who
+from safelight.web.access import Cx, Who, v1
 from safelight.web.problems import documented
 
 router = APIRouter(prefix="/v1/subjects", tags=["versions"], responses=documented(401, 422, 503))
@@ -53,16 +57,78 @@ class Audit(BaseModel):
     versions: list[VersionAudit]
 
 
-Read = Query(False, description="Read and hash every object: seconds to minutes.")
-
-
 @router.get("/{subject_id}/audit", responses=documented(404))
-def audit(subject_id: UUID, cx: Cx, who: Who, read: bool = Read) -> Audit:
-    """Trace every version back to its photos, parameters, weights and approver.
+def audit(subject_id: UUID, cx: Cx, who: Who) -> Audit:
+    """Trace every version back to its photos, parameters, weights and approver, as they are on record.
 
-    Where a link is missing, `cannot verify` is said of it.
+    Where a link is missing, `cannot verify` is said of it. Objects are `not read`: POST to `audits` has each
+    of them read and hashed.
     """
-    return Audit.model_validate(audit_subject(cx, who, subject_id, read=read).to_dict())
+    with cx.db.transaction() as tx:
+        return Audit.model_validate(conclude(trace(tx, who, subject_id), None).to_dict())
+
+
+@router.get("/{subject_id}/audit.html", response_class=HTMLResponse, responses=documented(404))
+def audit_html(subject_id: UUID, cx: Cx, who: Who) -> HTMLResponse:
+    """The same as one self-contained page."""
+    with cx.db.transaction() as tx:
+        return _page(conclude(trace(tx, who, subject_id), None).to_dict())
+
+
+def _page(found: dict[str, Any]) -> HTMLResponse:
+    return HTMLResponse(
+        audit_page(found),
+        headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
+    )
+
+
+class ReadAudit(BaseModel):
+    """An audit that reads and hashes every object: seconds to minutes."""
+
+    id: UUID
+    subject_id: UUID
+    state: Literal["waiting", "done", "failed"]
+    result: Audit | None = Field(description="What was found, once it is `done`.")
+    error: str | None = Field(description="Why it has `failed`.")
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, found: operations.Audit) -> ReadAudit:
+        """As the door shows it."""
+        return cls.model_validate(found, from_attributes=True)
+
+
+@router.post("/{subject_id}/audits", status_code=202, responses=documented(404))
+def start_audit(subject_id: UUID, cx: Cx, who: Who, response: Response) -> ReadAudit:
+    """Have every object of the subject read and hashed, and held against what is on record.
+
+    202: `Location` is where to look. Asked for again while it waits, it is the same audit.
+    """
+    with cx.db.transaction() as tx:
+        made, _ = auditing.request_audit(tx, who, subject_id)
+    response.headers["Location"] = v1("audits", made.id)
+    return ReadAudit.of(made)
+
+
+read_audits = APIRouter(prefix="/v1/audits", tags=["versions"], responses=documented(401, 422, 503))
+
+
+@read_audits.get("/{audit_id}", responses=documented(404))
+def get_audit(audit_id: UUID, cx: Cx, who: Who) -> ReadAudit:
+    """One audit that reads: whether it is through, and what it found."""
+    with cx.db.transaction() as tx:
+        return ReadAudit.of(auditing.get_audit(tx, who, audit_id))
+
+
+@read_audits.get("/{audit_id}/page", response_class=HTMLResponse, responses=documented(404, 409))
+def get_audit_page(audit_id: UUID, cx: Cx, who: Who) -> HTMLResponse:
+    """What it found, as one self-contained page."""
+    with cx.db.transaction() as tx:
+        found = auditing.get_audit(tx, who, audit_id)
+    if found.result is None:
+        raise Conflict(f"The audit has nothing to show yet: it is {found.state}.")
+    return _page(found.result)
 
 
 class Diagnosed(BaseModel):
@@ -92,19 +158,6 @@ def diagnose(
     with cx.db.transaction() as tx:
         found = examine(tx, who, subject_id, symptom=symptom, version_id=version_id)
     return Diagnosed.model_validate(found.to_dict())
-
-
-@router.get("/{subject_id}/audit.html", response_class=HTMLResponse, responses=documented(404))
-def audit_html(subject_id: UUID, cx: Cx, who: Who, read: bool = Read) -> HTMLResponse:
-    """The same as one self-contained page."""
-    page = audit_page(audit_subject(cx, who, subject_id, read=read).to_dict())
-    return HTMLResponse(
-        page,
-        headers={
-            "Cache-Control": "no-store",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-        },
-    )
 
 
 runs = APIRouter(prefix="/v1/diff", tags=["versions"], responses=documented(401, 422, 503))

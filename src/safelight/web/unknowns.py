@@ -52,6 +52,8 @@ class ResolvedGeneration(BaseModel):
 @router.post("/trainings/{training_id}/resolve", tags=["trainings"], responses=documented(404, 409))
 def resolve_training(training_id: UUID, body: Resolution, cx: Cx, who: Who) -> ResolvedTraining:
     """Settle a training that is `unknown`."""
+    if body.decision is commands.Decision.ADOPT and body.provider_id:
+        commands.look_at_training(cx, who, training_id, body.provider_id)
     with cx.db.transaction() as tx:
         done = commands.resolve_training(
             tx,
@@ -71,6 +73,8 @@ def resolve_generation(
     generation_id: UUID, body: Resolution, cx: Cx, who: Who
 ) -> ResolvedGeneration:
     """Settle a generation that is `unknown`."""
+    if body.decision is commands.Decision.ADOPT and body.provider_id:
+        commands.look_at_generation(cx, who, generation_id, body.provider_id)
     with cx.db.transaction() as tx:
         done = commands.resolve_generation(
             tx,

@@ -19,6 +19,7 @@ from safelight.flow.commands import importing
 from safelight.flow.commands import versions as commands
 from safelight.stages import layers
 from safelight.web.access import Cx, Who, v1
+from safelight.web.imports import Import
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
@@ -110,12 +111,15 @@ def get_weights(version_id: UUID, cx: Cx, who: Who) -> RedirectResponse:
     )
 
 
-class Import(BaseModel):
+class NewImport(BaseModel):
     """A version trained elsewhere, at the provider. (A file comes in by `safelight import`.)"""
 
     subject_id: UUID
     model: Line = Field(
-        description="`owner/name:version`; without a version, the newest.", max_length=300
+        description="`owner/name:version`; without a version, the newest. A model of your own, or one that "
+        "everybody may use: another owner's is a 404.",
+        max_length=300,
+        examples=["acme/selfie-lora"],
     )
     trigger: Line | None = Field(
         None, max_length=100, description="What it was trained with, if its training does not tell."
@@ -123,17 +127,22 @@ class Import(BaseModel):
     scale: Factor = 1.0
 
 
-@router.post("/import", status_code=201, responses=documented(404, 409))
-def import_version(asked: Import, cx: Cx, who: Who) -> Version:
+@router.post("/import", status_code=202, response_model=Import, responses=documented(404, 409))
+def import_version(asked: NewImport, who: Who, once: Creates) -> Response:
     """Take in a version trained elsewhere, as a candidate: approve it once you have looked.
 
-    What can be known of it comes with it; its audit says of the rest that one cannot verify it. The
-    same again changes nothing.
+    202: it is fetched and verified without you; `Location` is where to look, `version_id` the version once
+    it is there. What can be known of it comes with it; its audit says of the rest that one cannot verify
+    it. The same again changes nothing. Honours `Idempotency-Key`.
     """
-    made, _ = importing.import_version(
-        cx, who, asked.subject_id, model=asked.model, trigger=asked.trigger, scale=asked.scale
-    )
-    return Version.of(made)
+
+    def make(tx: Tx) -> tuple[BaseModel, str]:
+        made = importing.request_import(
+            tx, who, asked.subject_id, **asked.model_dump(exclude={"subject_id"})
+        )
+        return Import.of(made), v1("imports", made.id)
+
+    return once(asked, make, status=202)
 
 
 class Judgement(BaseModel):

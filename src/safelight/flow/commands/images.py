@@ -21,6 +21,7 @@ from safelight.flow import paid, used
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import get_subject
 from safelight.flow.commands.versions import get_version
+from safelight.flow.ownership import refuse_anothers_adapter
 
 ASPECT_RATIOS = draw_inputs.ASPECT_RATIOS
 FORMATS = draw_inputs.FORMATS
@@ -71,6 +72,8 @@ def request_generation(
             f"The prompt says nothing once what does not belong in it is taken out ({taken}).",
             hint="Say in plain words what the picture shows.",
         )
+    if extra_lora is not None:
+        refuse_anothers_adapter(tx, actor.owner_id, extra_lora)
     asked = {
         "num_outputs": count,
         "aspect_ratio": aspect_ratio,

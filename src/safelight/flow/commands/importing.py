@@ -7,22 +7,81 @@ from pathlib import Path
 from uuid import UUID
 
 from safelight import scratch
-from safelight.db import subjects, temporary, versions
+from safelight.db import imports, jobs, subjects, temporary, versions
 from safelight.db.transaction import Tx
 from safelight.domain import draw_inputs
 from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import StoredWeights, Subject, Version
+from safelight.domain.operations import Import
+from safelight.domain.queues import Kind
+from safelight.domain.texts import shown, speaks_to_terminals
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
+from safelight.flow.ownership import refuse_anothers
 from safelight.stages import importing
 from safelight.stages.importing import Found
 
-_MODEL = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([0-9a-f]{64}))?")
-_TRIGGER = re.compile(r"\S(?:.{0,98}\S)?")
+_MODEL = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([0-9a-f]{64}))?", re.ASCII)
+MAX_TRIGGER = 100
 UNUSED_SECONDS = 24 * 3600
 """Weights that were put and not kept (a crash in between) are purged after a day."""
+
+
+def request_import(
+    tx: Tx,
+    actor: Actor,
+    subject_id: UUID,
+    *,
+    model: str,
+    trigger: str | None = None,
+    scale: float = 1.0,
+) -> Import:
+    """Have a version at the provider (``owner/name``, with ``:<64hex>`` or the newest) taken in by a job:
+    it may download gigabytes. Asked for again while it waits, it is the same import.
+
+    Raises:
+        NotFound: no such subject, or the model is another owner's; Invalid; ConsentMissing.
+    """
+    subject = subjects.lock(tx, subject_id, actor.owner_id)
+    if subject is None:
+        raise NotFound(f"There is no subject {subject_id}.")
+    require_consent(subject)
+    draw_inputs.check({"lora_scale": scale}, None)
+    name, version = named(model)
+    refuse_anothers(tx, actor.owner_id, name, version)
+    if trigger is not None:
+        check_trigger(trigger)
+    if there := imports.waiting(tx, subject_id, model):
+        return there
+    made = imports.add(
+        tx,
+        owner_id=actor.owner_id,
+        subject_id=subject_id,
+        model=model,
+        trigger_word=trigger,
+        lora_scale=scale,
+        actor=actor.name,
+    )
+    jobs.add(
+        tx,
+        Kind.IMPORT_VERSION,
+        actor=actor.name,
+        target_id=made.id,
+        owner_id=made.owner_id,
+        subject_id=made.subject_id,
+        unique_key=f"{Kind.IMPORT_VERSION}:{made.id}",
+    )
+    return made
+
+
+def get_import(tx: Tx, actor: Actor, import_id: UUID) -> Import:
+    """The import. Raises NotFound if it is not there or another owner's."""
+    found = imports.get(tx, import_id, actor.owner_id)
+    if found is None:
+        raise NotFound(f"There is no import {import_id}.")
+    return found
 
 
 def import_version(
@@ -35,7 +94,8 @@ def import_version(
     trigger: str | None = None,
     scale: float = 1.0,
 ) -> tuple[Version, bool]:
-    """Take in a Replicate model's version (``owner/name:<64hex>``), a LoRA file, or both as one.
+    """Take in a Replicate model's version (``owner/name:<64hex>``), a LoRA file, or both as one, here and
+    now: for an operator at a terminal, who may take in whatever the account holds.
 
     It comes in as a candidate: a person approves it. Its trigger is that of its training or its file;
     *trigger* is needed where neither tells. False: it was imported before, and nothing changed.
@@ -51,58 +111,83 @@ def import_version(
     draw_inputs.check({"lora_scale": scale}, None)
     with cx.db.transaction() as tx:
         subject = get_subject(tx, actor, subject_id)
-    _require_consent(subject)
-    name, version = _named(cx, model)
+    require_consent(subject)
+    name, version = named(model) if model is not None else (None, None)
+    if name is not None and version is None:
+        version = cx.tools.provider.latest_version(name)
+    key = f"weights/{subject_id}/{new_id()}.safetensors"
     with cx.db.transaction() as tx:
-        if there := _there(tx, actor, subject_id, version, None):
+        if there := there_is(tx, actor.owner_id, subject_id, version, None):
             return there, False
+        # Noted first, so that a crash leaves nothing unknown.
+        temporary.note(tx, key, purpose="import", seconds=UNUSED_SECONDS, subject_id=subject_id)
     with scratch.folder() as work:
         found = importing.look(cx.tools.provider, work, model=name, version=version, file=file)
-        word = _trigger_of(found, trigger)
-        stored = _store(cx, subject_id, found)
+        word = trigger_of(found, trigger)
+        stored = importing.store(found, cx.tools.store, key)
+    given = file.name if file else None
     with cx.db.transaction() as tx:
-        locked = subjects.lock(tx, subject_id, actor.owner_id)
-        if locked is None:
-            raise NotFound(f"There is no subject {subject_id}.")
-        sha256 = stored.sha256 if stored else None
-        if there := _there(tx, actor, subject_id, version, sha256):
-            return there, False  # what was stored for it is left to cleanup
-        made = versions.add_imported(
-            tx,
-            owner_id=actor.owner_id,
-            subject_id=subject_id,
-            trigger_word=word,
-            lora_scale=scale,
-            weights=stored,
-            rank=found.facts.rank if found.facts else None,
-            tensors=found.facts.tensors if found.facts else None,
-            provider_model=name,
-            provider_version=version,
-            draw_inputs=found.draw_inputs,
-            known=importing.known(found, given=file.name if file else None),
-            actor=actor.name,
-        )
-        if made is None:
-            raise Conflict(f"{model} has just been imported by somebody else.")
-        if stored is not None:
-            temporary.keep(tx, stored.key)
+        return keep(tx, actor, subject_id, found, stored, trigger=word, scale=scale, given=given)
+
+
+def keep(
+    tx: Tx,
+    actor: Actor,
+    subject_id: UUID,
+    found: Found,
+    stored: StoredWeights | None,
+    *,
+    trigger: str,
+    scale: float,
+    given: str | None = None,
+) -> tuple[Version, bool]:
+    """The version's row, with what is known of it. False: it came in meanwhile; what was stored for it is
+    left to cleanup.
+
+    Raises:
+        NotFound: the subject is gone. Conflict: somebody else has just imported the same.
+    """
+    if subjects.lock(tx, subject_id, actor.owner_id) is None:
+        raise NotFound(f"There is no subject {subject_id}.")
+    sha256 = stored.sha256 if stored else None
+    if there := there_is(tx, actor.owner_id, subject_id, found.version, sha256):
+        return there, False
+    made = versions.add_imported(
+        tx,
+        owner_id=actor.owner_id,
+        subject_id=subject_id,
+        trigger_word=trigger,
+        lora_scale=scale,
+        weights=stored,
+        rank=found.facts.rank if found.facts else None,
+        tensors=found.facts.tensors if found.facts else None,
+        provider_model=found.model,
+        provider_version=found.version,
+        draw_inputs=found.draw_inputs,
+        known=importing.known(found, given=given),
+        actor=actor.name,
+    )
+    if made is None:
+        raise Conflict(f"{found.model} has just been imported by somebody else.")
+    if stored is not None:
+        temporary.keep(tx, stored.key)
     return made, True
 
 
-def _named(cx: Context, model: str | None) -> tuple[str | None, str | None]:
-    """The model and its version; without one, the model's newest."""
-    if model is None:
-        return None, None
+def named(model: str) -> tuple[str, str | None]:
+    """The model ``owner/name`` and the version that is named; None: its newest."""
     fits = _MODEL.fullmatch(model)
     if fits is None:
         raise Invalid(
-            f"A model is owner/name:version, the version 64 hex digits; {model[:120]!r} is not.",
+            "A model is owner/name:version, the version 64 hex digits; "
+            f"{shown(model, most=120)!r} is not.",
             hint="Copy it from the model's page; owner/name alone means its newest version.",
         )
-    return fits[1], fits[2] or cx.tools.provider.latest_version(fits[1])
+    return fits[1], fits[2]
 
 
-def _require_consent(subject: Subject) -> None:
+def require_consent(subject: Subject) -> None:
+    """Raise ConsentMissing for a person whose consent is not on record."""
     if subject.kind == "person" and subject.consented_at is None:
         raise ConsentMissing(
             f"{subject.name} is a person, and their consent is not on record.",
@@ -111,24 +196,23 @@ def _require_consent(subject: Subject) -> None:
         )
 
 
-def _there(
-    tx: Tx, actor: Actor, subject_id: UUID, version: str | None, sha256: str | None
+def there_is(
+    tx: Tx, owner_id: UUID, subject_id: UUID, version: str | None, sha256: str | None
 ) -> Version | None:
     """The same version, or the same file where it is a file alone, if it is here already."""
-    found = versions.find(tx, actor.owner_id, subject_id=subject_id, limit=1000)
-    for one, _ in found:
+    for one, _ in versions.find(tx, owner_id, subject_id=subject_id, limit=1000):
         same = one.provider_version == version if version else one.weights_sha256 == sha256
         if one.state != "deleted" and same and (version or sha256):
             return one
     return None
 
 
-def _trigger_of(found: Found, given: str | None) -> str:
+def trigger_of(found: Found, given: str | None) -> str:
     """The trigger it was trained with (R-5): never another one."""
     told = found.trigger
     if given is not None and told is not None and given != told:
         raise Invalid(
-            f"It was trained with the trigger {told!r}, and {given!r} was given.",
+            f"It was trained with the trigger {shown(told, most=MAX_TRIGGER)!r}, and {given!r} was given.",
             hint="Leave the trigger away: another one would draw a stranger.",
         )
     word = told or given
@@ -137,19 +221,15 @@ def _trigger_of(found: Found, given: str | None) -> str:
             "Neither a training nor the file tells its trigger.",
             hint="Say the word it was trained with: --trigger WORD.",
         )
-    if not _TRIGGER.fullmatch(word):
-        raise Invalid(f"A trigger has 1 to 100 characters on one line; {word[:40]!r} does not.")
+    check_trigger(word)
     return word
 
 
-def _store(cx: Context, subject_id: UUID, found: Found) -> StoredWeights | None:
-    """Put the weights into our store; noted first, so that a crash leaves nothing unknown."""
-    if found.file is None or found.facts is None:
-        return None
-    key = f"weights/{subject_id}/{new_id()}.safetensors"
-    with cx.db.transaction() as tx:
-        temporary.note(tx, key, purpose="import", seconds=UNUSED_SECONDS, subject_id=subject_id)
-    put = cx.tools.store.put_file(key, found.file, "application/octet-stream")
-    if put.sha256 != found.facts.sha256:
-        raise Conflict("The file changed while it was read.", hint="Import it again.")
-    return StoredWeights(key, put.bytes, found.facts.sha256)
+def check_trigger(word: str) -> None:
+    """Raise Invalid unless *word* is 1 to 100 characters on one line, with none that cannot be seen."""
+    plain = word == word.strip() and not speaks_to_terminals(word)
+    if not plain or not 1 <= len(word) <= MAX_TRIGGER:
+        raise Invalid(
+            f"A trigger has 1 to {MAX_TRIGGER} characters on one line; "
+            f"{shown(word, most=40)!r} does not."
+        )

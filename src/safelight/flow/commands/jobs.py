@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from safelight.db import generations, jobs, trainings
+from safelight.db import audits, generations, imports, jobs, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, NotFound
 from safelight.domain.nouns import Job
@@ -13,6 +13,8 @@ from safelight.domain.states import TERMINAL_JOB
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import cancel_generation
 from safelight.flow.commands.trainings import cancel_training
+
+CANCELLED = "It was cancelled."
 
 
 def get_job(tx: Tx, actor: Actor, job_id: UUID) -> Job:
@@ -32,7 +34,7 @@ def retry_job(tx: Tx, actor: Actor, job_id: UUID, *, reason: str = "retried") ->
 
 
 def cancel_job(tx: Tx, actor: Actor, job_id: UUID) -> Job:
-    """Cancel a job together with what it works for: a training or a generation."""
+    """Cancel a job together with what it works for: a training, a generation, an import, an audit."""
     job = get_job(tx, actor, job_id)
     if job.state in TERMINAL_JOB:
         raise Conflict(f"Job {job_id} has ended already: {job.state}.")
@@ -40,8 +42,10 @@ def cancel_job(tx: Tx, actor: Actor, job_id: UUID) -> Job:
         cancel_training(tx, actor, job.target_id)
     elif job.target_id and generations.get(tx, job.target_id, actor.owner_id):
         cancel_generation(tx, actor, job.target_id)
-    else:
-        jobs.cancel(tx, job_id=job_id, actor=actor.name)
+    elif jobs.cancel(tx, job_id=job_id, actor=actor.name) == 0 and job.target_id:
+        # Its worker would say so; it had none.
+        imports.finish(tx, job.target_id, error=CANCELLED, actor=actor.name)
+        audits.finish(tx, job.target_id, error=CANCELLED, actor=actor.name)
     return get_job(tx, actor, job_id)
 
 

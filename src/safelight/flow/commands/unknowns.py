@@ -17,7 +17,10 @@ from safelight.flow import paid
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import get_generation
 from safelight.flow.commands.trainings import get_training
+from safelight.flow.commands.versions import get_version
+from safelight.flow.context import Context
 from safelight.flow.paid import Paid
+from safelight.stages import generate, submit
 
 
 class Decision(StrEnum):
@@ -31,6 +34,49 @@ class Decision(StrEnum):
     """It was not accepted; let it be."""
 
 
+def look_at_training(cx: Context, actor: Actor, training_id: UUID, provider_id: str) -> None:
+    """Before a run is adopted: see at the provider that it is this training's. All owners share the
+    account there, so knowing an id gives nobody a right to the run.
+
+    Raises:
+        NotFound: no such training, or the provider knows no such run. Conflict: the run does not bear the
+        training's mark. Retryable: the provider cannot be asked now.
+    """
+    with cx.db.transaction() as tx:
+        training = get_training(tx, actor, training_id)
+    if training.intent_id is None or training.intent_at is None:
+        raise Conflict(f"Training {training_id} has sent nothing: it is {training.state}.")
+    mark = submit.Mark(
+        submit.bears_intent(training.intent_id),
+        training.intent_at,
+        destination=training.destination,
+    )
+    _require(mark, cx.tools.provider.get_training(provider_id), provider_id, "training")
+
+
+def look_at_generation(cx: Context, actor: Actor, generation_id: UUID, provider_id: str) -> None:
+    """The same of a generation."""
+    with cx.db.transaction() as tx:
+        generation = get_generation(tx, actor, generation_id)
+        version = get_version(tx, actor, generation.version_id)
+    if generation.intent_at is None:
+        raise Conflict(f"Generation {generation_id} has sent nothing: it is {generation.state}.")
+    mark = submit.Mark(
+        generate.is_this_request(generation.input),
+        generation.intent_at,
+        version=version.provider_version,
+    )
+    _require(mark, cx.tools.provider.get_prediction(provider_id), provider_id, "generation")
+
+
+def _require(mark: submit.Mark, run: RemoteRun, provider_id: str, what: str) -> None:
+    if run.id != provider_id or not submit.bears(mark, run):
+        raise Conflict(
+            f"The provider's run {provider_id} is not what this {what} sent.",
+            hint="Look for the run whose input is this one's, and say its id; or resend, or give it up.",
+        )
+
+
 def resolve_training(
     tx: Tx,
     actor: Actor,
@@ -40,7 +86,10 @@ def resolve_training(
     reason: str,
     provider_id: str | None = None,
 ) -> Training:
-    """Settle a training that is `unknown`. Raises Conflict if it is not, Invalid without an id to adopt."""
+    """Settle a training that is `unknown`. Raises Conflict if it is not, Invalid without an id to adopt.
+
+    A door that adopts calls `look_at_training` first, with no transaction open.
+    """
     training = get_training(tx, actor, training_id)
     _resolve(tx, actor, paid.TRAINING, training, decision, reason, provider_id)
     return get_training(tx, actor, training_id)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from safelight.domain.queues import Kind
 from safelight.flow.perform import Works
 from safelight.flow.work import (
+    auditing,
     campaign,
     cleanup,
     cleanup_versions,
     cleanup_walks,
     erasure,
     generate,
+    importing,
     poll,
     preprocess,
     reinspect,
@@ -32,6 +34,8 @@ WORKS: Works = {
     Kind.SUBMIT_GENERATION: generate.SUBMIT,
     Kind.SETTLE_GENERATION: generate.SETTLE,
     Kind.FETCH_IMAGES: generate.IMAGES,
+    Kind.IMPORT_VERSION: importing.IMPORT,
+    Kind.AUDIT_SUBJECT: auditing.AUDIT,
     Kind.ARCHIVE_VERSIONS: cleanup_versions.CHOOSE,
     Kind.ARCHIVE_VERSION: cleanup_versions.ARCHIVE,
     Kind.DELETE_REMOTE_VERSION: cleanup_versions.DELETE_REMOTE,

@@ -16,6 +16,8 @@ BEGIN
             WHEN 'version' THEN SELECT v.subject_id INTO subject FROM versions v WHERE v.id = named;
             WHEN 'generation' THEN SELECT g.subject_id INTO subject FROM generations g WHERE g.id = named;
             WHEN 'image' THEN SELECT g.subject_id INTO subject FROM images i JOIN generations g ON g.id = i.generation_id WHERE i.id = named;
+            WHEN 'import' THEN SELECT i.subject_id INTO subject FROM imports i WHERE i.id = named;
+            WHEN 'audit' THEN SELECT a.subject_id INTO subject FROM audits a WHERE a.id = named;
             WHEN 'job' THEN SELECT j.owner_id, j.subject_id INTO owner, subject FROM jobs j WHERE j.id = named;
             WHEN 'campaign' THEN SELECT c.owner_id INTO owner FROM campaigns c WHERE c.id = named;
             WHEN 'key' THEN SELECT k.owner_id INTO owner FROM api_keys k WHERE k.id = named;

@@ -282,7 +282,9 @@ def test_another_owners_model_is_no_extra_adapter_either(
     import_version(here, who, subject.id, model=MODEL)
     owner = door(here, client, "acme")
     version = owner.get("/v1/versions").json()["items"][0]["id"]
-    with here.db.transaction() as tx:  # its schema is not known: it is held against the bundled copy
+    with (
+        here.db.transaction() as tx
+    ):  # its schema is not known: it is held against the bundled copy
         tx.run("UPDATE versions SET draw_inputs = NULL WHERE id = %(id)s", {"id": version})
     model, id = theirs.provider_model, theirs.provider_version
     ask = {"version_id": version, "prompt": "a boat", "unapproved": True}

@@ -105,7 +105,7 @@ def test_every_operation_says_how_it_can_fail(spec: dict[str, Any]) -> None:
         if "{" in name:
             assert "404" in said, name
         if "requestBody" in operation:
-            assert {"400", "413"} <= said, name
+            assert {"400", "408", "413"} <= said, name
         for status, response in operation["responses"].items():
             if int(status) >= 400:
                 assert list(response["content"]) == ["application/problem+json"], (name, status)

@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
 
 from safelight import logging
 from safelight.domain.errors import Retryable, SafelightError
@@ -76,6 +75,7 @@ _DESCRIPTIONS = {
     400: "The body cannot be read: it is no JSON, or nested past reading.",
     401: "No API key was sent, or it is not (or no longer) valid.",
     404: "There is no such thing, or it is another owner's.",
+    408: "The body did not arrive in time.",
     409: "It cannot be done in the state it is in.",
     413: "The request, or a file in it, is too large.",
     422: "Something in the request is not valid: `errors` or `detail` names it.",
@@ -152,9 +152,9 @@ def no_such_path(path: str) -> HTTPException:
 def _methods_of(request: Request) -> str:
     """Every method that some route takes at this path: the router names those of one route only."""
     found: set[str] = set()
-    for path, operations in request.app.openapi()["paths"].items():
-        if compile_path(path)[0].match(request.url.path):
-            found |= {method.upper() for method in operations}
+    for path, methods in request.app.state.methods:
+        if path.match(request.url.path):
+            found |= methods
     return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
 
 

@@ -80,8 +80,8 @@ def operation_id(route: APIRoute) -> str:
 def document(app: FastAPI) -> None:
     """Have the OpenAPI document say what FastAPI does not know by itself.
 
-    The problem's schema, which responses refer to; that a body which cannot be read is a 400, and one that
-    is too large a 413.
+    The problem's schema, which responses refer to; that a body which cannot be read is a 400, one that does
+    not arrive a 408, and one that is too large a 413.
     """
     plain = app.openapi
 
@@ -99,7 +99,7 @@ def document(app: FastAPI) -> None:
         for operations in spec["paths"].values():
             for operation in operations.values():
                 if "requestBody" in operation:
-                    for status, response in problems.documented(400, 413).items():
+                    for status, response in problems.documented(400, 408, 413).items():
                         operation["responses"].setdefault(str(status), response)
         return spec
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,15 @@ JSON_BYTES = 1024 * 1024
 """A request without files is a few hundred bytes; a megabyte is room enough."""
 WEBHOOK_BYTES = 5 * 1024 * 1024
 """A training's object carries its logs, which reach megabytes."""
+BODY_SECONDS = 30.0
+"""For a body without files to arrive, all of it."""
+IDLE_SECONDS = 30.0
+"""Between two pieces of an upload."""
+UPLOAD_SECONDS = 3600.0
+"""For a whole upload: a gigabyte over a slow line."""
+DRAIN_SECONDS = 2.0
+DRAIN_BYTES = 1024 * 1024
+"""What is let come of a body that was refused before it had all come."""
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = {"/healthz", "/readyz"}
@@ -63,9 +74,12 @@ class Around:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if limited.unread:
+                    await limited.drain()
                 message["headers"] = [
                     *message["headers"],
                     *_always(scope, message["headers"], state),
+                    *([(b"connection", b"close")] if limited.unread else []),
                 ]
             elif head and message["type"] == "http.response.body":
                 message["body"] = b""
@@ -101,26 +115,69 @@ def _always(
 
 
 def unlimited(scope: Scope) -> None:
-    """The route reads the body as it comes and keeps its own limit."""
+    """The route reads the body as it comes and keeps its own limit of bytes."""
     scope[_STATE]["unlimited"] = True
 
 
 class _Limited:
-    """`receive`, ended by a 413 once the body is past its limit."""
+    """`receive`, ended by a 413 once the body is past its limit, and by a 408 if it does not come.
+
+    What is left of a body that nobody wanted is let come for a moment, so that who sends it gets to see
+    the answer; past that the connection is cut.
+    """
 
     def __init__(self, receive: Receive, scope: Scope) -> None:
         self._receive = receive
         self._scope = scope
         self._limit = WEBHOOK_BYTES if scope["path"].startswith("/webhooks/") else JSON_BYTES
         self._seen = 0
+        self._began = time.monotonic()
+        headers = dict(scope["headers"])
+        self._asked_first = b"100-continue" in headers.get(b"expect", b"").lower()
+        length = headers.get(b"content-length", b"0")
+        self.unread = b"transfer-encoding" in headers or length.strip(b"0") != b""
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        message = await self._in_time()
         if message["type"] == "http.request" and not self._scope[_STATE].get("unlimited"):
             self._seen += len(message.get("body", b""))
             if self._seen > self._limit:
                 raise HTTPException(413, f"the body is over {self._limit:,} bytes")
         return message
+
+    async def _in_time(self) -> Message:
+        """The next message, or a 408: neither a piece of the body nor the whole may be long in coming."""
+        if not self.unread:
+            return (
+                await self._receive()
+            )  # the body is here; what may come is that the client leaves
+        now = time.monotonic()
+        if self._scope[_STATE].get("unlimited"):
+            end = min(self._began + UPLOAD_SECONDS, now + IDLE_SECONDS)
+        else:
+            end = self._began + BODY_SECONDS
+        try:
+            async with asyncio.timeout(max(0.0, end - now)):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "the body did not arrive in time") from None
+        self._note(message)
+        return message
+
+    def _note(self, message: Message) -> None:
+        self.unread = message["type"] == "http.request" and message.get("more_body", False)
+
+    async def drain(self) -> None:
+        """Let what is left of the body come and go, for `DRAIN_SECONDS` and `DRAIN_BYTES` at most."""
+        if self._asked_first and not self._seen:
+            return  # it waits to be told whether to send it at all
+        left = DRAIN_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while self.unread and left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    self._note(message)
 
 
 def _request_id(scope: Scope) -> str:

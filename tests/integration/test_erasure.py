@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from safelight.clients.replicate import ReplicateProvider
-from safelight.db import erasures, jobs
+from safelight.db import erasures, jobs, owners
 from safelight.domain.erasure import is_signed
 from safelight.domain.errors import Conflict, Invalid, NotFound, ProviderRefused
 from safelight.domain.nouns import Job, Subject
 from safelight.domain.operations import Erasure
 from safelight.domain.provider import Unknown
 from safelight.domain.queues import Kind, Queue
-from safelight.flow.commands import Actor
+from safelight.flow.commands import Actor, actor_name
 from safelight.flow.commands.erasing import erase_owner, erase_subject, withdraw_consent
 from safelight.flow.commands.images import request_generation
 from safelight.flow.commands.subjects import create_subject, get_subject, request_upload
@@ -516,10 +516,11 @@ def test_an_owner_goes_with_every_subject_key_and_event_and_others_stay(
 ) -> None:
     other = actor(cx, "other")
     theirs = subject_with_photos(cx, other, distinct_photos(tmp_path, 2), name="Luca")
-    door = Actor(who.owner_id, "api:acme")
     with cx.db.transaction() as tx:
+        key, _ = owners.add_key(tx, who.owner_id, "app", actor="test")
+        door = Actor(who.owner_id, actor_name("acme", key["id"]))
         create_subject(tx, door, name="Mia", kind="person", consent="by form 4")
-    with pytest.raises(Invalid, match="acme"), cx.db.transaction() as tx:
+    with pytest.raises(Invalid, match="not its name"), cx.db.transaction() as tx:
         erase_owner(tx, door, confirm="acmee", reason="contract ended")
     with cx.db.transaction() as tx:
         asked = erase_owner(tx, door, confirm="acme", reason="contract ended")
@@ -536,6 +537,6 @@ def test_an_owner_goes_with_every_subject_key_and_event_and_others_stay(
     for part in said["deleted"]["parts"]:
         assert erasure_of(cx, part).state == "done"
     tables = dump(cx)
-    gone = {str(who.owner_id), str(luca.id), luca.trigger_word, "api:acme"}
+    gone = {str(who.owner_id), str(luca.id), luca.trigger_word, door.name}
     assert {t: n for t, text in tables.items() for n in gone if n in text} == {}
     assert len(list(cx.tools.store.list(f"photos/{theirs.id}/"))) == 2

@@ -22,6 +22,7 @@ from safelight.cli import (
     inspecting,
     judging,
     keeping,
+    keys,
     operating,
     parameters,
     profiles,
@@ -61,6 +62,7 @@ for module in (
     weights,
     cleaning,
     keeping,
+    keys,
     chaos,
 ):
     module.add_to(app)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import ago, environment, err, out, say_json, system, table
-from safelight.domain.errors import Invalid, NotFound
+from safelight.cli.console import environment, out, say_json, system
+from safelight.domain.errors import Invalid
 from safelight.domain.queues import Queue
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -19,11 +19,6 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel="Operate")(resume)
     app.command(rich_help_panel="Operate")(resolve)
     app.command(rich_help_panel="Operate")(doctor)
-    keys = typer.Typer(help="API keys of the owner.", no_args_is_help=True)
-    keys.command("create")(create_key)
-    keys.command("list")(list_keys)
-    keys.command("revoke")(revoke_key)
-    app.add_typer(keys, name="keys", rich_help_panel="Operate")
 
 
 def _queue(name: str) -> Queue:
@@ -90,53 +85,6 @@ def resolve(
         with cx.db.transaction() as tx:
             done = settle(tx, actor, id, Decision(decision), reason=reason, provider_id=provider_id)
         out.print(f"The {what} is {done.state} now.")
-
-
-def create_key(
-    label: Annotated[str, typer.Argument(help="What it is for.")], as_json: Json = False
-) -> None:
-    """Make an API key. It is shown once; only its hash is kept."""
-    from safelight.db import owners
-
-    with system() as (cx, actor):
-        with cx.db.transaction() as tx:
-            row, key = owners.add_key(tx, actor.owner_id, label, actor=actor.name)
-        if as_json:
-            say_json({**row, "key": key})
-            return
-        err.print("This key is shown once. Keep it where your app keeps its secrets.")
-        out.print(key, soft_wrap=True)
-
-
-def list_keys(as_json: Json = False) -> None:
-    """List the owner's API keys."""
-    from safelight.db import owners
-
-    with system() as (cx, actor):
-        with cx.db.transaction() as tx:
-            found = owners.keys(tx, actor.owner_id)
-        if as_json:
-            say_json(found)
-            return
-        table(
-            "API keys",
-            ("id", "label", "made", "revoked"),
-            ((str(k["id"]), k["label"], ago(k["created_at"]), ago(k["revoked_at"])) for k in found),
-        )
-
-
-def revoke_key(key_id: Annotated[str, typer.Argument(help="The key's id.")]) -> None:
-    """Close an API key: from now on it opens nothing."""
-    from safelight.cli.console import find_id
-    from safelight.db import owners
-
-    with system() as (cx, actor):
-        with cx.db.transaction() as tx:
-            ids = [k["id"] for k in owners.keys(tx, actor.owner_id)]
-            id = find_id(key_id, ids, "key")
-            if not owners.revoke_key(tx, id, actor.owner_id, actor=actor.name):
-                raise NotFound(f"There is no open key {key_id}.")
-        out.print("The key is revoked.")
 
 
 def doctor(as_json: Json = False) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -48,8 +50,30 @@ def hash_key(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def add_key(tx: Tx, owner_id: UUID, label: str, *, actor: str) -> tuple[Row, str]:
-    """A new API key: its row, and the key itself, which is shown once and not kept."""
+SCOPES = ("read", "write", "erase")
+"""What a key may do: look, change and spend, erase for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whose a key is, which one it is, and what it may do."""
+
+    owner: Owner
+    key_id: UUID
+    scopes: frozenset[str]
+
+
+def add_key(
+    tx: Tx,
+    owner_id: UUID,
+    label: str,
+    *,
+    actor: str,
+    scopes: Collection[str] = SCOPES,
+    days: int | None = None,
+) -> tuple[Row, str]:
+    """A new API key: its row, and the key itself, which is shown once and not kept. *days*: after so many
+    it opens nothing any more; None: it has no end."""
     key = "slk_" + secrets.token_urlsafe(32)
     row = tx.row(
         sql.insert_key,
@@ -58,6 +82,8 @@ def add_key(tx: Tx, owner_id: UUID, label: str, *, actor: str) -> tuple[Row, str
             "owner_id": owner_id,
             "label": label,
             "key_hash": hash_key(key),
+            "scopes": sorted(scopes),
+            "days": days,
             "actor": actor,
         },
     )
@@ -65,14 +91,16 @@ def add_key(tx: Tx, owner_id: UUID, label: str, *, actor: str) -> tuple[Row, str
     return row, key
 
 
-def of_key(tx: Tx, key: str) -> Owner | None:
-    """Whose key this is; None: nobody's, or revoked."""
+def of_key(tx: Tx, key: str) -> KeyHolder | None:
+    """Whose key this is; None: nobody's, revoked, or its time is over."""
     row = tx.row(sql.owner_of_key, {"key_hash": hash_key(key)})
-    return into(Owner, row) if row else None
+    if row is None:
+        return None
+    return KeyHolder(into(Owner, row), row["key_id"], frozenset(row["scopes"]))
 
 
 def keys(tx: Tx, owner_id: UUID) -> list[Row]:
-    """The keys of an owner: id, label, created_at, revoked_at."""
+    """The keys of an owner: id, label, scopes, created_at, expires_at, last_used_at, revoked_at."""
     return tx.rows(sql.list_keys, {"owner_id": owner_id})
 
 

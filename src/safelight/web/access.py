@@ -11,8 +11,8 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from structlog.contextvars import bind_contextvars
 
 from safelight.db import owners
-from safelight.domain.nouns import Owner
-from safelight.flow.commands import Actor
+from safelight.domain.errors import Forbidden
+from safelight.flow.commands import Actor, actor_name
 from safelight.flow.context import Context
 from safelight.web.problems import Unauthorized
 from safelight.web.requests import note
@@ -34,9 +34,16 @@ def context(request: Request) -> Context:
 Cx = Annotated[Context, Depends(context)]
 
 
-def _owner(cx: Context, key: str) -> Owner | None:
+def _holder(cx: Context, key: str) -> owners.KeyHolder | None:
     with cx.db.transaction() as tx:
         return owners.of_key(tx, key)
+
+
+def scope_of(method: str, path: str) -> str:
+    """What a key must be allowed for this request: `read`, `write`, or `erase` for what is gone for good."""
+    if method == "DELETE" and (path == "/v1/owner" or path.startswith("/v1/subjects/")):
+        return "erase"
+    return "read" if method in ("GET", "HEAD") else "write"
 
 
 async def caller(
@@ -51,7 +58,7 @@ async def caller(
     would bind it to a copy.
 
     Raises:
-        Unauthorized: no key, or one that opens nothing.
+        Unauthorized: no key, or one that opens nothing. Forbidden: one that opens something else.
     """
     key = bearer.credentials if bearer else header
     if not key:
@@ -59,12 +66,22 @@ async def caller(
             "No API key was sent.",
             hint="Send `Authorization: Bearer slk_...`, or `X-API-Key`. `safelight keys create` makes one.",
         )
-    owner = await run_in_threadpool(_owner, cx, key)
-    if owner is None:
-        raise Unauthorized("This API key opens nothing: it is mistyped, or was revoked.")
-    note(request.scope, owner_id=str(owner.id))
-    bind_contextvars(owner_id=str(owner.id))
-    return Actor(owner.id, f"api:{owner.name}")
+    holder = await run_in_threadpool(_holder, cx, key)
+    if holder is None:
+        raise Unauthorized(
+            "This API key opens nothing: it is mistyped, was revoked, or its time is over."
+        )
+    owner = holder.owner
+    ids = {"owner_id": str(owner.id), "key_id": str(holder.key_id)}
+    note(request.scope, **ids)
+    bind_contextvars(**ids)
+    needed = scope_of(request.method, request.url.path)
+    if needed not in holder.scopes:
+        raise Forbidden(
+            f"This key may {' and '.join(sorted(holder.scopes))}, and not {needed}.",
+            hint=f"`safelight keys create LABEL --may {needed}` makes one that may.",
+        )
+    return Actor(owner.id, actor_name(owner.name, holder.key_id))
 
 
 Who = Annotated[Actor, Depends(caller)]

@@ -20,7 +20,9 @@ from safelight.flow.diagnosis import compare_runs, examine
 from safelight.web.access import Cx, Who, v1
 from safelight.web.problems import documented
 
-router = APIRouter(prefix="/v1/subjects", tags=["versions"], responses=documented(401, 422, 503))
+router = APIRouter(
+    prefix="/v1/subjects", tags=["versions"], responses=documented(401, 403, 422, 503)
+)
 
 
 class Link(BaseModel):
@@ -111,7 +113,9 @@ def start_audit(subject_id: UUID, cx: Cx, who: Who, response: Response) -> ReadA
     return ReadAudit.of(made)
 
 
-read_audits = APIRouter(prefix="/v1/audits", tags=["versions"], responses=documented(401, 422, 503))
+read_audits = APIRouter(
+    prefix="/v1/audits", tags=["versions"], responses=documented(401, 403, 422, 503)
+)
 
 
 @read_audits.get("/{audit_id}", responses=documented(404))
@@ -160,7 +164,7 @@ def diagnose(
     return Diagnosed.model_validate(found.to_dict())
 
 
-runs = APIRouter(prefix="/v1/diff", tags=["versions"], responses=documented(401, 422, 503))
+runs = APIRouter(prefix="/v1/diff", tags=["versions"], responses=documented(401, 403, 422, 503))
 
 
 @runs.get("", responses=documented(404))

@@ -21,7 +21,9 @@ from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 from safelight.web.text import Line, Ref, Usd, When
 
-router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], responses=documented(401, 422, 503))
+router = APIRouter(
+    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(401, 403, 422, 503)
+)
 
 
 class NewCampaign(BaseModel):

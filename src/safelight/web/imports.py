@@ -16,7 +16,9 @@ from safelight.web.access import Cx, Who
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 
-router = APIRouter(prefix="/v1/imports", tags=["versions"], responses=documented(401, 422, 503))
+router = APIRouter(
+    prefix="/v1/imports", tags=["versions"], responses=documented(401, 403, 422, 503)
+)
 
 
 class Import(BaseModel):

@@ -74,6 +74,7 @@ class Problem(BaseModel):
 _DESCRIPTIONS = {
     400: "The body cannot be read: it is no JSON, or nested past reading.",
     401: "No API key was sent, or it is not (or no longer) valid.",
+    403: "The API key is not for this: it may only read, say.",
     404: "There is no such thing, or it is another owner's.",
     408: "The body did not arrive in time.",
     409: "It cannot be done in the state it is in.",

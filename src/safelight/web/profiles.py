@@ -15,7 +15,9 @@ from safelight.web.access import Cx, Who
 from safelight.web.problems import documented
 from safelight.web.text import Ref
 
-router = APIRouter(prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 422, 503))
+router = APIRouter(
+    prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 403, 422, 503)
+)
 
 
 class ProfileSummary(BaseModel):

@@ -197,6 +197,7 @@ def _line(scope: Scope, status: int, seconds: float) -> None:
         status=status or 499,
         ms=round(seconds * 1000, 1),
         owner_id=state.get("owner_id"),
+        key_id=state.get("key_id"),
         request_id=state["request_id"],
         replayed=state.get("replayed"),
     )

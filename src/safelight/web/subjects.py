@@ -21,7 +21,9 @@ from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 from safelight.web.text import Line, Text
 
-router = APIRouter(prefix="/v1/subjects", tags=["subjects"], responses=documented(401, 422, 503))
+router = APIRouter(
+    prefix="/v1/subjects", tags=["subjects"], responses=documented(401, 403, 422, 503)
+)
 
 
 class NewSubject(BaseModel):

@@ -24,7 +24,9 @@ from safelight.web.photos import Finding
 from safelight.web.problems import documented
 from safelight.web.text import Object, Ref
 
-router = APIRouter(prefix="/v1/trainings", tags=["trainings"], responses=documented(401, 422, 503))
+router = APIRouter(
+    prefix="/v1/trainings", tags=["trainings"], responses=documented(401, 403, 422, 503)
+)
 
 
 def usd(micro_usd: int | None) -> float | None:

@@ -25,7 +25,9 @@ from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 from safelight.web.text import Factor, Line, Object, Ref, Text
 
-router = APIRouter(prefix="/v1/versions", tags=["versions"], responses=documented(401, 422, 503))
+router = APIRouter(
+    prefix="/v1/versions", tags=["versions"], responses=documented(401, 403, 422, 503)
+)
 
 WEIGHTS_SECONDS = 3600
 

@@ -25,23 +25,33 @@ SELECT * FROM changed;
 -- name: insert_key
 -- A new API key: its hash, never the key.
 WITH made AS (
-    INSERT INTO api_keys (id, owner_id, label, key_hash)
-    VALUES (%(id)s, %(owner_id)s, %(label)s, %(key_hash)s)
-    RETURNING id, owner_id, label, created_at, revoked_at
+    INSERT INTO api_keys (id, owner_id, label, key_hash, scopes, expires_at)
+    VALUES (%(id)s, %(owner_id)s, %(label)s, %(key_hash)s, %(scopes)s::text[],
+            now() + make_interval(days => %(days)s))
+    RETURNING id, owner_id, label, scopes, created_at, expires_at, last_used_at, revoked_at
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
-    SELECT 'key', id, NULL, 'made', %(actor)s, jsonb_build_object('label', label) FROM made
+    SELECT 'key', id, NULL, 'made', %(actor)s, jsonb_build_object('label', label, 'scopes', scopes) FROM made
 )
 SELECT * FROM made;
 
 -- name: owner_of_key
--- Whose key this is, unless it was revoked.
-SELECT o.* FROM api_keys k JOIN owners o ON o.id = k.owner_id
-WHERE k.key_hash = %(key_hash)s AND k.revoked_at IS NULL;
+-- Whose key this is and what it may do, unless it was revoked or its time is over. That it was used is noted
+-- once a minute; who comes at the same moment does not wait to note it.
+WITH key AS (
+    SELECT id, owner_id, scopes FROM api_keys
+    WHERE key_hash = %(key_hash)s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+), used AS (
+    UPDATE api_keys SET last_used_at = now() WHERE id = (
+        SELECT k.id FROM api_keys k JOIN key USING (id)
+        WHERE k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 min'
+        FOR UPDATE OF k SKIP LOCKED)
+)
+SELECT o.*, key.id AS key_id, key.scopes FROM key JOIN owners o ON o.id = key.owner_id;
 
 -- name: list_keys
 -- The keys of an owner.
-SELECT id, owner_id, label, created_at, revoked_at FROM api_keys WHERE owner_id = %(owner_id)s ORDER BY id;
+SELECT id, owner_id, label, scopes, created_at, expires_at, last_used_at, revoked_at FROM api_keys WHERE owner_id = %(owner_id)s ORDER BY id;
 
 -- name: revoke_key
 -- From now on this key opens nothing.

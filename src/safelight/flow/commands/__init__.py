@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 
+def actor_name(owner: str, key_id: UUID | str) -> str:
+    """What stands in the events of whoever came with this key: after a leak one has to tell which it was."""
+    return f"api:{owner}:{str(key_id)[-12:]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks: `owner_id` bounds what they can see and change, `name` stands in the events."""

@@ -52,7 +52,7 @@ def erase_owner(tx: Tx, actor: Actor, *, confirm: str, reason: str) -> Erasure:
         raise NotFound(f"There is no owner {actor.owner_id}.")
     if confirm != name:
         raise Invalid(
-            f"This erases the owner {name!r} with every subject; {confirm!r} was typed.",
+            "This erases the owner with every subject, and what was typed is not its name.",
             hint="Type the owner's name to confirm.",
         )
     if there := erasures.open_of(tx, actor.owner_id, None):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 
 from safelight.db import erasures
 from safelight.db.transaction import Tx
-from safelight.domain.erasure import Plan
+from safelight.domain.erasure import Json, Plan
 from safelight.domain.operations import Erasure
 from safelight.domain.outcome import Outcome, Wait
 from safelight.domain.states import ErasureState
-from safelight.flow.commands import Actor
+from safelight.flow.commands import Actor, actor_name
 from safelight.flow.commands.erasing import erase_subject
 
 BATCH = 100
@@ -65,9 +65,16 @@ def _plan(tx: Tx, erasure: Erasure, parts: list[Erasure]) -> Plan:
             sorted(c["id"] for t, c in rows if t != "owners" and isinstance(c.get("id"), str))
         ),
         spent_micro_usd=sum(said["kept"]["spent_micro_usd"] for said in statements),
-        actors=tuple(f"api:{c['name']}" for t, c in rows if t == "owners"),
+        actors=_actors(rows),
         parts=tuple(str(part.id) for part in parts),
     )
+
+
+def _actors(rows: Sequence[tuple[str, Json]]) -> tuple[str, ...]:
+    """What events call the owner: by its keys, and, from before those were told apart, by its name."""
+    name = next(content["name"] for table, content in rows if table == "owners")
+    keys = [content["id"] for table, content in rows if table == "api_keys"]
+    return (f"api:{name}", *(actor_name(name, key) for key in keys))
 
 
 def forget(tx: Tx, plan: Plan, rows: MutableMapping[str, int]) -> None:

@@ -91,6 +91,11 @@ chromium: ## Install the Chromium that tests/browser drives (Debian, as root)
 mutants: $(STAMP) ## Mutated files through the inspector (COUNT=10000)
 	@$(BIN)/python -m benchmarks.eye_mutants $(or $(COUNT),10000)
 
+.PHONY: fuzz
+fuzz: $(STAMP) ## The API under a fuzzer that reads its OpenAPI document (SEED=1 SECONDS=120)
+	@FUZZ_SEED=$(or $(SEED),1) FUZZ_SECONDS=$(or $(SECONDS),120) \
+		$(BIN)/python -m pytest tests/integration/test_api_fuzzed.py
+
 .PHONY: lock
 lock: ## Resolve the pins anew into requirements.lock (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --no-header --quiet --output-file requirements.lock pyproject.toml

@@ -9,6 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
 STAMP := $(VENV)/.installed
 
+COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet
+
 ##@ Start here
 .PHONY: help
 help: ## Print this help
@@ -97,8 +99,9 @@ fuzz: $(STAMP) ## The API under a fuzzer that reads its OpenAPI document (SEED=1
 		$(BIN)/python -m pytest tests/integration/test_api_fuzzed.py
 
 .PHONY: lock
-lock: ## Resolve the pins anew into requirements.lock (needs uv)
-	uv pip compile --universal --generate-hashes --python-version 3.11 --all-extras --no-header --quiet --output-file requirements.lock pyproject.toml
+lock: ## Resolve the pins anew: requirements.lock for a checkout, requirements-run.lock for the image (needs uv)
+	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra heic --extra build --constraint requirements.lock --output-file requirements-run.lock pyproject.toml
 
 .PHONY: clean
 clean: ## Remove .venv, caches and the data of the embedded default

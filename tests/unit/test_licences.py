@@ -1,4 +1,4 @@
-"""What is passed on: pinned as in a checkout, without the test bench, under licences that Apache-2.0 agrees with."""
+"""What is passed on: the pins of a checkout without its test bench, under licences that fit Apache-2.0."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ from safelight.web import (
     versions,
     webhooks,
 )
-from safelight.web.patience import PatientProtocol
+from safelight.web.patience import BACKLOG, PatientProtocol
 from safelight.web.requests import Around
 
 CONNECTIONS = 16
@@ -155,6 +155,7 @@ def serve(settings: Settings, host: str = "127.0.0.1", port: int = 8700) -> None
         host=host,
         port=port,
         http=PatientProtocol,
+        backlog=BACKLOG,
         log_config=None,
         # Our own line says more, and leaves out the query.
         access_log=False,

@@ -100,6 +100,9 @@ class _Reader:
             raise TooLarge(
                 f"One request carries at most {MAX_BYTES // 1024**2:,} MiB.", hint="Send several."
             )
+
+    def took(self) -> None:
+        """The parser has seen them. Raises Invalid where no part has begun long since."""
         if self._parts == 0 and self._seen > MAX_PREAMBLE_BYTES:
             raise Invalid(
                 f"No part of the form begins within {MAX_PREAMBLE_BYTES:,} bytes.", hint=_HINT
@@ -200,6 +203,7 @@ async def received(request: Request, who: Who) -> AsyncIterator[Form]:  # noqa: 
             async for chunk in request.stream():
                 reader.takes(len(chunk))
                 await run_in_threadpool(parser.write, chunk)
+                reader.took()
         except FormParserError as error:
             raise Invalid(f"The form cannot be read: {error}.", hint=_HINT) from error
         except ClientDisconnect as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,9 +28,6 @@ IDLE_SECONDS = 30.0
 """Between two pieces of an upload."""
 UPLOAD_SECONDS = 3600.0
 """For a whole upload: a gigabyte over a slow line."""
-DRAIN_SECONDS = 2.0
-DRAIN_BYTES = 1024 * 1024
-"""What is let come of a body that was refused before it had all come."""
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _QUIET = {"/healthz", "/readyz"}
@@ -74,12 +70,9 @@ class Around:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if limited.unread:
-                    await limited.drain()
                 message["headers"] = [
                     *message["headers"],
                     *_always(scope, message["headers"], state),
-                    *([(b"connection", b"close")] if limited.unread else []),
                 ]
             elif head and message["type"] == "http.response.body":
                 message["body"] = b""
@@ -120,11 +113,8 @@ def unlimited(scope: Scope) -> None:
 
 
 class _Limited:
-    """`receive`, ended by a 413 once the body is past its limit, and by a 408 if it does not come.
-
-    What is left of a body that nobody wanted is let come for a moment, so that who sends it gets to see
-    the answer; past that the connection is cut.
-    """
+    """`receive`, ended by a 413 once the body is past its limit, and by a 408 if it does not come. What is
+    left of a body after its answer is the connection's matter (`web/patience.py`)."""
 
     def __init__(self, receive: Receive, scope: Scope) -> None:
         self._receive = receive
@@ -133,9 +123,8 @@ class _Limited:
         self._seen = 0
         self._began = time.monotonic()
         headers = dict(scope["headers"])
-        self._asked_first = b"100-continue" in headers.get(b"expect", b"").lower()
         length = headers.get(b"content-length", b"0")
-        self.unread = b"transfer-encoding" in headers or length.strip(b"0") != b""
+        self._unread = b"transfer-encoding" in headers or length.strip(b"0") != b""
 
     async def __call__(self) -> Message:
         message = await self._in_time()
@@ -147,7 +136,7 @@ class _Limited:
 
     async def _in_time(self) -> Message:
         """The next message, or a 408: neither a piece of the body nor the whole may be long in coming."""
-        if not self.unread:
+        if not self._unread:
             return (
                 await self._receive()
             )  # the body is here; what may come is that the client leaves
@@ -161,23 +150,8 @@ class _Limited:
                 message = await self._receive()
         except TimeoutError:
             raise HTTPException(408, "the body did not arrive in time") from None
-        self._note(message)
+        self._unread = message["type"] == "http.request" and message.get("more_body", False)
         return message
-
-    def _note(self, message: Message) -> None:
-        self.unread = message["type"] == "http.request" and message.get("more_body", False)
-
-    async def drain(self) -> None:
-        """Let what is left of the body come and go, for `DRAIN_SECONDS` and `DRAIN_BYTES` at most."""
-        if self._asked_first and not self._seen:
-            return  # it waits to be told whether to send it at all
-        left = DRAIN_BYTES
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while self.unread and left > 0:
-                    message = await self._receive()
-                    left -= len(message.get("body", b""))
-                    self._note(message)
 
 
 def _request_id(scope: Scope) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from safelight.flow.commands import Actor, actor_name
 from safelight.flow.context import Context
 from safelight.web.problems import Unauthorized
 from safelight.web.requests import note
+from safelight.web.turns import Turns
 
 _bearer = HTTPBearer(
     auto_error=False, description="`Authorization: Bearer slk_...`, an API key of yours."
@@ -51,14 +53,15 @@ async def caller(
     cx: Cx,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
-) -> Actor:
-    """The owner whose key was sent.
+) -> AsyncIterator[Actor]:
+    """The owner whose key was sent, for as long as the request is worked on.
 
     It is a coroutine so that what it binds to the log holds for the rest of the request: a thread
     would bind it to a copy.
 
     Raises:
         Unauthorized: no key, or one that opens nothing. Forbidden: one that opens something else.
+        TooMany: as many requests of this owner's as are worked on at once.
     """
     key = bearer.credentials if bearer else header
     if not key:
@@ -81,7 +84,9 @@ async def caller(
             f"This key may {' and '.join(sorted(holder.scopes))}, and not {needed}.",
             hint=f"`safelight keys create LABEL --may {needed}` makes one that may.",
         )
-    return Actor(owner.id, actor_name(owner.name, holder.key_id))
+    turns: Turns = request.app.state.turns
+    async with turns.of(owner.id):
+        yield Actor(owner.id, actor_name(owner.name, holder.key_id))
 
 
 Who = Annotated[Actor, Depends(caller)]

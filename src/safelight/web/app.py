@@ -38,6 +38,7 @@ from safelight.web import (
 )
 from safelight.web.patience import BACKLOG, PatientProtocol
 from safelight.web.requests import Around
+from safelight.web.turns import Turns
 
 CONNECTIONS = 16
 """Database connections of one API process: a request holds one for milliseconds."""
@@ -107,6 +108,7 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
         ours = cx or deps.open_context(settings, "api", connections=CONNECTIONS)
         app.state.cx = ours
         app.state.readiness = readiness.of_context(ours)
+        app.state.turns = Turns()
         if cx is None:
             # A second's work, which must hold up nobody: not the start, nor who asks for it first.
             document = asyncio.create_task(run_in_threadpool(app.openapi))

@@ -21,7 +21,7 @@ from safelight.web.access import Cx, Who, v1
 from safelight.web.problems import documented
 
 router = APIRouter(
-    prefix="/v1/subjects", tags=["versions"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/subjects", tags=["versions"], responses=documented(401, 403, 422, 429, 503)
 )
 
 
@@ -114,7 +114,7 @@ def start_audit(subject_id: UUID, cx: Cx, who: Who, response: Response) -> ReadA
 
 
 read_audits = APIRouter(
-    prefix="/v1/audits", tags=["versions"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/audits", tags=["versions"], responses=documented(401, 403, 422, 429, 503)
 )
 
 
@@ -164,7 +164,9 @@ def diagnose(
     return Diagnosed.model_validate(found.to_dict())
 
 
-runs = APIRouter(prefix="/v1/diff", tags=["versions"], responses=documented(401, 403, 422, 503))
+runs = APIRouter(
+    prefix="/v1/diff", tags=["versions"], responses=documented(401, 403, 422, 429, 503)
+)
 
 
 @runs.get("", responses=documented(404))

@@ -22,7 +22,7 @@ from safelight.web.problems import documented
 from safelight.web.text import Line, Ref, Usd, When
 
 router = APIRouter(
-    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/campaigns", tags=["campaigns"], responses=documented(401, 403, 422, 429, 503)
 )
 
 

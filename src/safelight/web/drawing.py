@@ -12,7 +12,9 @@ from safelight.flow.commands import versions as commands
 from safelight.web.access import Cx, Who
 from safelight.web.problems import documented
 
-router = APIRouter(prefix="/v1", tags=["generations"], responses=documented(401, 403, 422, 503))
+router = APIRouter(
+    prefix="/v1", tags=["generations"], responses=documented(401, 403, 422, 429, 503)
+)
 
 
 class Preset(BaseModel):

@@ -18,7 +18,7 @@ from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 from safelight.web.text import Line, Text
 
-router = APIRouter(prefix="/v1", tags=["erasures"], responses=documented(401, 403, 422, 503))
+router = APIRouter(prefix="/v1", tags=["erasures"], responses=documented(401, 403, 422, 429, 503))
 
 Reason = Annotated[
     Text,

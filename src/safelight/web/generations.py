@@ -24,7 +24,7 @@ from safelight.web.text import Factor, Line, Ref, Text
 from safelight.web.trainings import usd
 
 router = APIRouter(
-    prefix="/v1/generations", tags=["generations"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/generations", tags=["generations"], responses=documented(401, 403, 422, 429, 503)
 )
 
 IMAGE_SECONDS = 3600

@@ -17,7 +17,7 @@ from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 
 router = APIRouter(
-    prefix="/v1/imports", tags=["versions"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/imports", tags=["versions"], responses=documented(401, 403, 422, 429, 503)
 )
 
 

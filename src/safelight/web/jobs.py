@@ -17,7 +17,7 @@ from safelight.web.access import Cx, Who
 from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 
-router = APIRouter(prefix="/v1", tags=["jobs"], responses=documented(401, 403, 422, 503))
+router = APIRouter(prefix="/v1", tags=["jobs"], responses=documented(401, 403, 422, 429, 503))
 
 
 class Job(BaseModel):

@@ -26,7 +26,9 @@ from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 from safelight.web.text import Ref, Text, plain
 
-router = APIRouter(prefix="/v1", tags=["photos"], responses=documented(401, 403, 404, 422, 503))
+router = APIRouter(
+    prefix="/v1", tags=["photos"], responses=documented(401, 403, 404, 422, 429, 503)
+)
 
 MAX_CAPTION = 2000
 

@@ -80,6 +80,7 @@ _DESCRIPTIONS = {
     409: "It cannot be done in the state it is in.",
     413: "The request, or a file in it, is too large.",
     422: "Something in the request is not valid: `errors` or `detail` names it.",
+    429: "More requests of yours are under way than are worked on at once: try again after `Retry-After`.",
     503: "Something this door stands on is away: try again after `Retry-After` seconds.",
 }
 

@@ -16,7 +16,7 @@ from safelight.web.problems import documented
 from safelight.web.text import Ref
 
 router = APIRouter(
-    prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/profiles", tags=["profiles"], responses=documented(401, 403, 422, 429, 503)
 )
 
 

@@ -16,7 +16,7 @@ from safelight.web.pages import Page, Paged
 from safelight.web.problems import documented
 from safelight.web.text import Text
 
-router = APIRouter(prefix="/v1", tags=["recycling"], responses=documented(401, 403, 422, 503))
+router = APIRouter(prefix="/v1", tags=["recycling"], responses=documented(401, 403, 422, 429, 503))
 
 
 class Recycled(BaseModel):

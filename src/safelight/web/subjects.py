@@ -22,7 +22,7 @@ from safelight.web.problems import documented
 from safelight.web.text import Line, Text
 
 router = APIRouter(
-    prefix="/v1/subjects", tags=["subjects"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/subjects", tags=["subjects"], responses=documented(401, 403, 422, 429, 503)
 )
 
 

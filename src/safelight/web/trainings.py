@@ -25,7 +25,7 @@ from safelight.web.problems import documented
 from safelight.web.text import Object, Ref
 
 router = APIRouter(
-    prefix="/v1/trainings", tags=["trainings"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/trainings", tags=["trainings"], responses=documented(401, 403, 422, 429, 503)
 )
 
 

@@ -13,7 +13,7 @@ from safelight.web.access import Cx, Who
 from safelight.web.problems import documented
 from safelight.web.text import Text
 
-router = APIRouter(prefix="/v1", responses=documented(401, 403, 422, 503))
+router = APIRouter(prefix="/v1", responses=documented(401, 403, 422, 429, 503))
 
 
 class Resolution(BaseModel):

@@ -26,7 +26,7 @@ from safelight.web.problems import documented
 from safelight.web.text import Factor, Line, Object, Ref, Text
 
 router = APIRouter(
-    prefix="/v1/versions", tags=["versions"], responses=documented(401, 403, 422, 503)
+    prefix="/v1/versions", tags=["versions"], responses=documented(401, 403, 422, 429, 503)
 )
 
 WEIGHTS_SECONDS = 3600

@@ -196,7 +196,7 @@ def test_the_api_takes_in_a_version_by_a_job_and_says_what_became_of_it(
     assert (done["state"], done["error"]) == ("done", None)
     version = owner.get(f"/v1/versions/{done['version_id']}").json()
     assert (version["origin"], version["trigger_word"]) == ("imported", "user1a2b3c4d")
-    assert owner.get("/v1/imports").json()["items"] == [done]
+    assert owner.get(f"/v1/subjects/{subject.id}/imports").json()["items"] == [done]
 
     again = owner.post("/v1/versions/import", body)
     drain(here)
@@ -272,7 +272,7 @@ def test_another_owners_model_is_not_there_however_it_is_spelled(
         body = {"subject_id": str(subject.id), "model": model, "trigger": "x"}
         assert_problem(owner.post("/v1/versions/import", body), 404, "not-found")
     drain(here)
-    assert owner.get("/v1/imports").json()["items"] == []
+    assert owner.get(f"/v1/subjects/{subject.id}/imports").json()["items"] == []
 
 
 def test_another_owners_model_is_no_extra_adapter_either(

@@ -14,6 +14,7 @@ from structlog.contextvars import bind_contextvars
 from safelight.db import owners
 from safelight.domain.errors import Forbidden
 from safelight.flow.commands import Actor, actor_name
+from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
 from safelight.web.problems import Unauthorized
 from safelight.web.requests import note
@@ -90,6 +91,15 @@ async def caller(
 
 
 Who = Annotated[Actor, Depends(caller)]
+
+
+def subject_there(subject_id: UUID, cx: Cx, who: Who) -> None:
+    """There is such a subject: asked before anything of the request is looked at, or a byte is taken."""
+    with cx.db.transaction() as tx:
+        get_subject(tx, who, subject_id)
+
+
+SubjectThere = Depends(subject_there)
 
 
 def v1(kind: str, id: UUID) -> str:

@@ -95,7 +95,6 @@ ROUTERS = (
     system.router,
     webhooks.router,
     audits.runs,
-    audits.read_audits,
 )
 """In the order in which the document shows them."""
 

@@ -17,7 +17,7 @@ from safelight.domain.errors import Conflict
 from safelight.flow.audit import conclude, trace
 from safelight.flow.commands import auditing
 from safelight.flow.diagnosis import compare_runs, examine
-from safelight.web.access import Cx, Who, v1
+from safelight.web.access import Cx, SubjectThere, Who, v1
 from safelight.web.problems import documented
 
 router = APIRouter(
@@ -109,27 +109,29 @@ def start_audit(subject_id: UUID, cx: Cx, who: Who, response: Response) -> ReadA
     """
     with cx.db.transaction() as tx:
         made, _ = auditing.request_audit(tx, who, subject_id)
-    response.headers["Location"] = v1("audits", made.id)
+    response.headers["Location"] = f"{v1('subjects', subject_id)}/audits/{made.id}"
     return ReadAudit.of(made)
 
 
-read_audits = APIRouter(
-    prefix="/v1/audits", tags=["versions"], responses=documented(401, 403, 422, 429, 503)
+@router.get(
+    "/{subject_id}/audits/{audit_id}", responses=documented(404), dependencies=[SubjectThere]
 )
-
-
-@read_audits.get("/{audit_id}", responses=documented(404))
-def get_audit(audit_id: UUID, cx: Cx, who: Who) -> ReadAudit:
+def get_audit(subject_id: UUID, audit_id: UUID, cx: Cx, who: Who) -> ReadAudit:
     """One audit that reads: whether it is through, and what it found."""
     with cx.db.transaction() as tx:
-        return ReadAudit.of(auditing.get_audit(tx, who, audit_id))
+        return ReadAudit.of(auditing.get_audit(tx, who, subject_id, audit_id))
 
 
-@read_audits.get("/{audit_id}/page", response_class=HTMLResponse, responses=documented(404, 409))
-def get_audit_page(audit_id: UUID, cx: Cx, who: Who) -> HTMLResponse:
+@router.get(
+    "/{subject_id}/audits/{audit_id}/page",
+    response_class=HTMLResponse,
+    responses=documented(404, 409),
+    dependencies=[SubjectThere],
+)
+def get_audit_page(subject_id: UUID, audit_id: UUID, cx: Cx, who: Who) -> HTMLResponse:
     """What it found, as one self-contained page."""
     with cx.db.transaction() as tx:
-        found = auditing.get_audit(tx, who, audit_id)
+        found = auditing.get_audit(tx, who, subject_id, audit_id)
     if found.result is None:
         raise Conflict(f"The audit has nothing to show yet: it is {found.state}.")
     return _page(found.result)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from safelight.db import subjects as rows
@@ -19,7 +19,7 @@ from safelight.domain.profiles import DEFAULT
 from safelight.domain.texts import keepable, shown
 from safelight.flow.commands import datasets
 from safelight.flow.commands import subjects as commands
-from safelight.web.access import Cx, Who, v1
+from safelight.web.access import Cx, SubjectThere, Who, v1
 from safelight.web.multipart import SCHEMA, Files
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
@@ -137,16 +137,10 @@ class Upload(BaseModel):
     confirm: str = Field(description="POST here once it is uploaded.")
 
 
-def _there(subject_id: UUID, cx: Cx, who: Who) -> None:
-    """Before a byte is taken: there is such a subject."""
-    with cx.db.transaction() as tx:
-        commands.get_subject(tx, who, subject_id)
-
-
 @router.post(
     "/subjects/{subject_id}/photos",
     status_code=201,
-    dependencies=[Depends(_there)],
+    dependencies=[SubjectThere],
     responses=documented(413),
     openapi_extra=SCHEMA,
 )
@@ -185,7 +179,12 @@ def _plain(what: str, text: str) -> None:
         raise Invalid(f"The {what} {shown(text, most=40)!r} is not valid: {error}.") from None
 
 
-@router.post("/subjects/{subject_id}/uploads", status_code=201, response_model=Upload)
+@router.post(
+    "/subjects/{subject_id}/uploads",
+    status_code=201,
+    response_model=Upload,
+    dependencies=[SubjectThere],
+)
 def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: Creates) -> Response:
     """Ask for a URL that takes a photo straight into the store.
 

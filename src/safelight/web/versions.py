@@ -18,6 +18,7 @@ from safelight.domain.states import VersionState
 from safelight.flow.commands import importing
 from safelight.flow.commands import versions as commands
 from safelight.stages import layers
+from safelight.web import imports
 from safelight.web.access import Cx, Who, v1
 from safelight.web.imports import Import
 from safelight.web.once import Creates
@@ -142,7 +143,7 @@ def import_version(asked: NewImport, who: Who, once: Creates) -> Response:
         made = importing.request_import(
             tx, who, asked.subject_id, **asked.model_dump(exclude={"subject_id"})
         )
-        return Import.of(made), v1("imports", made.id)
+        return Import.of(made), imports.where(made)
 
     return once(asked, make, status=202)
 

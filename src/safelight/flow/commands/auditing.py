@@ -35,9 +35,9 @@ def request_audit(tx: Tx, actor: Actor, subject_id: UUID) -> tuple[Audit, bool]:
     return made, True
 
 
-def get_audit(tx: Tx, actor: Actor, audit_id: UUID) -> Audit:
-    """The audit. Raises NotFound if it is not there or another owner's."""
+def get_audit(tx: Tx, actor: Actor, subject_id: UUID, audit_id: UUID) -> Audit:
+    """The subject's audit. Raises NotFound if it is not there or another owner's."""
     found = audits.get(tx, audit_id, actor.owner_id)
-    if found is None:
+    if found is None or found.subject_id != subject_id:
         raise NotFound(f"There is no audit {audit_id}.")
     return found

@@ -76,10 +76,10 @@ def request_import(
     return made
 
 
-def get_import(tx: Tx, actor: Actor, import_id: UUID) -> Import:
-    """The import. Raises NotFound if it is not there or another owner's."""
+def get_import(tx: Tx, actor: Actor, subject_id: UUID, import_id: UUID) -> Import:
+    """The subject's import. Raises NotFound if it is not there or another owner's."""
     found = imports.get(tx, import_id, actor.owner_id)
-    if found is None:
+    if found is None or found.subject_id != subject_id:
         raise NotFound(f"There is no import {import_id}.")
     return found
 

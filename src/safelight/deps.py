@@ -34,7 +34,7 @@ def open_store(settings: Settings) -> S3Store:
 def open_provider(settings: Settings) -> ReplicateProvider:
     """The trainer and drawer."""
     token = settings.replicate_api_token.get_secret_value()
-    url = settings.limits_url or settings.broker_url.get_secret_value()
+    url = (settings.limits_url or settings.broker_url).get_secret_value()
     return ReplicateProvider(
         token,
         settings.replicate_base_url,

@@ -68,7 +68,7 @@ def of_context(cx: Context) -> Readiness:
     return Readiness(
         {
             # On a connection of its own: a pool that is busy is no database that is away.
-            "database": lambda: migrate.require_current(url),
+            "database": lambda: migrate.require_current(url, cx.settings.database_pooler),
             "broker": cx.broker.ping,
             "store": lambda: _store(cx),
         }

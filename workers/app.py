@@ -63,6 +63,7 @@ def serve(
         app.config_from_object(
             {
                 **settings,
+                "worker_consumer": "workers.consumer:LastingConsumer",
                 "worker_pool": pool,
                 "worker_concurrency": concurrency,
                 **limits,

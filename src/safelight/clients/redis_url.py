@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from safelight.domain import broker_address
@@ -15,6 +17,7 @@ from safelight.domain.errors import Invalid
 from safelight.domain.given import Malformed
 
 SENTINEL_PORT = 26379
+SENTINEL_SECONDS = 1.0
 _REQS = {
     "required": ssl.CERT_REQUIRED,
     "optional": ssl.CERT_OPTIONAL,
@@ -90,10 +93,9 @@ def client(url: str, **options: Any) -> redis.Redis:
     if address.kind != "sentinel":
         return redis.Redis.from_url(plain(url), **options)
     first = address.servers[0]
-    timeouts = {name: value for name, value in options.items() if "timeout" in name}
     sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
         [(server.host, server.port or SENTINEL_PORT) for server in address.servers],
-        sentinel_kwargs={**timeouts, **_sentinels_own(address)},
+        sentinel_kwargs=_sentinels_own(address),
     )
     found: redis.Redis = sentinel.master_for(
         dict(address.parameters)["master_name"],
@@ -153,8 +155,13 @@ def _same(address: BrokerAddress) -> list[Server]:
     ]
 
 
-def _sentinels_own(address: BrokerAddress) -> dict[str, str]:
-    """User and password of the Sentinels themselves."""
+def _sentinels_own(address: BrokerAddress) -> dict[str, Any]:
+    """How the Sentinels themselves are asked: one that is away is left for the next one at once."""
     said = dict(address.parameters)
     names = {"username": "sentinel_username", "password": "sentinel_password"}
-    return {name: said[key] for name, key in names.items() if key in said}
+    return {
+        **{name: said[key] for name, key in names.items() if key in said},
+        "socket_timeout": SENTINEL_SECONDS,
+        "socket_connect_timeout": SENTINEL_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }

@@ -125,9 +125,9 @@ def _hide(found: Mapping[str, str]) -> None:
         try:
             address = read(found[name])
         except Malformed:
-            # Whatever stands before an @ may be a password, however the rest is written.
+            # Whatever follows the scheme, and stands before an @, may be a password.
             parts = re.split(r"://[^:/?#@]*:?", found[name].rpartition("@")[0])
-            secrets += [found[name], *parts[1:]]
+            secrets += [found[name].rpartition("://")[2], *parts[1:]]
         else:
             secrets += address.secrets
             plain += address.plain

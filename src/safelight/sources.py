@@ -118,7 +118,10 @@ def _of_file(path: str) -> str:
 
 def _hide(found: Mapping[str, str]) -> None:
     secrets = [found[name] for name in SECRETS if name in found]
-    plain = ["postgresql redis safelight", *(found[name] for name in PLAIN if name in found)]
+    plain = [
+        "postgresql redis safelight password secret",
+        *(found[name] for name in PLAIN if name in found),
+    ]
     for name, read in ADDRESSES.items():
         if name not in found:
             continue

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import NoReturn
 
-from safelight import logging
+from safelight import deps, logging
 from safelight.config import Settings
 from safelight.db.faults import DatabaseAway, DatabaseRefuses, DatabaseUnknown
 from safelight.db.migrate import require_current
@@ -29,8 +29,9 @@ def await_database(settings: Settings, stop: threading.Event | None = None) -> b
     """Return when the database is there and its schema is ours; False: *stop* was set meanwhile.
 
     Raises:
-        SafelightError: waiting would not help.
+        SafelightError: waiting would not help, or a file that a setting names is not good.
     """
+    deps.require_files(settings)
     stop = stop or threading.Event()
     url = settings.database_url.get_secret_value()
     began = time.monotonic()

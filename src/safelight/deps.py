@@ -15,8 +15,16 @@ from safelight.db.transaction import Database, Publish
 from safelight.domain import profiles
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
+from safelight.flow.retention import policy_of
 from safelight.stages.tools import Tools
 from safelight.vision.guard import GuardedEye
+
+
+def require_files(settings: Settings) -> None:
+    """Raise Invalid where a file or folder that a setting names is not there, or not to be understood."""
+    profiles.use_folder(settings.profiles)
+    profiles.own_profiles()
+    policy_of(settings)
 
 
 def open_store(settings: Settings) -> S3Store:

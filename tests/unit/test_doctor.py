@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from safelight import config, deps
+from safelight.cli import checks
 from safelight.cli.checks_database import skew
 from safelight.cli.verdicts import Check, all_at_once, failed
 from safelight.db.faults import DatabaseAway, DatabaseRefuses
-from safelight.domain.errors import Forbidden, SafelightError
+from safelight.domain import profiles
+from safelight.domain.errors import Forbidden, Invalid, SafelightError
+from workers.starting import await_database
 
 
 def test_whether_it_is_up_is_asked_of_what_cannot_be_reached_and_of_nothing_else() -> None:
@@ -65,3 +70,25 @@ def test_a_clock_that_is_off_is_told_by_how_much(seconds: float, verdict: str, s
     check = skew("store", seconds)
     assert (check.verdict, said in check.seen) == (verdict, True)
     assert bool(check.remedy) == (verdict != "ok")
+
+
+@pytest.mark.parametrize("name", ["SAFELIGHT_PROFILES", "SAFELIGHT_RETENTION_FILE"])
+def test_a_file_that_a_setting_names_is_looked_at_before_anything_starts(
+    name: str, tmp_path: Path
+) -> None:
+    """Workers began, and each of their jobs failed."""
+    settings = {
+        "DATABASE_URL": "postgresql://nowhere/none",
+        "BROKER_URL": "redis://nowhere",
+        "REPLICATE_API_TOKEN": "r8_none",
+        name: str(tmp_path / "not here"),
+    }
+    try:
+        with pytest.raises(Invalid, match=r"not here|cannot be read"):
+            deps.require_files(config.load(settings))
+        with pytest.raises(Invalid):
+            await_database(config.load(settings))
+        seen = checks.run_all(settings)[-1]
+        assert (seen.what, seen.verdict) == ("settings", "fail")
+    finally:
+        profiles.use_folder(None)

@@ -30,6 +30,7 @@ def run_all(env: Mapping[str, str]) -> list[Check]:
     found = [_python(), _disk(config.home(dict(env))), _models(config.models_folder(env))]
     try:
         settings = config.load(env)
+        deps.require_files(settings)
     except SafelightError as error:
         return [*found, Check("settings", "fail", error.message, error.hint or "")]
     found.append(Check("settings", "ok", "all that is needed is set"))

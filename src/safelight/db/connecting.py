@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import tuple_row
 
 from safelight.db.faults import POOLER_HINT, DatabaseRefuses, refuses_options, told
 from safelight.db.patience import STATEMENT_SECONDS, PatientConnection
@@ -96,8 +97,9 @@ class Connector:
 
     def raise_failure(self, since: float) -> None:
         """Raise why there was no connection after *since*, if that is known."""
-        if isinstance(self.failure, SafelightError) and self.failed_at >= since:
-            raise type(self.failure)(self.failure.message, hint=self.failure.hint)
+        failure = self.failure
+        if isinstance(failure, SafelightError) and self.failed_at >= since:
+            raise type(failure)(failure.message, hint=failure.hint)
 
     def _open(self, options: str, **more: Any) -> PatientConnection:
         asked = {**self._asked, **more}
@@ -141,12 +143,10 @@ class Connector:
     @staticmethod
     def _is_pooled(connection: PatientConnection) -> bool:
         connection.autocommit = True
-        row = connection.execute(sql.who_answers.encode()).fetchone()
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            answered = cursor.execute(sql.who_answers.encode()).fetchone()
         connection.autocommit = False
-        greeted = connection.pgconn.backend_pid
-        found: tuple[Any, ...] | dict[str, Any] = row or {}
-        pid, limit = found.values() if isinstance(found, dict) else found
-        return (pid, limit) != (greeted, LIMITS["statement_timeout"])
+        return answered != (connection.pgconn.backend_pid, LIMITS["statement_timeout"])
 
     def _found_a_pooler(self) -> None:
         if self._pooler == "none":

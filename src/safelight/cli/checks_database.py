@@ -30,7 +30,7 @@ def look(settings: Settings) -> Iterator[Check]:
     connector = Connector(url, settings.database_pooler)
     with told_apart():
         connector.connect().close()
-    missing = check(url, settings.database_pooler)
+    missing = check(connector)
     db = deps.open_database(settings, lambda _hints: None, 1)
     try:
         found = list(_server(db, where, connector.pooled, missing))

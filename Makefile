@@ -89,6 +89,14 @@ bench: $(STAMP) ## Run a benchmark (NAME=engine, watch, spine, eye, weights, cle
 chromium: ## Install the Chromium that tests/browser drives (Debian, as root)
 	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium
 
+.PHONY: pgbouncer
+pgbouncer: ## Install the PgBouncer that tests/integration puts before Postgres (Debian, as root)
+	@test -x /usr/sbin/pgbouncer || command -v pgbouncer >/dev/null || apt-get install -qq -y --no-install-recommends pgbouncer
+
+.PHONY: rabbitmq
+rabbitmq: ## Install the RabbitMQ that tests/integration sends hints through (Debian, as root)
+	@test -x /usr/lib/rabbitmq/bin/rabbitmq-server || apt-get install -qq -y --no-install-recommends rabbitmq-server
+
 .PHONY: mutants
 mutants: $(STAMP) ## Mutated files through the inspector (COUNT=10000)
 	@$(BIN)/python -m benchmarks.eye_mutants $(or $(COUNT),10000)

@@ -7,21 +7,19 @@ command line needs no flags to be right.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from celery import Celery, signals
 
 from safelight import config, deps, logging, scratch
 from safelight.clients import broker
-from safelight.db.migrate import require_current
-from safelight.domain.errors import SafelightError
 from safelight.domain.queues import Queue
 from safelight.flow.context import Context
 from safelight.flow.perform import Works, perform
 from safelight.flow.work import WORKS
+from workers.starting import await_database, stop
 
 log = logging.get(__name__)
 
@@ -58,13 +56,14 @@ def serve(
 
     def configure(**_: Any) -> None:
         try:
-            url = config.load().broker_url.get_secret_value()
-        except SafelightError as error:
+            settings = broker.celery_settings(config.load().broker_url.get_secret_value(), [queue])
+        except Exception as error:  # noqa: BLE001 (whatever it is, this worker cannot work)
             logging.setup(component=str(queue))
-            _stop(error)
+            stop("worker.stopped", error)
         app.config_from_object(
             {
-                **broker.celery_settings(url, [queue]),
+                **settings,
+                "worker_consumer": "workers.consumer:LastingConsumer",
                 "worker_pool": pool,
                 "worker_concurrency": concurrency,
                 **limits,
@@ -79,7 +78,7 @@ def serve(
 
     app.on_configure.connect(configure, weak=False)
     signals.setup_logging.connect(partial(_setup_logging, queue), weak=False)
-    signals.worker_init.connect(partial(_stop_unless_current, queue), weak=False)
+    signals.worker_init.connect(partial(_stop_unless_fit, queue), weak=False)
     signals.worker_init.connect(_tidy, weak=False)
     signals.worker_ready.connect(_say_ready, weak=False)
     signals.worker_process_shutdown.connect(per_process.close, weak=False)
@@ -92,23 +91,18 @@ def _setup_logging(queue: Queue, **_: Any) -> None:
     logging.setup(settings.log_format, settings.log_level, component=str(queue))
 
 
-def _stop_unless_current(queue: Queue, **_: Any) -> None:
-    """A worker that meets an older schema says so and stops (SystemExit passes Celery's signals)."""
-    _setup_logging(queue)  # Celery's own turn for it comes later
+def _stop_unless_fit(queue: Queue, **_: Any) -> None:
+    """A worker that cannot work says so and stops (SystemExit passes Celery's signals)."""
     try:
-        require_current(config.load().database_url.get_secret_value())
-    except SafelightError as error:
-        _stop(error)
+        _setup_logging(queue)  # Celery's own turn for it comes later
+        await_database(config.load())
+    except Exception as error:  # noqa: BLE001 (Celery would swallow it, and the worker would do nothing)
+        stop("worker.stopped", error)
 
 
 def _tidy(**_: Any) -> None:
     """What the worker before us left, if it was killed; its successor may have nothing to do."""
     scratch.sweep()
-
-
-def _stop(error: SafelightError) -> NoReturn:
-    log.error("worker.stopped", reason=error.code, error=str(error))
-    sys.exit(1)
 
 
 def _say_ready(**_: Any) -> None:

@@ -7,14 +7,13 @@ of them do no harm.
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 
 from safelight import config, deps, logging
-from safelight.db.migrate import require_current
 from safelight.domain.errors import SafelightError
 from safelight.flow.retention import policy_of
 from safelight.flow.sweep import periodic, sweep
+from workers.starting import await_database, stop
 
 log = logging.get(__name__)
 
@@ -22,21 +21,21 @@ log = logging.get(__name__)
 def main() -> None:
     """Tick until SIGTERM or SIGINT."""
     logging.setup(component="clock")  # until the settings say how
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
     try:
         settings = config.load()
         logging.setup(settings.log_format, settings.log_level, component="clock")
-        require_current(settings.database_url.get_secret_value())
-    except SafelightError as error:
-        log.error("clock.stopped", reason=error.code, error=str(error))
-        sys.exit(1)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    db, broker = deps.open_clock(settings)
+        if not await_database(settings, told):
+            return
+        db, broker = deps.open_clock(settings)
+    except Exception as error:  # noqa: BLE001 (whatever it is, this clock cannot tick)
+        stop("clock.stopped", error)
     log.info("clock.ready")
     if settings.ready_file:
         settings.ready_file.touch()
-    while not stop.wait(settings.sweep_seconds):
+    while not told.wait(settings.sweep_seconds):
         try:
             sweep(db, broker.depths)
             walk = policy_of(settings).pace.walk

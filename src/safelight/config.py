@@ -1,22 +1,31 @@
 """Settings: the one reader of the environment.
 
 Names are those that the services themselves use (`DATABASE_URL`, `REPLICATE_API_TOKEN`, AWS's own);
-what is Safelight's alone starts with `SAFELIGHT_`.
+what is Safelight's alone starts with `SAFELIGHT_`. Any of them may be given as a file: `NAME_FILE` is the
+path of one that holds the value, as Docker and Kubernetes mount secrets.
+
+Whoever loads settings hides their secrets: none of them is in a log, an error or an answer afterwards.
 """
 
 from __future__ import annotations
 
 import base64
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from safelight import sources
+from safelight.domain import broker_address, database_address, given
 from safelight.domain.errors import SafelightError
+from safelight.domain.given import Malformed
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class NotConfigured(SafelightError):
@@ -25,12 +34,24 @@ class NotConfigured(SafelightError):
     code = "not-configured"
 
 
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+"""A day at most: what waits longer is not set right."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set from outside. Secrets never print."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr = Field(alias="DATABASE_URL")
+    """As libpq takes it, whatever driver it was written for."""
+    database_pooler: Literal["auto", "none", "transaction"] = Field(
+        "auto", alias="SAFELIGHT_DATABASE_POOLER"
+    )
+    """Whether `DATABASE_URL` leads to a pooler that gives each transaction another session (PgBouncer in
+    transaction mode). auto: it is found out."""
     broker_url: SecretStr = Field(alias="BROKER_URL")
 
     s3_endpoint_url: str | None = Field(None, alias="S3_ENDPOINT_URL")
@@ -51,23 +72,23 @@ class Settings(BaseSettings):
     webhook_base_url: str | None = Field(None, alias="SAFELIGHT_WEBHOOK_BASE_URL")
     """Where the provider reaches our API (https). None: no webhooks, everything still ends."""
 
-    watch_seconds: float = Field(5.0, gt=0, alias="SAFELIGHT_WATCH_SECONDS")
-    sweep_seconds: float = Field(1.0, gt=0, alias="SAFELIGHT_SWEEP_SECONDS")
-    lease_seconds: float | None = Field(None, gt=0, alias="SAFELIGHT_LEASE_SECONDS")
+    watch_seconds: Seconds = Field(5.0, alias="SAFELIGHT_WATCH_SECONDS")
+    sweep_seconds: Seconds = Field(1.0, alias="SAFELIGHT_SWEEP_SECONDS")
+    lease_seconds: Seconds | None = Field(None, alias="SAFELIGHT_LEASE_SECONDS")
     """Overrides the lease of every kind of work; for tests of dead workers."""
-    limits_url: str | None = Field(None, alias="SAFELIGHT_LIMITS_URL")
+    limits_url: SecretStr | None = Field(None, alias="SAFELIGHT_LIMITS_URL")
     """A Redis or Valkey for the provider's rate limits, where the broker is none."""
-    vanished_seconds: float = Field(1800.0, gt=0, alias="SAFELIGHT_VANISHED_SECONDS")
+    vanished_seconds: Seconds = Field(1800.0, alias="SAFELIGHT_VANISHED_SECONDS")
     """A run the provider has answered 404 for, so long after it accepted it, is gone
     (replicate-python #352 saw it after half an hour in the queue)."""
-    provider_timeout_seconds: float = Field(30.0, gt=0, alias="SAFELIGHT_PROVIDER_TIMEOUT_SECONDS")
+    provider_timeout_seconds: Seconds = Field(30.0, alias="SAFELIGHT_PROVIDER_TIMEOUT_SECONDS")
     """How long the provider may be silent before an answer is given up."""
-    unknown_wait_seconds: float = Field(600.0, gt=0, alias="SAFELIGHT_UNKNOWN_WAIT_SECONDS")
+    unknown_wait_seconds: Seconds = Field(600.0, alias="SAFELIGHT_UNKNOWN_WAIT_SECONDS")
     """How long the provider's list is searched for a request whose reply was lost before the
     training is parked for a person."""
     retention_file: Path | None = Field(None, alias="SAFELIGHT_RETENTION_FILE")
     """Retention rules of one's own (TOML); what it leaves out is as in `retention.toml`."""
-    cleanup_seconds: float = Field(60.0, gt=0, alias="SAFELIGHT_CLEANUP_SECONDS")
+    cleanup_seconds: Seconds = Field(60.0, alias="SAFELIGHT_CLEANUP_SECONDS")
 
     statement_key: SecretStr | None = Field(None, alias="SAFELIGHT_STATEMENT_KEY")
     """32 bytes, base64: signs statements of erasure. None: a key made once and kept in the database."""
@@ -84,15 +105,59 @@ class Settings(BaseSettings):
             return None
         return base64.b64decode(self.statement_key.get_secret_value())
 
+    @field_validator("database_url")
+    @classmethod
+    def _for_libpq(cls, text: SecretStr) -> SecretStr:
+        return SecretStr(database_address.read(text.get_secret_value()).url)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _takes_hints(cls, text: SecretStr) -> SecretStr:
+        broker_address.read(text.get_secret_value())
+        return text
+
+    @field_validator("limits_url")
+    @classmethod
+    def _is_a_redis(cls, text: SecretStr | None) -> SecretStr | None:
+        if text is not None and broker_address.read(text.get_secret_value()).kind == "amqp":
+            raise ValueError("limits are shared in a Redis or Valkey (redis://)")
+        return text
+
+    @field_validator("replicate_api_token", "aws_access_key_id", "aws_secret_access_key")
+    @classmethod
+    def _fits_a_header(cls, secret: SecretStr | str | None) -> SecretStr | str | None:
+        if secret is not None:
+            given.header_safe(secret if isinstance(secret, str) else secret.get_secret_value())
+        return secret
+
+    @field_validator("s3_endpoint_url", "replicate_base_url", "webhook_base_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/?#\s]", given.unspaced(url)):
+            raise ValueError(
+                "it is no web address: it begins with https:// (or http://) and a host"
+            )
+        return url
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_a_level(cls, name: str) -> str:
+        if name.upper() not in LEVELS:
+            raise ValueError(f"it is one of {', '.join(LEVELS)}")
+        return name.upper()
+
     @field_validator("statement_key")
     @classmethod
-    def _of_32_bytes(cls, given: SecretStr | None) -> SecretStr | None:
-        if (
-            given is not None
-            and len(base64.b64decode(given.get_secret_value(), validate=True)) != 32
-        ):
+    def _of_32_bytes(cls, text: SecretStr | None) -> SecretStr | None:
+        if text is None:
+            return None
+        try:
+            right = len(base64.b64decode(text.get_secret_value(), validate=True)) == 32
+        except ValueError:
+            right = False
+        if not right:
             raise ValueError("it is 32 bytes in base64, as `openssl rand -base64 32` prints them")
-        return given
+        return text
 
     @classmethod
     def settings_customise_sources(
@@ -108,8 +173,8 @@ class Settings(BaseSettings):
 
 
 def environment() -> dict[str, str]:
-    """The process's environment, as a copy."""
-    return dict(os.environ)
+    """The process's environment, as a copy, with settings out of the files that it names for them."""
+    return sources.with_files(os.environ, names())
 
 
 def cores() -> int:
@@ -129,22 +194,54 @@ def models_folder(env: Mapping[str, str] | None = None) -> Path:
     return Path(given).expanduser() if given else Path(sys.prefix) / "share" / "safelight-models"
 
 
-def load(env: Mapping[str, str] | None = None) -> Settings:
-    """Settings from *env* (default: the process's environment).
+def names() -> tuple[str, ...]:
+    """The variables that are settings."""
+    return tuple(str(field.alias) for field in Settings.model_fields.values())
+
+
+def resolved(env: Mapping[str, str]) -> dict[str, str]:
+    """*env* with the settings as they are meant: trimmed, and read out of the files that `NAME_FILE` names.
 
     Raises:
-        NotConfigured: naming each variable that is missing or not valid.
+        NotConfigured: naming each variable that cannot be right, and never its value.
     """
-    given: dict[str, Any] = {
-        k: v for k, v in (environment() if env is None else env).items() if v != ""
-    }
-    given.setdefault("AWS_REGION", given.get("AWS_DEFAULT_REGION", "us-east-1"))
+    found, wrong = sources.resolved(env, (*names(), "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"))
+    if wrong:
+        raise _not_configured(wrong)
+    return found
+
+
+def _not_configured(wrong: list[str]) -> NotConfigured:
+    return NotConfigured(
+        f"Settings are missing or not valid: {'; '.join(wrong)}.",
+        hint="Start `safelight up` for everything on this machine, or set these variables "
+        "(README, 'Real services').",
+    )
+
+
+def load(env: Mapping[str, str] | None = None) -> Settings:
+    """Settings from *env* (default: the process's environment). Their secrets are hidden from then on.
+
+    Raises:
+        NotConfigured: naming each variable that is missing or not valid, and never its value.
+    """
+    found: dict[str, Any] = dict(resolved(environment() if env is None else env))
+    found.setdefault("AWS_REGION", found.get("AWS_DEFAULT_REGION", "us-east-1"))
+    if "SAFELIGHT_DATABASE_POOLER" not in found and _says_pooled(found.get("DATABASE_URL", "")):
+        found["SAFELIGHT_DATABASE_POOLER"] = "transaction"
     try:
-        return Settings.model_validate(given)
+        return Settings.model_validate(found)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise NotConfigured(
-            f"Settings are missing or not valid: {wrong}.",
-            hint="Start `safelight up` for everything on this machine, or set these variables "
-            "(README, 'Real services').",
+        raise _not_configured(
+            [
+                f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+                for e in error.errors(include_input=False, include_context=False, include_url=False)
+            ]
         ) from None
+
+
+def _says_pooled(text: str) -> bool:
+    try:
+        return database_address.read(text).pooled
+    except Malformed:
+        return False

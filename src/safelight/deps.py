@@ -11,12 +11,20 @@ from safelight.clients.limits import limits_for
 from safelight.clients.replicate import ReplicateProvider
 from safelight.clients.s3 import S3Store
 from safelight.config import Settings, models_folder
-from safelight.db.transaction import Database
+from safelight.db.transaction import Database, Publish
 from safelight.domain import profiles
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
+from safelight.flow.retention import policy_of
 from safelight.stages.tools import Tools
 from safelight.vision.guard import GuardedEye
+
+
+def require_files(settings: Settings) -> None:
+    """Raise Invalid where a file or folder that a setting names is not there, or not to be understood."""
+    profiles.use_folder(settings.profiles)
+    profiles.own_profiles()
+    policy_of(settings)
 
 
 def open_store(settings: Settings) -> S3Store:
@@ -34,7 +42,7 @@ def open_store(settings: Settings) -> S3Store:
 def open_provider(settings: Settings) -> ReplicateProvider:
     """The trainer and drawer."""
     token = settings.replicate_api_token.get_secret_value()
-    url = settings.limits_url or settings.broker_url.get_secret_value()
+    url = (settings.limits_url or settings.broker_url).get_secret_value()
     return ReplicateProvider(
         token,
         settings.replicate_base_url,
@@ -43,10 +51,16 @@ def open_provider(settings: Settings) -> ReplicateProvider:
     )
 
 
+def open_database(settings: Settings, publish: Publish, size: int) -> Database:
+    """The database, straight or through a pooler."""
+    url = settings.database_url.get_secret_value()
+    return Database(url, publish, size=size, pooler=settings.database_pooler)
+
+
 def open_clock(settings: Settings) -> tuple[Database, Broker]:
     """What the clock needs: the database, and the broker for hints."""
     broker = Broker(settings.broker_url.get_secret_value())
-    return Database(settings.database_url.get_secret_value(), broker.send, size=2), broker
+    return open_database(settings, broker.send, 2), broker
 
 
 def open_context(settings: Settings, component: str, *, connections: int = 8) -> Context:
@@ -54,7 +68,7 @@ def open_context(settings: Settings, component: str, *, connections: int = 8) ->
     profiles.use_folder(settings.profiles)
     scratch.sweep()  # also what a killed process of a pool left, whose worker goes on
     broker = Broker(settings.broker_url.get_secret_value())
-    db = Database(settings.database_url.get_secret_value(), broker.send, size=connections)
+    db = open_database(settings, broker.send, connections)
     return Context(
         settings=settings,
         db=db,

@@ -7,7 +7,6 @@ secret is masked whoever logged it.
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,25 +16,24 @@ import structlog
 from structlog.contextvars import bound_contextvars, clear_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_SECRETS = (
-    re.compile(r"(?P<keep>\w+://[^:/\s]*:)[^@/\s]+(?=@)"),  # user:password@ in a URL
-    re.compile(r"(?P<keep>)\br8_[A-Za-z0-9]{6,}"),  # the provider's API tokens
-    re.compile(r"(?P<keep>)\bslk_[A-Za-z0-9_-]{6,}"),  # our own API keys
-    re.compile(r"(?P<keep>)\bwhsec_[A-Za-z0-9+/=]{6,}"),  # webhook secrets
-    re.compile(r"(?P<keep>X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+"),
-    re.compile(r"(?P<keep>(?i:bearer|token) )[A-Za-z0-9._~+/-]{16,}=*"),
-)
+from safelight.domain.masking import mask
 
 
-def mask(text: str) -> str:
-    """*text* without what looks like a secret."""
-    for pattern in _SECRETS:
-        text = pattern.sub(lambda m: f"{m['keep']}***", text)
-    return text
+def _masked(value: Any) -> Any:
+    match value:
+        case str():
+            return mask(value)
+        case bool() | int() | float() | None:
+            return value
+        case dict():
+            return {_masked(key): _masked(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_masked(item) for item in value]
+    return mask(str(value))  # as the renderers would have it: an exception, an address
 
 
 def _mask_all(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {k: mask(v) if isinstance(v, str) else v for k, v in event.items()}
+    return {key: _masked(value) for key, value in event.items()}
 
 
 def setup(

@@ -9,8 +9,9 @@ import psycopg
 import pytest
 
 from safelight.db import jobs
+from safelight.db.faults import Violated
 from safelight.db.joined import joined
-from safelight.db.transaction import Database, Hint, Tx, Violated
+from safelight.db.transaction import Database, Hint, Tx
 from safelight.domain.queues import Kind, Queue
 from safelight.flow.context import Context
 

@@ -16,8 +16,9 @@ from psycopg_pool import ConnectionPool
 from safelight.chaos.proxy import Proxy, Target
 from safelight.clients.broker import Broker
 from safelight.db import patience
+from safelight.db.faults import DatabaseAway
 from safelight.db.patience import PatientConnection
-from safelight.db.transaction import Database, DatabaseAway, Hint
+from safelight.db.transaction import Database, Hint
 from safelight.domain.ids import new_id
 from safelight.domain.queues import Queue
 from tests.support.servers import Stores

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from safelight.config import Settings
+from safelight.db.faults import DatabaseAway
 from safelight.db.migrate import check, migrate, migrations, require_current
-from safelight.db.transaction import DatabaseAway
 from safelight.domain.errors import SchemaBehind
 from tests.support.servers import Stores
 

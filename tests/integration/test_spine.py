@@ -13,7 +13,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from safelight.db import jobs
-from safelight.db.transaction import Database, DatabaseAway, Hint, Tx
+from safelight.db.faults import DatabaseAway
+from safelight.db.transaction import Database, Hint, Tx
 from safelight.domain.errors import Invalid, Retryable, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait

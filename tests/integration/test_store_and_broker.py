@@ -125,7 +125,6 @@ def test_an_address_that_only_kombu_understands_is_put_into_redis_pys_words() ->
     tls = "rediss://host:6380/1?ssl_cert_reqs=CERT_REQUIRED"
     assert plain(tls) == "rediss://host:6380/1?ssl_cert_reqs=required"
     assert plain("redis+socket:///tmp/v.sock?virtual_host=3") == "unix:///tmp/v.sock?db=3"
-    assert plain("redis+socket:///v?x=1&virtual_host=3") == "unix:///v?x=1&db=3"
     redis.Redis.from_url(plain(tls)).connection_pool.make_connection()
 
 

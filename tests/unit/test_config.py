@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from safelight import config
+from safelight import config, sources
 
 GOOD = {
     "DATABASE_URL": "postgresql://app:hunter2@db/x",
@@ -40,3 +43,142 @@ def test_only_what_is_passed_in_counts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_awss_own_name_for_the_region_is_understood() -> None:
     assert config.load({**GOOD, "AWS_DEFAULT_REGION": "eu-west-1"}).aws_region == "eu-west-1"
+
+
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {} ", "\ufeff{}", "\t{}\u00a0\n\n"])
+def test_what_surrounds_a_value_by_accident_is_taken_off(around: str) -> None:
+    given = {**GOOD, "AWS_SECRET_ACCESS_KEY": "aws/secret+x", "S3_BUCKET": "photos"}
+    found = config.load({name: around.format(value) for name, value in given.items()})
+    assert found == config.load(given)
+    assert found.replicate_api_token.get_secret_value() == "r8_secretsecret"
+
+
+@pytest.mark.parametrize("name", [*GOOD, "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "S3_BUCKET"])
+def test_a_value_in_quotes_is_named_and_not_guessed(name: str) -> None:
+    with pytest.raises(config.NotConfigured, match=f"{name}: it stands in quotes"):
+        config.load({**GOOD, name: f'"{GOOD.get(name, "some-value")}"'})
+
+
+@pytest.mark.parametrize(
+    ("token", "named"),
+    [
+        ("r8_secret\nsecret", "line break"),
+        ("r8_secret secret", "a space"),
+        ("r8_secret\u2026secret", "U\\+2026"),
+        ("r8_secr\u00e9t", "U\\+00E9"),
+        ("r8_secret\x00", "U\\+0000"),
+        ("r8_sec\u200bret", "U\\+200B"),
+    ],
+)
+def test_a_token_that_no_header_can_carry_is_named_with_the_character(
+    token: str, named: str
+) -> None:
+    with pytest.raises(config.NotConfigured, match=f"REPLICATE_API_TOKEN: .*{named}") as refused:
+        config.load({**GOOD, "REPLICATE_API_TOKEN": token})
+    assert "r8_" not in str(refused.value)
+
+
+NUMBERS = (
+    *("SAFELIGHT_WATCH_SECONDS", "SAFELIGHT_SWEEP_SECONDS", "SAFELIGHT_LEASE_SECONDS"),
+    *("SAFELIGHT_VANISHED_SECONDS", "SAFELIGHT_PROVIDER_TIMEOUT_SECONDS"),
+    *("SAFELIGHT_UNKNOWN_WAIT_SECONDS", "SAFELIGHT_CLEANUP_SECONDS"),
+)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "-1", "0", "1e12", "soon"])
+def test_a_number_that_no_clock_can_keep_is_refused(name: str, value: str) -> None:
+    with pytest.raises(config.NotConfigured, match=name):
+        config.load({**GOOD, name: value})
+
+
+SECRETS = {
+    "DATABASE_URL": "mysql://app:marked-in-url@db/x",
+    "BROKER_URL": "sqs://AKIA:marked-in-broker@",
+    "REPLICATE_API_TOKEN": "r8_marked token",
+    "AWS_SECRET_ACCESS_KEY": "marked\x07key",
+    "SAFELIGHT_LIMITS_URL": "amqp://u:marked-in-limits@h",
+    "SAFELIGHT_STATEMENT_KEY": "marked-statement-key",
+    "SAFELIGHT_LOG_FORMAT": "marked-format",
+    "SAFELIGHT_LOG_LEVEL": "marked-level",
+    "SAFELIGHT_WATCH_SECONDS": "marked-seconds",
+    "S3_ENDPOINT_URL": "marked-endpoint",
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_error_of_the_settings_shows_a_value(name: str) -> None:
+    with pytest.raises(config.NotConfigured, match=f"{name}: ") as refused:
+        config.load({**GOOD, name: SECRETS[name]})
+    seen: BaseException | None = refused.value
+    while seen is not None:
+        assert "marked" not in f"{seen} {seen!r} {vars(seen)}"
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+
+
+def test_all_that_is_wrong_is_named_at_once() -> None:
+    with pytest.raises(config.NotConfigured) as refused:
+        config.load({"DATABASE_URL": "mysql://u:p@h/x", "SAFELIGHT_SWEEP_SECONDS": "nan"})
+    for name in ("DATABASE_URL", "BROKER_URL", "REPLICATE_API_TOKEN", "SAFELIGHT_SWEEP_SECONDS"):
+        assert f"{name}: " in str(refused.value)
+
+
+def test_a_secret_may_be_a_file_as_orchestrators_mount_them(tmp_path: Path) -> None:
+    given = {**GOOD, "AWS_SECRET_ACCESS_KEY": "awssecret"}
+    env = {}
+    for name, value in given.items():
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + value.encode() + b"\r\n")
+        env[f"{name}_FILE"] = str(tmp_path / name)
+    assert config.load(env) == config.load(given)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda file: None, "cannot be read"),
+        (lambda file: file.mkdir(), "cannot be read"),
+        (lambda file: file.write_text("\n"), "empty"),
+        (lambda file: file.write_text("x" * 70_000), "64 KiB"),
+        (lambda file: file.write_bytes(b"r8_\xff\xfe"), "UTF-8"),
+    ],
+    ids=["missing", "folder", "empty", "too long", "binary"],
+)
+def test_a_file_that_holds_no_setting_is_named(tmp_path: Path, make: Any, named: str) -> None:
+    file = tmp_path / "token"
+    make(file)
+    env = {**GOOD, "REPLICATE_API_TOKEN_FILE": str(file)}
+    del env["REPLICATE_API_TOKEN"]
+    with pytest.raises(config.NotConfigured, match=f"REPLICATE_API_TOKEN: .*{named}"):
+        config.load(env)
+
+
+def test_a_value_and_a_file_for_it_contradict_each_other(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("r8_other")
+    env = {**GOOD, "REPLICATE_API_TOKEN_FILE": str(tmp_path / "token")}
+    with pytest.raises(config.NotConfigured, match="REPLICATE_API_TOKEN_FILE is set too"):
+        config.load(env)
+
+
+def test_a_file_counts_as_its_setting_for_whoever_looks_what_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "url").write_text(GOOD["DATABASE_URL"] + "\n")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+    env = config.environment()
+    assert env["DATABASE_URL"] == GOOD["DATABASE_URL"]
+    assert "DATABASE_URL_FILE" not in env
+
+
+def test_an_address_that_says_a_pooler_is_there_sets_it() -> None:
+    pooled = {**GOOD, "DATABASE_URL": GOOD["DATABASE_URL"] + "?pgbouncer=true"}
+    assert config.load(pooled).database_pooler == "transaction"
+    assert config.load({**pooled, "SAFELIGHT_DATABASE_POOLER": "auto"}).database_pooler == "auto"
+    assert config.load(GOOD).database_pooler == "auto"
+
+
+def test_what_was_left_out_of_an_address_can_be_told() -> None:
+    env = {**GOOD, "DATABASE_URL": "postgresql+asyncpg://u@db/x?pool_size=5"}
+    said = sources.remarks(config.resolved(env))
+    assert any("postgresql+asyncpg://" in line for line in said)
+    assert any("pool_size" in line for line in said)

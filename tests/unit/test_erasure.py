@@ -161,7 +161,11 @@ def test_what_is_found_is_said_as_a_sentence() -> None:
 
 @pytest.mark.parametrize("given", ["short", base64.b64encode(b"x" * 31).decode(), "%%%"])
 def test_a_statement_key_that_is_not_32_bytes_is_refused(given: str) -> None:
-    env = {"DATABASE_URL": "-", "BROKER_URL": "-", "REPLICATE_API_TOKEN": "-"}
+    env = {
+        "DATABASE_URL": "postgresql://nowhere/none",
+        "BROKER_URL": "redis://nowhere",
+        "REPLICATE_API_TOKEN": "r8_none",
+    }
     with pytest.raises(config.NotConfigured, match="SAFELIGHT_STATEMENT_KEY"):
         config.load({**env, "SAFELIGHT_STATEMENT_KEY": given})
     seed = base64.b64encode(b"x" * 32).decode()

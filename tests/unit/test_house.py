@@ -47,8 +47,9 @@ def test_a_queues_name_is_the_same_in_its_seven_places(queue: Queue, monkeypatch
     assert queue in enum_in_migrations("queue")
     assert (ROOT / f"tests/integration/test_queue_{queue}.py").is_file()
     assert re.search(rf"^## {queue}$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
-    for name in ("DATABASE_URL", "BROKER_URL", "REPLICATE_API_TOKEN"):
-        monkeypatch.setenv(name, "redis://nowhere")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nowhere/none")
+    monkeypatch.setenv("BROKER_URL", "redis://nowhere")
+    monkeypatch.setenv("REPLICATE_API_TOKEN", "r8_none")
     app = importlib.import_module(f"workers.{queue}").app
     assert [q.name for q in app.conf.task_queues] == [queue]
     assert queue in app.tasks

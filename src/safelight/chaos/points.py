@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from safelight import config
+from safelight import config, deps
 from safelight.clients.broker import Broker
 from safelight.clients.replicate import ReplicateProvider
 from safelight.db import invariants, jobs
-from safelight.db.transaction import Database, DatabaseAway, Tx
+from safelight.db.faults import DatabaseAway
+from safelight.db.transaction import Database, Tx
 
 PHANTOMS = "phantoms"
 """The file that lists hints which were sent before their job was committed."""
@@ -36,7 +37,7 @@ def install(folder: Path) -> None:
 @cache
 def _onlooker(_pid: int) -> Database:
     """A second session, opened after fork: it sees what is committed."""
-    return Database(config.load().database_url.get_secret_value(), _nowhere, size=1)
+    return deps.open_database(config.load(), _nowhere, 1)
 
 
 def _nowhere(_hints: Sequence[Any]) -> None:

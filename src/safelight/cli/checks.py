@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from safelight import config, deps
+from safelight import config, deps, sources
+from safelight.cli import checks_broker, checks_database
+from safelight.cli.verdicts import Check, Verdict, all_at_once
+from safelight.clients import dates
 from safelight.config import Settings
 from safelight.domain.errors import SafelightError
 from safelight.vision import models
 
-Verdict = Literal["ok", "warn", "fail"]
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 FREE_GIB = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at."""
-
-    what: str
-    verdict: Verdict
-    seen: str
-    remedy: str = ""
+TOKEN = re.compile(r"r8_[A-Za-z0-9]{37}")
+"""As the provider makes them today."""
 
 
 def run_all(env: Mapping[str, str]) -> list[Check]:
-    """Every check, in the order in which one needs the other."""
+    """Every check: what is on this machine, then all that is foreign, at once and within seconds."""
     found = [_python(), _disk(config.home(dict(env))), _models(config.models_folder(env))]
     try:
         settings = config.load(env)
+        deps.require_files(settings)
     except SafelightError as error:
         return [*found, Check("settings", "fail", error.message, error.hint or "")]
     found.append(Check("settings", "ok", "all that is needed is set"))
-    for what, look in (
-        ("database", _database),
-        ("broker", _broker),
+    found += [Check("settings", "ok", said) for said in sources.remarks(config.resolved(env))]
+    looks = (
+        ("database", checks_database.look),
+        ("broker", checks_broker.look),
         ("object store", _store),
         ("provider", _provider),
-    ):
-        found.extend(_told(what, look, settings))
-    return found
+        ("time", _time),
+    )
+    return found + all_at_once([(what, partial(look, settings)) for what, look in looks])
 
 
 def _models(folder: Path) -> Check:
@@ -54,16 +50,6 @@ def _models(folder: Path) -> Check:
     if not wrong:
         return Check("models", "ok", f"all {len(models.MODELS)} of the eye's are in {folder}")
     return Check("models", "warn", " ".join(wrong.values()), models.FETCH_HINT)
-
-
-def _told(
-    what: str, look: Callable[[Settings], Iterator[Check]], settings: Settings
-) -> Iterator[Check]:
-    try:
-        yield from look(settings)
-    except Exception as error:  # noqa: BLE001 (whatever it is, it is what the doctor has to tell)
-        hint = getattr(error, "hint", None)
-        yield Check(what, "fail", str(error) or type(error).__name__, hint or f"Is the {what} up?")
 
 
 def _python() -> Check:
@@ -78,62 +64,6 @@ def _disk(folder: Path) -> Check:
     if free > FREE_GIB:
         return Check("disk", "ok", f"{free:.0f} GiB free at {there}")
     return Check("disk", "warn", f"{free:.1f} GiB free at {there}", "Weights take 170 MB and more.")
-
-
-def _database(settings: Settings) -> Iterator[Check]:
-    from safelight.db import jobs, ticks
-    from safelight.db.migrate import check
-    from safelight.db.transaction import Database
-
-    url = settings.database_url.get_secret_value()
-    missing = check(url)
-    if missing:
-        said = f"{len(missing)} migration(s) behind"
-        yield Check("database", "fail", said, "Run `safelight db migrate`.")
-        return
-    yield Check("database", "ok", f"{urlsplit(url).hostname}, schema up to date")
-    db = Database(url, lambda _hints: None, size=1)
-    try:
-        with db.transaction() as tx:
-            queues = jobs.counts(tx)
-            alive = ticks.signs_of_life(tx)
-    finally:
-        db.close()
-    for queue in queues:
-        if queue["paused"]:
-            said = f"paused: {queue['paused_reason'] or 'no reason given'}"
-            yield Check(queue["queue"], "warn", said, f"`safelight resume {queue['queue']}`")
-        elif queue["parked"]:
-            yield Check(
-                queue["queue"],
-                "warn",
-                f"{queue['parked']} parked",
-                "`safelight jobs --state parked`",
-            )
-        elif queue["oldest_due_seconds"] > 30:
-            yield Check(
-                queue["queue"],
-                "fail",
-                f"a job is due since {queue['oldest_due_seconds']:.0f} s",
-                f"Is its worker up? `celery -A workers.{queue['queue']} worker`",
-            )
-    age = alive["clock_seconds"]
-    if age is None or age > 4 * settings.cleanup_seconds:
-        said = "no tick yet" if age is None else f"last tick {age:.0f} s ago"
-        yield Check("clock", "warn", said, "Is it up? `python -m workers.beat`")
-    else:
-        yield Check("clock", "ok", f"last slot {age:.0f} s ago")
-
-
-def _broker(settings: Settings) -> Iterator[Check]:
-    from safelight.clients.broker import Broker
-
-    broker = Broker(settings.broker_url.get_secret_value())
-    try:
-        broker.ping()
-    finally:
-        broker.close()
-    yield Check("broker", "ok", "answers")
 
 
 def _store(settings: Settings) -> Iterator[Check]:
@@ -158,13 +88,34 @@ def _store(settings: Settings) -> Iterator[Check]:
         )
 
 
+def _time(settings: Settings) -> Iterator[Check]:
+    """Signed requests and webhooks are believed for minutes only."""
+    aws = f"https://s3.{settings.aws_region}.amazonaws.com"
+    for whose, url in (
+        ("object store", settings.s3_endpoint_url or aws),
+        ("provider", settings.replicate_base_url),
+    ):
+        seconds = dates.ahead_of(url)
+        if seconds is not None:
+            yield checks_database.skew(whose, seconds)
+
+
 def _provider(settings: Settings) -> Iterator[Check]:
+    token = settings.replicate_api_token.get_secret_value()
+    url = urlsplit(settings.replicate_base_url)
+    emulated = url.hostname in LOOPBACK
+    if not emulated and not TOKEN.fullmatch(token):
+        yield Check(
+            "provider",
+            "warn",
+            f"REPLICATE_API_TOKEN does not look like one: it has {len(token)} characters",
+            "One is r8_ and 37 letters and digits: replicate.com/account/api-tokens.",
+        )
     provider = deps.open_provider(settings)
     try:
         account = provider.account()
         version = provider.latest_version(settings.trainer)
     finally:
         provider.close()
-    host = urlsplit(settings.replicate_base_url).netloc
-    said = f"account {account} at {host}, trainer version {version[:12]}"
-    yield Check("provider", "ok", said + (" (EMULATED)" if host.startswith("127.") else ""))
+    said = f"account {account} at {url.netloc.rpartition('@')[2]}, trainer version {version[:12]}"
+    yield Check("provider", "ok", said + (" (EMULATED)" if emulated else ""))

@@ -78,7 +78,8 @@ def migrate() -> None:
     """Bring the database's schema up to date. Safe to run again, and from several places at once."""
     from safelight.db.migrate import migrate as run
 
-    done = run(config.load(environment()).database_url.get_secret_value())
+    settings = config.load(environment())
+    done = run(settings.database_url.get_secret_value(), settings.database_pooler)
     out.print(f"ran {', '.join(done)}" if done else "the schema is up to date")
 
 
@@ -86,7 +87,8 @@ def check() -> None:
     """Say whether the schema is the one this code was written for (exit 1: it is behind)."""
     from safelight.db.migrate import check as look
 
-    missing = look(config.load(environment()).database_url.get_secret_value())
+    settings = config.load(environment())
+    missing = look(settings.database_url.get_secret_value(), settings.database_pooler)
     if missing:
         raise SafelightError(
             f"{len(missing)} migration(s) have not run: {', '.join(missing)}.",

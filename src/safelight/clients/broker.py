@@ -6,9 +6,11 @@ publish that fails is logged and let go.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
+from uuid import uuid4
 
 import redis
 from celery import Celery
@@ -19,7 +21,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from safelight import logging
-from safelight.clients.redis_url import is_redis, plain
+from safelight.clients import redis_url
+from safelight.clients.redis_url import is_redis
+from safelight.domain.errors import Unavailable
 from safelight.domain.queues import Queue
 
 log = logging.get(__name__)
@@ -29,6 +33,19 @@ ENOUGH = 16
 """Hints that wait in a queue, enough to wake every slot of a few workers; the sweep tops it up."""
 
 IMPATIENT = {"socket_timeout": 2, "socket_connect_timeout": 2, "retry_on_timeout": False}
+
+
+IMPATIENT_AMQP = {"read_timeout": 2, "write_timeout": 2}
+
+
+PASSING_ANSWERS: tuple[type[Exception], ...] = (redis.ResponseError,)
+"""What a broker answers for a while and not for good: a replica that takes over, a server that is full."""
+
+
+class BrokerUnusable(Unavailable):
+    """The broker does not take hints."""
+
+    code = "broker-unusable"
 
 
 class HintLike(Protocol):
@@ -42,8 +59,11 @@ class HintLike(Protocol):
 
 def transport_options(url: str) -> dict[str, Any]:
     """The transport's settings (reference: celery.md section 8, measured in its section 0)."""
-    if not is_redis(url):
-        return {"confirm_publish": True}
+    kind = redis_url.read(url).kind
+    if kind == "amqp":
+        # No confirms: a broker that hangs would hold up whoever publishes, Celery's own events
+        # included, without an end. A hint that is lost is swept.
+        return {}
     options: dict[str, Any] = {
         # Not renewed while a task runs; the sweep is the real recovery.
         "visibility_timeout": 300,
@@ -59,16 +79,23 @@ def transport_options(url: str) -> dict[str, Any]:
         # Hints have no priorities: one list a queue, where the default asks four for every length.
         "priority_steps": [0],
     }
-    if not url.startswith("redis+socket"):
+    if kind != "socket":
         options["socket_keepalive"] = True
     return options
 
 
 def celery_settings(url: str, queues: Sequence[Queue]) -> dict[str, Any]:
-    """The settings every Celery app of ours shares; *queues* are those it may know."""
+    """The settings every Celery app of ours shares; *queues* are those it may know.
+
+    Raises:
+        UnusableBroker: hints would not get anywhere by *url*.
+    """
+    for_kombu, more = redis_url.for_kombu(url)
+    options = {**transport_options(url), **more.pop("broker_transport_options", {})}
     return {
-        "broker_url": url,
-        "broker_transport_options": transport_options(url),
+        **more,
+        "broker_url": for_kombu,
+        "broker_transport_options": options,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_pool_acquire_timeout": 10,
@@ -111,8 +138,8 @@ class Broker:
         settings = celery_settings(url, tuple(Queue))
         # Whoever sends a hint does not wait for a broker that hangs: the sweep sends it again.
         settings["task_publish_retry"] = False
-        if "socket_timeout" in settings["broker_transport_options"]:
-            settings["broker_transport_options"] |= IMPATIENT
+        settings["broker_transport_options"] |= IMPATIENT if is_redis(url) else IMPATIENT_AMQP
+        settings["broker_connection_timeout"] = 2
         self._app.config_from_object(settings)
         with self._app.connection_for_write() as connection:
             # What kombu wraps, and what the transport raises where it does not.
@@ -124,8 +151,8 @@ class Broker:
         # kombu makes a client anew for each length it asks: half of what a small job costs us.
         self._lengths: Any = None
         if is_redis(url):
-            self._lengths = redis.Redis.from_url(
-                plain(url),
+            self._lengths = redis_url.client(
+                url,
                 socket_timeout=IMPATIENT["socket_timeout"],
                 socket_connect_timeout=IMPATIENT["socket_connect_timeout"],
                 # A connection that went stale is made anew; one that hangs is not waited for twice.
@@ -192,6 +219,32 @@ class Broker:
         with self._app.connection_for_write(connect_timeout=3) as connection:
             connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=3)
 
+    def try_out(self) -> float:
+        """Send a hint the way every hint goes, through a queue of its own; the seconds it took.
+
+        Raises:
+            BrokerUnusable: it was not taken, or did not come out.
+        """
+        name = f"safelight-doctor-{uuid4()}"
+        started = time.monotonic()
+        try:
+            self.ping()
+            with self._producer() as producer:
+                queue: Any = KombuQueue(name, routing_key=name, durable=False, auto_delete=True)(  # type: ignore[no-untyped-call]
+                    producer.channel
+                )
+                queue.declare()
+                try:
+                    producer.publish(name, routing_key=name, serializer="json", retry=False)
+                    came = queue.get(no_ack=True)
+                finally:
+                    queue.delete()
+        except self._faults as error:
+            raise BrokerUnusable(f"The broker does not take hints: {_words(error)}.") from error
+        if came is None or came.payload != name:
+            raise BrokerUnusable("The broker took a hint, and it did not come out again.")
+        return time.monotonic() - started
+
     @contextmanager
     def _producer(self) -> Iterator[Any]:
         connection = self._app.connection_for_write()
@@ -203,3 +256,7 @@ class Broker:
         self._app.close()
         if self._lengths is not None:
             self._lengths.close()
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip(" .:")

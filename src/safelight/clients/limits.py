@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import redis
 
 from safelight import logging
-from safelight.clients.redis_url import is_redis, plain
+from safelight.clients import redis_url
+from safelight.clients.redis_url import is_redis
 from safelight.domain.errors import Unavailable
 
 log = logging.get(__name__)
@@ -134,9 +135,7 @@ class SharedLimits:
     def __init__(self, url: str, token: str) -> None:
         account = hashlib.sha256(token.encode()).hexdigest()[:12]
         self._prefix = f"safelight:limits:{account}:"
-        self._redis: Any = redis.Redis.from_url(
-            plain(url), socket_timeout=1.0, socket_connect_timeout=1.0
-        )
+        self._redis: Any = redis_url.client(url, socket_timeout=1.0, socket_connect_timeout=1.0)
         self._take = self._redis.register_script(_TAKE)
         self._refused = self._redis.register_script(_REFUSED)
         self._alone = LocalLimits(ALONE)

@@ -11,6 +11,7 @@ from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.errors import Conflict
 from safelight.domain.ids import new_id
+from safelight.domain.masking import mask
 from safelight.domain.nouns import Generation, Image, Json, Version
 from safelight.domain.states import GenerationState
 
@@ -103,7 +104,7 @@ def may(
             "before": [str(state) for state in before],
             "after": str(after),
             "actor": actor,
-            "error": error,
+            "error": error and mask(error),
             "detail": jsonb(detail),
         },
     )

@@ -11,6 +11,7 @@ from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into
 from safelight.domain.errors import LeaseLost
 from safelight.domain.ids import new_id
+from safelight.domain.masking import mask
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait
 from safelight.domain.queues import POLICIES, Kind, Queue
@@ -117,9 +118,10 @@ def settle(tx: Tx, ended: Sequence[tuple[Job, Outcome]], worker: str) -> None:
                 continue
             case Wait():
                 more = {"quantum": QUANTUM_SECONDS}
-                row = tx.row(sql.wait_job, {**asdict(outcome), **ours, **more})
+                said = {"error": outcome.error and mask(outcome.error)}
+                row = tx.row(sql.wait_job, {**asdict(outcome), **said, **ours, **more})
             case Park(error, reason):
-                row = tx.row(sql.park_job, {**ours, "reason": reason, "error": error})
+                row = tx.row(sql.park_job, {**ours, "reason": reason, "error": mask(error)})
             case Canceled(reason):
                 row = tx.row(sql.cancel_leased_job, {**ours, "reason": reason})
         if row is None:

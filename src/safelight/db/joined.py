@@ -9,8 +9,9 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from safelight.db.faults import told_apart
 from safelight.db.statements import statements
-from safelight.db.transaction import Tx, told_apart
+from safelight.db.transaction import Tx
 from safelight.domain.errors import Invalid
 
 Connection = psycopg.Connection[Any]

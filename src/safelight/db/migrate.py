@@ -10,8 +10,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from safelight.db.connecting import Connector, Pooler
+from safelight.db.faults import told_apart
+from safelight.db.patience import PatientConnection
 from safelight.db.statements import statements
-from safelight.db.transaction import told_apart
 from safelight.domain.errors import SchemaBehind
 
 
@@ -48,10 +50,14 @@ def _applied(connection: psycopg.Connection[dict[str, Any]]) -> dict[int, dict[s
     return {r["number"]: r for r in connection.execute(sql.applied.encode()).fetchall()}
 
 
-def migrate(url: str) -> list[str]:
+def _connected(connector: Connector) -> PatientConnection:
+    return connector.connect(row_factory=dict_row, connect_timeout=10)
+
+
+def migrate(url: str, pooler: Pooler = "auto") -> list[str]:
     """Bring the schema up to date; the names of the migrations that were run (none: it was)."""
     sql = statements("migrate")
-    with told_apart(), psycopg.connect(url, row_factory=dict_row, connect_timeout=10) as connection:
+    with told_apart(), _connected(Connector(url, pooler, limits=False)) as connection:
         connection.execute(sql.lock.encode())
         connection.execute(sql.make_table.encode())
         applied = _applied(connection)
@@ -65,21 +71,22 @@ def migrate(url: str) -> list[str]:
         return [m.name for m in todo]
 
 
-def check(url: str) -> list[str]:
-    """The names of the migrations that have not run yet.
+def check(way: str | Connector, pooler: Pooler = "auto") -> list[str]:
+    """The names of the migrations that have not run yet; *way*: the address, or what connects to it.
 
     A newer schema than this code is fine (old and new workers run together during a deploy);
     `SchemaBehind` where a migration that ran is not the one that is shipped.
     """
-    with told_apart(), psycopg.connect(url, row_factory=dict_row, connect_timeout=10) as connection:
+    connector = Connector(way, pooler) if isinstance(way, str) else way
+    with told_apart(), _connected(connector) as connection:
         applied = _applied(connection)
     _refuse_changed(applied)
     return [m.name for m in migrations() if m.number not in applied]
 
 
-def require_current(url: str) -> None:
+def require_current(way: str | Connector, pooler: Pooler = "auto") -> None:
     """Raise `SchemaBehind` unless every migration this code was written for has run."""
-    missing = check(url)
+    missing = check(way, pooler)
     if missing:
         raise SchemaBehind(
             f"The database is {len(missing)} migration(s) behind this code: {', '.join(missing)}.",

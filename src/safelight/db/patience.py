@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Generator
-from typing import Any, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool
@@ -32,11 +32,28 @@ class Silent(psycopg.OperationalError):
     """The server was asked and does not answer."""
 
 
+class Maker(Protocol):
+    """Makes a connection that is fit for what lies on the way."""
+
+    def connect(self) -> PatientConnection: ...
+
+
 class PatientConnection(psycopg.Connection[Any]):
     """Raises Silent, and is closed, where nothing came for `answer_seconds`."""
 
     answer_seconds = ANSWER_SECONDS
+    begins_with = b""
+    """Statements that every transaction begins with, where settings do not outlive one."""
     _heard = float("inf")
+
+    @classmethod
+    def connect(cls, conninfo: str = "", *, through: Maker | None = None, **more: Any) -> Self:  # type: ignore[override]
+        """As psycopg's; *through*: as that makes it, for a pool that asks a class for connections."""
+        if through is None:
+            return super().connect(conninfo, **more)
+        found = through.connect()
+        assert isinstance(found, cls)
+        return found
 
     def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **more: Any) -> T:
         """As psycopg's, with an end."""

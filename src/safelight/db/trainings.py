@@ -10,6 +10,7 @@ from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.errors import Conflict
 from safelight.domain.ids import new_id
+from safelight.domain.masking import mask
 from safelight.domain.nouns import Json, Training
 from safelight.domain.states import TrainingState
 from safelight.domain.trainlog import Course
@@ -112,7 +113,7 @@ def may(
             "before": [str(state) for state in before],
             "after": str(after),
             "actor": actor,
-            "error": error,
+            "error": error and mask(error),
             "detail": jsonb(detail),
         },
     )

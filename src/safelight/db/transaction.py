@@ -6,6 +6,7 @@ published before the commit could reach a worker that does not see the job yet.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -18,51 +19,14 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from safelight.db.connecting import Connector, Pooler
+from safelight.db.faults import DatabaseAway, DatabaseBusy, asked, told_apart
 from safelight.db.jsons import dumps
-from safelight.db.patience import STATEMENT_SECONDS, PatientConnection, Silent
-from safelight.domain.errors import Conflict, Retryable
+from safelight.db.patience import PatientConnection, Silent
 from safelight.domain.queues import Queue
 
 T = TypeVar("T")
 Row = dict[str, Any]
-
-
-class DatabaseAway(Retryable):
-    """The database cannot be reached."""
-
-    code = "database-away"
-
-
-class Violated(Conflict):
-    """What was to be written contradicts what is there."""
-
-    code = "violated"
-
-    def __init__(self, constraint: str) -> None:
-        super().__init__(f"That contradicts what is there ({constraint}).")
-        self.constraint = constraint
-
-
-_AWAY = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    PoolTimeout,
-    # Internal errors by their class: a standby that took over is not writable yet; a worker that was
-    # stopped inside a transaction comes back to a session that the server has ended.
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-)
-
-
-@contextmanager
-def told_apart() -> Iterator[None]:
-    """Turn psycopg's errors into ours: away, or refused by a constraint."""
-    try:
-        yield
-    except psycopg.errors.IntegrityError as error:
-        raise Violated(error.diag.constraint_name or "constraint") from error
-    except _AWAY as error:
-        raise DatabaseAway(f"The database cannot be reached: {error}".strip()) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +62,19 @@ class Tx:
     def rows(self, statement: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         """All rows, as dicts."""
         self.flush()
-        with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
+        with asked(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement.encode(), params).fetchall()
 
     def row(self, statement: str, params: Mapping[str, Any] | None = None) -> Row | None:
         """The first row as a dict, or None."""
         self.flush()
-        with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
+        with asked(), self._connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement.encode(), params).fetchone()
 
     def run(self, statement: str, params: Mapping[str, Any] | None = None) -> int:
         """Run it; the number of rows it touched."""
         self.flush()
-        with told_apart(), self._connection.cursor() as cursor:
+        with asked(), self._connection.cursor() as cursor:
             return cursor.execute(statement.encode(), params).rowcount
 
     @contextmanager
@@ -128,7 +92,7 @@ class Tx:
         """Run it once for each of *params*, in one round trip."""
         self.flush()
         if params:
-            with told_apart(), self._connection.cursor() as cursor:
+            with asked(), self._connection.cursor() as cursor:
                 cursor.executemany(statement.encode(), params)
 
     def soon(self, statement: str, params: Mapping[str, Any], then: Callable[[Row], None]) -> None:
@@ -146,7 +110,7 @@ class Tx:
             return
         gathered, self._gathered = self._gathered, []
         statement = gathered[0].statement.encode()
-        with told_apart(), self._connection.cursor(row_factory=dict_row) as cursor:
+        with asked(), self._connection.cursor(row_factory=dict_row) as cursor:
             if len(gathered) == 1:
                 cursor.execute(statement, gathered[0].params)
             else:
@@ -157,32 +121,34 @@ class Tx:
                 cursor.nextset()
 
 
-class Database:
-    """A pool of connections. Open it after fork; `close` it when the process ends."""
+TIMEOUT = 15.0
+"""Seconds a transaction waits for a connection: as long as a restart of the database takes."""
+SOON = 1.0
+"""So soon it is looked at whether the database refuses us: then nobody waits any longer."""
 
-    def __init__(self, url: str, publish: Publish, *, size: int = 4) -> None:
+
+class Database:
+    """A pool of connections. Open it after fork; `close` it when the process ends.
+
+    Raises:
+        DatabaseRefuses: the address cannot be read.
+    """
+
+    def __init__(
+        self, url: str, publish: Publish, *, size: int = 4, pooler: Pooler = "auto"
+    ) -> None:
         self._publish = publish
+        self.connector = Connector(url, pooler)
         self._pool: ConnectionPool[PatientConnection] = ConnectionPool(
-            url,
             min_size=0,
             max_size=size,
             max_idle=300.0,
-            timeout=15.0,
+            timeout=TIMEOUT,
+            # The pauses between its attempts double: past this one begins anew with whoever comes next.
+            reconnect_timeout=TIMEOUT,
             check=self._check,
             connection_class=PatientConnection,
-            kwargs={
-                "application_name": "safelight",
-                "connect_timeout": 5,
-                # No statement of ours runs for long; a lost peer is noticed within the minute. What we
-                # ask for by key is in memory: at a disk's cost for it, a plan that is made while a table
-                # is small reads all of it, and is kept when it has grown.
-                "options": f"-c statement_timeout={STATEMENT_SECONDS}s "
-                "-c idle_in_transaction_session_timeout=60s -c random_page_cost=1.1",
-                "keepalives_idle": 15,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-                "tcp_user_timeout": 30000,
-            },
+            kwargs={"through": self.connector},
             open=True,
         )
 
@@ -192,15 +158,40 @@ class Database:
 
         Raises:
             DatabaseAway: no connection, or it was lost; whether a commit was applied is not known.
+                Its subclasses say whether it has no room now, or refuses us.
+            DatabaseUnfit: its schema or our rights are not what is needed.
+            Invalid: a value that it cannot keep.
             Violated: a constraint refused what was written.
         """
-        with told_apart(), self._noticed(), self._pool.connection() as connection:
+        with told_apart(), self._noticed(), self._connection() as connection:
             tx = Tx(connection)
             with connection.transaction():
+                if connection.begins_with:
+                    connection.execute(connection.begins_with)
                 yield tx
                 tx.flush()
         if tx.hints:
             self._publish(tx.hints)
+
+    @contextmanager
+    def _connection(self) -> Iterator[PatientConnection]:
+        connection = self._got()
+        try:
+            with connection:
+                yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def _got(self) -> PatientConnection:
+        """A connection of the pool; where there is none, why."""
+        since = time.monotonic()
+        for seconds in (SOON, TIMEOUT - SOON):
+            try:
+                return self._pool.getconn(seconds)
+            except PoolTimeout:
+                self.connector.raise_refusal(since)
+        self.connector.raise_failure(since)
+        raise DatabaseBusy(f"No connection to the database was free for {TIMEOUT:g} s.")
 
     def _check(self, connection: PatientConnection) -> None:
         with self._noticed():

@@ -7,6 +7,7 @@ from uuid import UUID
 from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.ids import new_id
+from safelight.domain.masking import mask
 from safelight.domain.nouns import Json, StoredWeights, Training, Version
 
 sql = statements("versions")
@@ -184,7 +185,7 @@ def ask_provider_delete(tx: Tx, id: UUID, *, again: float) -> Row | None:
 
 def provider_refused(tx: Tx, id: UUID, error: str, *, refused: bool, over: bool) -> None:
     """The provider's copy is still there, and why; *over*: it is left to a person."""
-    tx.run(sql.provider_refused, {"id": id, "error": error, "refused": refused, "over": over})
+    tx.run(sql.provider_refused, {"id": id, "error": mask(error), "refused": refused, "over": over})
 
 
 def provider_deleted(tx: Tx, id: UUID) -> None:

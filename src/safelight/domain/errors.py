@@ -7,6 +7,8 @@ once with its message. Anything else that is raised is a surprise: retried, then
 
 from __future__ import annotations
 
+from safelight.domain.masking import mask
+
 
 class SafelightError(Exception):
     """Something went wrong."""
@@ -18,9 +20,10 @@ class SafelightError(Exception):
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         doc = (type(self).__doc__ or "").strip().splitlines()[0]
-        self.message = message or doc
-        self.hint = hint
-        super().__init__(f"{self.message} {hint}" if hint else self.message)
+        # Libraries quote addresses and headers: no error of ours carries a secret, wherever it ends up.
+        self.message = mask(message or doc)
+        self.hint = mask(hint) if hint else hint
+        super().__init__(f"{self.message} {self.hint}" if self.hint else self.message)
 
 
 class Retryable(SafelightError):

@@ -13,7 +13,8 @@ from typing import Any
 
 from safelight import logging
 from safelight.db import jobs
-from safelight.db.transaction import DatabaseAway, Tx
+from safelight.db.faults import DatabaseAway, DatabaseUnfit
+from safelight.db.transaction import Tx
 from safelight.domain.errors import CancelAsked, LeaseLost, Retryable, SafelightError, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait, backoff, passing_fault
@@ -94,7 +95,7 @@ def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS
                 with cx.db.transaction() as tx:
                     for job_id in jobs.due(tx, queue, 1):
                         tx.hint(queue, job_id)
-        except (DatabaseAway, LeaseLost) as away:
+        except (DatabaseAway, DatabaseUnfit, LeaseLost) as away:
             # Nothing was settled: the lease runs out, and the sweep makes the job due again.
             log.warning("job.left_to_the_sweep", error=str(away))
         finally:

@@ -64,11 +64,10 @@ def _short(error: BaseException) -> str:
 
 def of_context(cx: Context) -> Readiness:
     """Readiness of the database (its schema too), the broker and the object store."""
-    url = cx.settings.database_url.get_secret_value()
     return Readiness(
         {
             # On a connection of its own: a pool that is busy is no database that is away.
-            "database": lambda: migrate.require_current(url),
+            "database": lambda: migrate.require_current(cx.db.connector),
             "broker": cx.broker.ping,
             "store": lambda: _store(cx),
         }

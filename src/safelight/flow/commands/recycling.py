@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from safelight.db import recycling
-from safelight.db.transaction import Tx, Violated
+from safelight.db.faults import Violated
+from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.nouns import Hold
 from safelight.flow.commands import Actor

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from safelight.db import erasures, subjects, temporary
-from safelight.db.transaction import Database, Tx, Violated
+from safelight.db.faults import Violated
+from safelight.db.transaction import Database, Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound, ObjectMissing
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Photo, Subject

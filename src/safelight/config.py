@@ -10,8 +10,10 @@ import base64
 import os
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -34,11 +36,30 @@ class Settings(BaseSettings):
     broker_url: SecretStr = Field(alias="BROKER_URL")
 
     s3_endpoint_url: str | None = Field(None, alias="S3_ENDPOINT_URL")
-    """None: AWS's own."""
+    """None: AWS's own, or what AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL names."""
+    s3_public_endpoint_url: str | None = Field(None, alias="S3_PUBLIC_ENDPOINT_URL")
+    """Where browsers and the provider reach the same store: links name it. None: as we do."""
     s3_bucket: str = Field("safelight", alias="S3_BUCKET")
+    s3_addressing_style: Literal["auto", "path", "virtual"] = Field(
+        "auto", alias="S3_ADDRESSING_STYLE"
+    )
+    """`virtual`: the bucket is in the host's name, as at AWS; `path`: in the path, as elsewhere."""
     aws_access_key_id: str | None = Field(None, alias="AWS_ACCESS_KEY_ID")
+    """None: boto3's own chain is asked (a profile, a role, a web identity, the machine's)."""
     aws_secret_access_key: SecretStr | None = Field(None, alias="AWS_SECRET_ACCESS_KEY")
-    aws_region: str = Field("us-east-1", alias="AWS_REGION")
+    aws_session_token: SecretStr | None = Field(None, alias="AWS_SESSION_TOKEN")
+    aws_credential_expiration: datetime | None = Field(None, alias="AWS_CREDENTIAL_EXPIRATION")
+    """When these keys end, as `aws configure export-credentials --format env` says it."""
+    aws_profile: str | None = Field(None, alias="AWS_PROFILE")
+    aws_region: str | None = Field(None, alias="AWS_REGION")
+    """None: what AWS_DEFAULT_REGION, the endpoint or the profile says; else us-east-1."""
+    aws_ca_bundle: Path | None = Field(None, alias="AWS_CA_BUNDLE")
+    """The authorities that the store's certificate is signed by (PEM), where the system has them not."""
+    input_link_seconds: int = Field(
+        24 * 3600, ge=900, le=7 * 24 * 3600, alias="SAFELIGHT_INPUT_LINK_SECONDS"
+    )
+    """How long the link to a training's photos works: it has to outlive the provider's queue, in which
+    trainings have been seen to wait for hours. A training whose link cannot live so long is not sent."""
 
     replicate_api_token: SecretStr = Field(alias="REPLICATE_API_TOKEN")
     replicate_base_url: str = Field("https://api.replicate.com", alias="REPLICATE_BASE_URL")
@@ -77,6 +98,31 @@ class Settings(BaseSettings):
     ready_file: Path | None = Field(None, alias="SAFELIGHT_READY_FILE")
     """A worker touches this file once it consumes; for supervisors and probes."""
 
+    @field_validator(
+        *("s3_endpoint_url", "s3_public_endpoint_url", "s3_bucket", "aws_access_key_id"),
+        *("aws_secret_access_key", "aws_session_token", "aws_profile", "aws_region"),
+        mode="before",
+    )
+    @classmethod
+    def _trimmed(cls, given: object) -> object:
+        """A line end behind a secret, as files and clipboards leave it, is none of the secret."""
+        return given.strip() if isinstance(given, str) else given
+
+    @field_validator("s3_endpoint_url", "s3_public_endpoint_url")
+    @classmethod
+    def _an_address(cls, given: str | None) -> str | None:
+        parts = urlsplit(given or "https://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError(
+                "it is http:// or https:// and a host, as in https://s3.example.com, without a key in it"
+            )
+        return given
+
+    @field_validator("aws_credential_expiration")
+    @classmethod
+    def _with_a_zone(cls, given: datetime | None) -> datetime | None:
+        return given.replace(tzinfo=UTC) if given and given.tzinfo is None else given
+
     @property
     def statement_seed(self) -> bytes | None:
         """The 32 bytes of `statement_key`."""
@@ -105,6 +151,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what `load` passes in counts: the environment is read in one place, below."""
         return (init_settings,)
+
+
+_ALSO_KNOWN_AS = {
+    "AWS_REGION": ("AWS_DEFAULT_REGION",),
+    "S3_ENDPOINT_URL": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+}
+"""AWS's own names for the same thing, which boto3 would read by itself."""
 
 
 def environment() -> dict[str, str]:
@@ -138,7 +191,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     given: dict[str, Any] = {
         k: v for k, v in (environment() if env is None else env).items() if v != ""
     }
-    given.setdefault("AWS_REGION", given.get("AWS_DEFAULT_REGION", "us-east-1"))
+    for name, others in _ALSO_KNOWN_AS.items():
+        told = next((given[other] for other in (name, *others) if other in given), None)
+        if told is not None:
+            given[name] = told
     try:
         return Settings.model_validate(given)
     except ValidationError as error:

@@ -55,6 +55,10 @@ class Photo:
     created_at: datetime
     inspected_at: datetime | None
     purged_at: datetime | None = None
+    said_sha256: str | None = None
+    """What the producer said the bytes would hash to, where it did."""
+    etag: str | None = None
+    """The store's mark of the bytes that were confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

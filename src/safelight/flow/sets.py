@@ -40,6 +40,8 @@ def ref_of(photo: Photo) -> PhotoRef:
         facts=PhotoFacts.from_dict(photo.facts) if photo.facts else None,
         findings=tuple(Finding.from_dict(item) for item in photo.findings),
         caption=photo.caption,
+        sha256=photo.sha256 or photo.said_sha256,
+        etag=photo.etag,
     )
 
 

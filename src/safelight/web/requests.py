@@ -64,6 +64,8 @@ class Around:
                     *message["headers"],
                     (b"x-request-id", state["request_id"].encode()),
                 ]
+                if scope["path"].startswith("/v1/") and not _says_who_keeps_it(message):
+                    message["headers"].append((b"cache-control", b"no-store"))
             await send(message)
 
         with logging.bound(request_id=state["request_id"]):
@@ -78,6 +80,11 @@ class Around:
                     raise  # half an answer is out: the connection has to be cut
             finally:
                 _line(scope, status, time.monotonic() - started)
+
+
+def _says_who_keeps_it(message: Message) -> bool:
+    """Else no cache does: answers are about persons, and hold links that need no key."""
+    return any(name.lower() == b"cache-control" for name, _ in message["headers"])
 
 
 def unlimited(scope: Scope) -> None:

@@ -1,8 +1,9 @@
 -- name: insert_photo
 -- A photo: `awaited` (to be uploaded) or `stored`. The same file sent twice gives no row.
 WITH made AS (
-    INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256)
-    VALUES (%(id)s, %(subject_id)s, %(name)s, %(key)s, %(state)s, %(caption)s, %(bytes)s, %(sha256)s)
+    INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256, said_sha256)
+    VALUES (%(id)s, %(subject_id)s, %(name)s, %(key)s, %(state)s, %(caption)s, %(bytes)s, %(sha256)s,
+            %(said_sha256)s)
     ON CONFLICT (subject_id, name, sha256) WHERE state <> 'removed' DO NOTHING
     RETURNING *
 ), event AS (
@@ -19,7 +20,7 @@ WHERE subject_id = %(subject_id)s AND name = %(name)s AND sha256 = %(sha256)s AN
 -- name: confirm_upload
 -- An awaited photo has arrived.
 WITH changed AS (
-    UPDATE photos SET state = 'stored', bytes = %(bytes)s
+    UPDATE photos SET state = 'stored', bytes = %(bytes)s, etag = %(etag)s
     WHERE id = %(id)s AND state = 'awaited' RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from safelight import config, deps
 from safelight.config import Settings
@@ -137,25 +136,15 @@ def _broker(settings: Settings) -> Iterator[Check]:
 
 
 def _store(settings: Settings) -> Iterator[Check]:
+    from safelight.clients.s3_probe import probe
+
+    hosted = urlsplit(settings.replicate_base_url).hostname not in LOOPBACK
     store = deps.open_store(settings)
-    key = f"temporary/doctor/{uuid4()}"
     try:
-        store.put_bytes(key, b"safelight", "text/plain")
-        same = store.get_bytes(key) == b"safelight"
-        store.delete([key])
+        for seen in probe(store, link_seconds=settings.input_link_seconds, hosted=hosted):
+            yield Check("object store", seen.verdict, f"{seen.name}: {seen.seen}", seen.way_out)
     finally:
         store.close()
-    verdict: Verdict = "ok" if same else "fail"
-    yield Check("object store", verdict, f"bucket {settings.s3_bucket}: put, got, deleted")
-    host = urlsplit(settings.s3_endpoint_url or "").hostname
-    provider = urlsplit(settings.replicate_base_url).hostname
-    if host in LOOPBACK and provider not in LOOPBACK:
-        yield Check(
-            "object store",
-            "fail",
-            f"the provider cannot reach {host}, and has to fetch the training zip from it",
-            "Use a store it can reach (S3_ENDPOINT_URL, or AWS's own), or the emulator.",
-        )
 
 
 def _provider(settings: Settings) -> Iterator[Check]:

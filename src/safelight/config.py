@@ -44,7 +44,7 @@ class Settings(BaseSettings):
         "auto", alias="S3_ADDRESSING_STYLE"
     )
     """`virtual`: the bucket is in the host's name, as at AWS; `path`: in the path, as elsewhere."""
-    aws_access_key_id: str | None = Field(None, alias="AWS_ACCESS_KEY_ID")
+    aws_access_key_id: str | None = Field(None, alias="AWS_ACCESS_KEY_ID", repr=False)
     """None: boto3's own chain is asked (a profile, a role, a web identity, the machine's)."""
     aws_secret_access_key: SecretStr | None = Field(None, alias="AWS_SECRET_ACCESS_KEY")
     aws_session_token: SecretStr | None = Field(None, alias="AWS_SESSION_TOKEN")

@@ -42,7 +42,7 @@ class Access:
     endpoint_url: str | None = None
     public_endpoint_url: str | None = None
     """Where others reach the same bucket; links name it. None: they reach it where we do."""
-    access_key: str | None = None
+    access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     keys_end: datetime | None = None

@@ -94,6 +94,12 @@ def same_photo(tx: Tx, subject_id: UUID, name: str, sha256: str) -> Photo | None
     return into(Photo, row) if row else None
 
 
+def twin_of(tx: Tx, id: UUID, sha256: str) -> str | None:
+    """The photo's name, if another of its subject is this file under this name already."""
+    row = tx.row(photos_sql.find_twin, {"id": id, "sha256": sha256})
+    return row["name"] if row else None
+
+
 def confirm_upload(tx: Tx, id: UUID, bytes: int, etag: str | None, *, actor: str) -> Photo | None:
     """An awaited photo has arrived, with the store's mark of it; None: it is not awaited."""
     row = tx.row(

@@ -1,8 +1,8 @@
-"""An object that was put over another: whether the bytes in the store are those that are on record."""
+"""What came straight into the store: whether its bytes are those on record, and whether it came twice."""
 
 from __future__ import annotations
 
-from safelight.domain.findings import Finding
+from safelight.domain.findings import Finding, Level, shown
 from safelight.domain.photos import changed
 from safelight.domain.stored import StoredObject
 
@@ -34,3 +34,16 @@ def swapped(
             name, photo_id, etag, found.etag, since="confirmed", source="the store's mark (ETag)"
         )
     return None
+
+
+def twice(name: str, photo_id: str) -> Finding:
+    """The finding for a photo of which another is the same file, under the same name."""
+    remedy = "Remove one of the two."
+    return Finding(
+        kind="same-file",
+        level=Level.BLOCK,
+        message=f"{shown(name)} is there twice: another photo of this name is the same file. {remedy}",
+        photo=name,
+        photo_id=photo_id,
+        remedy=remedy,
+    )

@@ -17,6 +17,12 @@ SELECT * FROM made;
 SELECT * FROM photos
 WHERE subject_id = %(subject_id)s AND name = %(name)s AND sha256 = %(sha256)s AND state <> 'removed';
 
+-- name: find_twin
+-- The name of a photo, if another of its subject is this file under this name already.
+SELECT p.name FROM photos p
+WHERE p.id = %(id)s AND EXISTS (SELECT FROM photos o WHERE o.subject_id = p.subject_id AND o.name = p.name
+    AND o.sha256 = %(sha256)s AND o.id <> p.id AND o.state <> 'removed');
+
 -- name: confirm_upload
 -- An awaited photo has arrived.
 WITH changed AS (

@@ -27,7 +27,7 @@ from safelight.flow.commands.subjects import (
 from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import ScriptedProvider, drain, train, training_row
-from tests.support.strict_s3 import ACCESS, GCS, SECRET, StrictS3, strict_s3
+from tests.support.strict_s3 import ACCESS, GCS, SECRET, Stored, StrictS3, strict_s3
 
 
 @pytest.fixture
@@ -172,3 +172,20 @@ def test_nothing_that_is_put_late_comes_back_to_life(
             "SELECT purpose FROM temporary_objects WHERE key = %(key)s", {"key": photo.key}
         )
     assert kept is not None  # cleanup knows of it, and deletes it within a day
+
+
+def test_an_upload_that_was_taken_back_before_it_was_confirmed_cannot_be_had_back(
+    there: Context, gcs: StrictS3, who: Actor, luca: Subject
+) -> None:
+    """Else it would be a photo whose size nobody has looked at."""
+    from safelight.domain.errors import Conflict
+    from safelight.flow.commands import recycling
+    from safelight.flow.commands.subjects import remove_photo
+
+    with there.db.transaction() as tx:
+        photo = request_upload(tx, who, luca.id, name="late.jpg", bytes=7)
+        remove_photo(tx, who, photo.id)
+    gcs.objects[photo.key] = Stored(b"larger than announced", "image/jpeg", {})
+    with pytest.raises(Conflict), there.db.transaction() as tx:
+        recycling.restore(tx, who, "photo", photo.id)
+    assert photo_of(there, who, photo.id).state == "removed"

@@ -66,10 +66,11 @@ def find(tx: Tx, owner_id: UUID, *, after: UUID | None = None, limit: int = 50) 
 
 
 def add_photo(tx: Tx, *, id: UUID, subject_id: UUID, name: str, key: str, state: str,
-              caption: str | None, bytes: int, sha256: str | None, actor: str,
+              caption: str | None, bytes: int | None, sha256: str | None, actor: str,
+              said_bytes: int | None = None,
               said_sha256: str | None = None) -> Photo | None:  # fmt: skip
-    """A photo, `awaited` (its size and hash are what was said) or `stored`; None: this subject has the
-    same file under this name."""
+    """A photo, `awaited` (what was said of it is) or `stored`; None: this subject has the same file
+    under this name."""
     row = tx.row(
         photos_sql.insert_photo,
         {
@@ -81,6 +82,7 @@ def add_photo(tx: Tx, *, id: UUID, subject_id: UUID, name: str, key: str, state:
             "caption": caption,
             "bytes": bytes,
             "sha256": sha256,
+            "said_bytes": said_bytes,
             "said_sha256": said_sha256,
             "actor": actor,
         },

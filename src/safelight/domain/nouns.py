@@ -55,8 +55,10 @@ class Photo:
     created_at: datetime
     inspected_at: datetime | None
     purged_at: datetime | None = None
+    said_bytes: int | None = None
+    """The size that the producer announced for an upload straight into the store."""
     said_sha256: str | None = None
-    """What the producer said the bytes would hash to, where it did."""
+    """What it said they would hash to, where it did."""
     etag: str | None = None
     """The store's mark of the bytes that were confirmed."""
 

@@ -1,6 +1,7 @@
 -- What was said of an upload, and the store's own mark (ETag) of the bytes that were confirmed: another object
--- under the key is found by them. Of an awaited photo `bytes` is what was said too.
+-- under the key is found by them.
 ALTER TABLE photos
+    ADD COLUMN said_bytes bigint CHECK (said_bytes > 0),
     ADD COLUMN said_sha256 text CHECK (said_sha256 ~ '^[0-9a-f]{64}$'),
     ADD COLUMN etag text CHECK (length(etag) <= 200);
 

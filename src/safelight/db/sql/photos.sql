@@ -1,9 +1,10 @@
 -- name: insert_photo
 -- A photo: `awaited` (to be uploaded) or `stored`. The same file sent twice gives no row.
 WITH made AS (
-    INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256, said_sha256)
+    INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256, said_bytes,
+                        said_sha256)
     VALUES (%(id)s, %(subject_id)s, %(name)s, %(key)s, %(state)s, %(caption)s, %(bytes)s, %(sha256)s,
-            %(said_sha256)s)
+            %(said_bytes)s, %(said_sha256)s)
     ON CONFLICT (subject_id, name, sha256) WHERE state <> 'removed' DO NOTHING
     RETURNING *
 ), event AS (

@@ -198,8 +198,9 @@ def request_upload(
         key=key,
         state=PhotoState.AWAITED,
         caption=caption,
-        bytes=bytes,
+        bytes=None,
         sha256=None,
+        said_bytes=bytes,
         said_sha256=sha256,
         actor=actor.name,
     )
@@ -212,10 +213,10 @@ def upload_link(store: Store, photo: Photo, content_type: str) -> UploadLink | N
 
     It asks the store, so no transaction is to be open.
     """
-    if photo.state != PhotoState.AWAITED or photo.bytes is None:
+    if photo.state != PhotoState.AWAITED or photo.said_bytes is None:
         return None
     return store.upload_link(
-        photo.key, UPLOAD_SECONDS, content_type, bytes=photo.bytes, sha256=photo.said_sha256
+        photo.key, UPLOAD_SECONDS, content_type, bytes=photo.said_bytes, sha256=photo.said_sha256
     )
 
 
@@ -238,9 +239,9 @@ def confirm_upload(db: Database, store: Store, actor: Actor, photo_id: UUID) -> 
         raise Invalid(
             f"{photo.name}: a photo has 1 to {MAX_PHOTO_BYTES:,} bytes; {found.bytes:,} came."
         )
-    if photo.bytes not in (None, found.bytes):
+    if photo.said_bytes not in (None, found.bytes):
         raise Invalid(
-            f"{photo.name}: {photo.bytes:,} bytes were announced, and {found.bytes:,} came.",
+            f"{photo.name}: {photo.said_bytes:,} bytes were announced, and {found.bytes:,} came.",
             hint="Ask for another upload, with the file's own size.",
         )
     with db.transaction() as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 from safelight.clients.s3 import S3Store
-from safelight.domain.errors import ObjectMissing, ObjectTooLarge, StoreRefused
+from safelight.domain.errors import ObjectMissing, ObjectTooLarge, Retryable, StoreRefused
 from safelight.domain.stored import UploadLink
 from safelight.local import places
 from safelight.local.ports import Ports
@@ -207,6 +208,15 @@ def test_more_bytes_than_the_limit_are_refused_and_not_written(
     assert place.store.get_file(key, path, limit=5).bytes == 5
 
 
+def test_a_disk_of_ours_that_is_full_is_named_and_passes(place: Place, key: str) -> None:
+    place.store.put_bytes(key, b"1" * 5000, "text/plain")
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no disk that is always full")
+    with pytest.raises(Retryable, match=r"This machine's disk takes no more"):
+        place.store.get_file(key, full)
+
+
 def test_what_is_copied_keeps_its_hash(place: Place, key: str) -> None:
     put = place.store.put_bytes(f"{key}/a", b"1", "text/plain")
     place.store.copy(f"{key}/a", f"{key}/b")
@@ -245,6 +255,33 @@ def test_a_page_has_as_many_as_were_asked_for_unless_there_are_no_more(
     assert [item.key for item in place.store.page(f"{key}/004", 10)] == names[5:15]
     mine = [i.key for i in place.store.page(f"{key}/014", 1000) if i.key.startswith(key)]
     assert mine == names[15:]
+
+
+def test_a_store_with_the_older_list_only_is_listed_by_it(place: Place, key: str) -> None:
+    if place.server is None:
+        pytest.skip("SeaweedFS has both")
+    names = [f"{key}/{n:02d}" for n in range(12)]
+    for name in names:
+        place.store.put_bytes(name, b"1", "text/plain")
+    limited(place.server, lists_v2=False, max_keys=5)
+    fresh = opened(place.kind, place.server).store
+    assert [item.key for item in fresh.list(f"{key}/")] == names
+    assert [item.key for item in fresh.page(names[3], 3)] == names[4:7]
+    fresh.close()
+
+
+def test_a_link_works_for_as_long_as_it_says_and_no_longer(place: Place, key: str) -> None:
+    place.store.put_bytes(key, b"pixels", "image/png")
+    seconds = 1 if place.server is None else 600
+    get = place.store.presign_get(key, seconds)
+    put = place.store.presign_put(key, seconds, "image/png")
+    if place.server is None:
+        time.sleep(2.1)
+    else:
+        assert place.send(get) == (200, b"pixels")
+        place.server.clock_ahead = 700
+    assert place.send(get)[0] == 403
+    assert place.send(put, "PUT", b"late", {"Content-Type": "image/png"})[0] == 403
 
 
 def limited(server: StrictS3, **more: Any) -> None:
@@ -352,7 +389,6 @@ def test_bytes_that_were_damaged_on_the_way_are_not_kept(
 ) -> None:
     """The store has the sha256 and the MD5 of what was meant."""
     from safelight.clients import s3
-    from safelight.domain.errors import Retryable
 
     monkeypatch.setattr(s3, "digests", lambda _file: ("0" * 64, "ICy5YqxZB1uWSwcVLSNLcA==", 5))
     with pytest.raises(Retryable, match="damaged"):

@@ -246,3 +246,27 @@ def test_what_is_known_of_the_end_of_keys_is_read_from_aws_words() -> None:
     ends = settings.aws_credential_expiration
     assert ends == datetime(2026, 11, 28, 12, tzinfo=UTC)
     assert ends - timedelta(hours=1) < ends
+
+
+def test_the_doctor_says_all_of_it(aws: StrictS3) -> None:
+    from safelight import config
+    from safelight.cli import checks
+
+    settings = config.load(
+        {
+            "DATABASE_URL": "postgresql://x",
+            "BROKER_URL": "redis://x",
+            "REPLICATE_API_TOKEN": "r8_x",
+            "S3_BUCKET": aws.bucket,
+            "S3_ENDPOINT_URL": aws.url,
+            "AWS_ACCESS_KEY_ID": ACCESS,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_REGION": "eu-central-1",
+            "AWS_CA_BUNDLE": str(aws.ca),
+        }
+    )
+    found = list(checks._store(settings))
+    assert {one.what for one in found} == {"object store"}
+    said = [(one.verdict, one.seen.partition(":")[0]) for one in found]
+    assert ("ok", "objects") in said
+    assert said[-1] == ("fail", "reach")  # Replicate itself cannot reach this machine

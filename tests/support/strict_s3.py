@@ -280,7 +280,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self, headers: dict[str, str]) -> bytes:
         encoding = headers.get("content-encoding", "")
         if "chunked" in headers.get("transfer-encoding", ""):
-            self.close_connection = True
+            self._read_pieces()  # else the client is cut off before it hears why
             if not ("aws-chunked" in encoding and self.store.dialect.trailers):
                 raise Refused(411, "MissingContentLength")
             raise Refused(500, "InternalError", "these tests send no body in pieces")
@@ -294,6 +294,13 @@ class _Handler(BaseHTTPRequestHandler):
                 raise Refused(400, "InvalidArgument", "aws-chunked is not taken")
             raise Refused(500, "InternalError", "these tests send no body in pieces")
         return body
+
+    def _read_pieces(self) -> None:
+        while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+            self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
 
     # Signatures.
 

@@ -20,7 +20,7 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from safelight.clients.s3_client import Access, Addressing, digests, open_session
+from safelight.clients.s3_client import Access, Addressing, digests, open_session, our_disk
 from safelight.clients.s3_faults import code_of
 from safelight.clients.s3_opened import Opened, open_bucket
 from safelight.domain.errors import ObjectMissing, ObjectTooLarge, SafelightError, StoreRefused
@@ -137,7 +137,7 @@ class S3Store:
         """
         digest, size = hashlib.sha256(), 0
         reply = self._get(key, limit)
-        with path.open("wb") as file:
+        with our_disk(path), path.open("wb") as file:
             for chunk in self._chunks(key, reply, limit):
                 file.write(chunk)
                 digest.update(chunk)
@@ -197,7 +197,9 @@ class S3Store:
                     "Body"
                 ].close()
         except SafelightError as error:
-            return error
+            cause = error.__cause__
+            empty = isinstance(cause, ClientError) and code_of(cause) in ("InvalidRange", "416")
+            return None if empty else error
         return None
 
     def copy(self, source: str, target: str) -> None:

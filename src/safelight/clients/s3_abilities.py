@@ -52,7 +52,10 @@ def find(client: Any, bucket: str) -> Abilities:
         try:
             client.put_object(Bucket=bucket, Key=key, Body=_BODY, **more)
         except ClientError as error:
-            return status_of(error)
+            status = status_of(error)
+            if status == 429 or (status >= 500 and status != 501):
+                raise  # it is busy, which says nothing of what it can do
+            return status
         return 200
 
     client.put_object(Bucket=bucket, Key=key, Body=_BODY)

@@ -23,11 +23,15 @@ _A_LIST = {"IsTruncated", "Contents", "KeyCount", "MaxKeys", "Name"}
 """One of these is in every list of objects, also in an empty one."""
 EMPTY_PAGES = 1000
 """Pages without a key in a row that are believed to be followed by one that has some."""
-_NOT_SO = {
-    *("NotImplemented", "MethodNotAllowed", "501", "405", "411", "400", "MissingContentMD5"),
-    *("InvalidRequest", "InvalidArgument", "MalformedXML", "MissingContentLength", "BadDigest"),
-    *("InvalidDigest", "UnsupportedOperation", "SignatureDoesNotMatch", "XNotImplemented"),
-    "NotSupported",
+_LACKS = frozenset(
+    {
+        *("NotImplemented", "MethodNotAllowed", "501", "405", "XNotImplemented", "NotSupported"),
+        "UnsupportedOperation",
+    }
+)
+_NOT_SO = _LACKS | {
+    *("411", "400", "MissingContentMD5", "InvalidRequest", "InvalidArgument", "MalformedXML"),
+    *("MissingContentLength", "BadDigest", "InvalidDigest", "SignatureDoesNotMatch"),
 }
 """What stores without DeleteObjects, or with their own of it, answer. Deletes of one key then tell
 whether it was that: where they fail too, it is their error that is shown."""
@@ -77,7 +81,13 @@ class Keys:
         """
         token: str | None = None
         for _ in range(EMPTY_PAGES):
-            reply = self._ask(prefix, after, limit, token)
+            try:
+                reply = self._ask(prefix, after, limit, token)
+            except SafelightError as error:
+                if not self._starts_after or not _is_not_had(error):
+                    raise
+                self._starts_after = False  # it has the older request only
+                continue
             found = _objects(reply, prefix)
             behind = [item for item in found if item.key.encode() > after.encode()]
             if self._starts_after and len(behind) < len(found):
@@ -124,8 +134,7 @@ class Keys:
             try:
                 failed = self._together(batch)
             except SafelightError as error:
-                cause = error.__cause__
-                if not isinstance(cause, ClientError) or code_of(cause) not in _NOT_SO:
+                if not _is_not_had(error, _NOT_SO):
                     raise
                 self._one_by_one(batch)
                 self.deletes_many = False
@@ -156,6 +165,12 @@ class Keys:
         with ThreadPoolExecutor(AT_ONCE, "delete") as pool:
             told = [first, *pool.map(one, keys[1:])]
         _raise_of([failed for failed in told if failed], len(keys))
+
+
+def _is_not_had(error: SafelightError, codes: frozenset[str] = _LACKS) -> bool:
+    """Whether the store said that it does not have the request, and not that it refuses this one."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and code_of(cause) in codes
 
 
 def _raise_of(failed: Sequence[_Failed], of: int) -> None:

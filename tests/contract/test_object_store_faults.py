@@ -248,6 +248,37 @@ def test_single_deletes_that_are_forbidden_end_at_the_first(server: StrictS3) ->
     mine.close()
 
 
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (501, "NotImplemented"),
+        (405, "MethodNotAllowed"),
+        (400, "MissingContentMD5"),
+        (400, "InvalidArgument"),
+        (400, "BadDigest"),
+        (403, "SignatureDoesNotMatch"),
+        (403, "AccessDenied"),
+        (400, "MissingRequestBodyError"),
+        (404, "SomethingOfItsOwn"),
+    ],
+)
+def test_however_a_store_says_that_it_has_no_many_deletes_keys_are_deleted_one_by_one(
+    server: StrictS3, status: int, code: str
+) -> None:
+    mine = at(server)
+    for turn in range(2):
+        for name in "abc":
+            mine.put_bytes(f"photos/{name}", b"1", "text/plain")
+        server.fail(status, code, times=4, when=lambda asked: asked.method == "POST")
+        mine.delete([f"photos/{name}" for name in "abc"])
+        assert server.objects == {}
+        assert len(server.asked("POST")) <= 4, turn
+    tried = len(server.asked("POST"))
+    mine.delete(["photos/a"])
+    assert len(server.asked("POST")) == tried  # remembered
+    mine.close()
+
+
 def test_a_wrong_signature_is_not_taken_for_a_store_without_many_deletes(server: StrictS3) -> None:
     mine = at(server, secret_key="wrong")
     with pytest.raises(StoreRefused, match="does not take our signature"):

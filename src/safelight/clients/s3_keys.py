@@ -23,18 +23,11 @@ _A_LIST = {"IsTruncated", "Contents", "KeyCount", "MaxKeys", "Name"}
 """One of these is in every list of objects, also in an empty one."""
 EMPTY_PAGES = 1000
 """Pages without a key in a row that are believed to be followed by one that has some."""
-_LACKS = frozenset(
-    {
-        *("NotImplemented", "MethodNotAllowed", "501", "405", "XNotImplemented", "NotSupported"),
-        "UnsupportedOperation",
-    }
-)
-_NOT_SO = _LACKS | {
-    *("411", "400", "MissingContentMD5", "InvalidRequest", "InvalidArgument", "MalformedXML"),
-    *("MissingContentLength", "BadDigest", "InvalidDigest", "SignatureDoesNotMatch"),
+_LACKS = {
+    *("NotImplemented", "MethodNotAllowed", "501", "405", "XNotImplemented", "NotSupported"),
+    "UnsupportedOperation",
 }
-"""What stores without DeleteObjects, or with their own of it, answer. Deletes of one key then tell
-whether it was that: where they fail too, it is their error that is shown."""
+_NOT_ITS_SUM = {"BadDigest", "InvalidDigest"}
 
 _Failed = tuple[str, SafelightError]
 """A key that was not deleted, and why."""
@@ -84,7 +77,7 @@ class Keys:
             try:
                 reply = self._ask(prefix, after, limit, token)
             except SafelightError as error:
-                if not self._starts_after or not _is_not_had(error):
+                if not self._starts_after or not _says(error, _LACKS):
                     raise
                 self._starts_after = False  # it has the older request only
                 continue
@@ -134,8 +127,10 @@ class Keys:
             try:
                 failed = self._together(batch)
             except SafelightError as error:
-                if not _is_not_had(error, _NOT_SO):
+                if not isinstance(error, StoreRefused) and not _says(error, _NOT_ITS_SUM):
                     raise
+                # Stores without DeleteObjects, or with their own of it, refuse it in many words. Where
+                # a delete of one key fails too, it was not that, and its error is shown.
                 self._one_by_one(batch)
                 self.deletes_many = False
             else:
@@ -167,8 +162,8 @@ class Keys:
         _raise_of([failed for failed in told if failed], len(keys))
 
 
-def _is_not_had(error: SafelightError, codes: frozenset[str] = _LACKS) -> bool:
-    """Whether the store said that it does not have the request, and not that it refuses this one."""
+def _says(error: SafelightError, codes: set[str]) -> bool:
+    """Whether the store answered with one of these codes."""
     cause = error.__cause__
     return isinstance(cause, ClientError) and code_of(cause) in codes
 

@@ -56,11 +56,8 @@ class Photo:
     inspected_at: datetime | None
     purged_at: datetime | None = None
     said_bytes: int | None = None
-    """The size that the producer announced for an upload straight into the store."""
     said_sha256: str | None = None
-    """What it said they would hash to, where it did."""
     etag: str | None = None
-    """The store's mark of the bytes that were confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -55,11 +57,30 @@ class Settings(BaseSettings):
     broker_url: SecretStr = Field(alias="BROKER_URL")
 
     s3_endpoint_url: str | None = Field(None, alias="S3_ENDPOINT_URL")
-    """None: AWS's own."""
+    """None: AWS's own, or what AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL names."""
+    s3_public_endpoint_url: str | None = Field(None, alias="S3_PUBLIC_ENDPOINT_URL")
+    """Where browsers and the provider reach the same store: links name it. None: as we do."""
     s3_bucket: str = Field("safelight", alias="S3_BUCKET")
-    aws_access_key_id: str | None = Field(None, alias="AWS_ACCESS_KEY_ID")
+    s3_addressing_style: Literal["auto", "path", "virtual"] = Field(
+        "auto", alias="S3_ADDRESSING_STYLE"
+    )
+    """`virtual`: the bucket is in the host's name, as at AWS; `path`: in the path, as elsewhere."""
+    aws_access_key_id: str | None = Field(None, alias="AWS_ACCESS_KEY_ID", repr=False)
+    """None: boto3's own chain is asked (a profile, a role, a web identity, the machine's)."""
     aws_secret_access_key: SecretStr | None = Field(None, alias="AWS_SECRET_ACCESS_KEY")
-    aws_region: str = Field("us-east-1", alias="AWS_REGION")
+    aws_session_token: SecretStr | None = Field(None, alias="AWS_SESSION_TOKEN")
+    aws_credential_expiration: datetime | None = Field(None, alias="AWS_CREDENTIAL_EXPIRATION")
+    """When these keys end, as `aws configure export-credentials --format env` says it."""
+    aws_profile: str | None = Field(None, alias="AWS_PROFILE")
+    aws_region: str | None = Field(None, alias="AWS_REGION")
+    """None: what AWS_DEFAULT_REGION, the endpoint or the profile says; else us-east-1."""
+    aws_ca_bundle: Path | None = Field(None, alias="AWS_CA_BUNDLE")
+    """The authorities that the store's certificate is signed by (PEM), where the system has them not."""
+    input_link_seconds: int = Field(
+        24 * 3600, ge=900, le=7 * 24 * 3600, alias="SAFELIGHT_INPUT_LINK_SECONDS"
+    )
+    """How long the link to a training's photos works: it has to outlive the provider's queue, in which
+    trainings have been seen to wait for hours. A training whose link cannot live so long is not sent."""
 
     replicate_api_token: SecretStr = Field(alias="REPLICATE_API_TOKEN")
     replicate_base_url: str = Field("https://api.replicate.com", alias="REPLICATE_BASE_URL")
@@ -98,6 +119,21 @@ class Settings(BaseSettings):
     ready_file: Path | None = Field(None, alias="SAFELIGHT_READY_FILE")
     """A worker touches this file once it consumes; for supervisors and probes."""
 
+    @field_validator("s3_endpoint_url", "s3_public_endpoint_url")
+    @classmethod
+    def _an_address(cls, given: str | None) -> str | None:
+        parts = urlsplit(given or "https://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError(
+                "it is http:// or https:// and a host, as in https://s3.example.com, without a key in it"
+            )
+        return given
+
+    @field_validator("aws_credential_expiration")
+    @classmethod
+    def _with_a_zone(cls, given: datetime | None) -> datetime | None:
+        return given.replace(tzinfo=UTC) if given and given.tzinfo is None else given
+
     @property
     def statement_seed(self) -> bytes | None:
         """The 32 bytes of `statement_key`."""
@@ -123,7 +159,9 @@ class Settings(BaseSettings):
             raise ValueError("limits are shared in a Redis or Valkey (redis://)")
         return text
 
-    @field_validator("replicate_api_token", "aws_access_key_id", "aws_secret_access_key")
+    @field_validator(
+        "replicate_api_token", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"
+    )
     @classmethod
     def _fits_a_header(cls, secret: SecretStr | str | None) -> SecretStr | str | None:
         if secret is not None:
@@ -172,6 +210,13 @@ class Settings(BaseSettings):
         return (init_settings,)
 
 
+_ALSO_KNOWN_AS = {
+    "AWS_REGION": ("AWS_DEFAULT_REGION",),
+    "S3_ENDPOINT_URL": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+}
+"""AWS's own names for the same thing, which boto3 would read by itself."""
+
+
 def environment() -> dict[str, str]:
     """The process's environment, as a copy, with settings out of the files that it names for them."""
     return sources.with_files(os.environ, names())
@@ -205,7 +250,9 @@ def resolved(env: Mapping[str, str]) -> dict[str, str]:
     Raises:
         NotConfigured: naming each variable that cannot be right, and never its value.
     """
-    found, wrong = sources.resolved(env, (*names(), "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"))
+    found, wrong = sources.resolved(
+        env, (*names(), *(other for others in _ALSO_KNOWN_AS.values() for other in others))
+    )
     if wrong:
         raise _not_configured(wrong)
     return found
@@ -226,7 +273,10 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
         NotConfigured: naming each variable that is missing or not valid, and never its value.
     """
     found: dict[str, Any] = dict(resolved(environment() if env is None else env))
-    found.setdefault("AWS_REGION", found.get("AWS_DEFAULT_REGION", "us-east-1"))
+    for name, others in _ALSO_KNOWN_AS.items():
+        told = next((found[other] for other in (name, *others) if other in found), None)
+        if told is not None:
+            found[name] = told
     if "SAFELIGHT_DATABASE_POOLER" not in found and _says_pooled(found.get("DATABASE_URL", "")):
         found["SAFELIGHT_DATABASE_POOLER"] = "transaction"
     try:

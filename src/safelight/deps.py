@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 
+from pydantic import SecretStr
+
 from safelight import scratch
 from safelight.clients.broker import Broker
 from safelight.clients.limits import limits_for
@@ -29,14 +31,23 @@ def require_files(settings: Settings) -> None:
 
 def open_store(settings: Settings) -> S3Store:
     """The object store."""
-    secret = settings.aws_secret_access_key
     return S3Store(
         settings.s3_bucket,
         endpoint_url=settings.s3_endpoint_url,
+        public_endpoint_url=settings.s3_public_endpoint_url,
         access_key=settings.aws_access_key_id,
-        secret_key=secret.get_secret_value() if secret else None,
+        secret_key=_plain(settings.aws_secret_access_key),
+        session_token=_plain(settings.aws_session_token),
+        keys_end=settings.aws_credential_expiration,
+        profile=settings.aws_profile,
         region=settings.aws_region,
+        addressing=settings.s3_addressing_style,
+        ca_bundle=settings.aws_ca_bundle,
     )
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def open_provider(settings: Settings) -> ReplicateProvider:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from safelight.flow.commands import subjects as commands
@@ -50,7 +52,7 @@ def test_another_request_with_the_same_key_is_refused(cx: Context, acme: Door) -
     made = acme.post("/v1/subjects", LUCA, headers=KEY).json()
     for path, body in (
         ("/v1/subjects", {**LUCA, "name": "mara"}),
-        (f"/v1/subjects/{made['id']}/uploads", {"name": "a.jpg"}),
+        (f"/v1/subjects/{made['id']}/uploads", {"name": "a.jpg", "bytes": 5}),
     ):
         answer = acme.post(path, body, headers=KEY)
         assert_problem(answer, 422, "idempotency-key-reused")
@@ -146,5 +148,29 @@ def test_a_key_that_is_not_one_is_refused(acme: Door, key: Any) -> None:
 
 def test_without_a_key_two_requests_are_two(cx: Context, acme: Door) -> None:
     path = "/v1/subjects/{}/uploads".format(acme.subject()["id"])
-    ids = {acme.made(path, {"name": "a.jpg"})["photo"]["id"] for _ in range(2)}
+    ids = {acme.made(path, {"name": "a.jpg", "bytes": 5})["photo"]["id"] for _ in range(2)}
     assert len(ids) == 2
+
+
+def test_an_upload_asked_for_again_comes_with_a_fresh_link_and_no_link_is_kept(
+    cx: Context, acme: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link is a secret that ends within the hour; the key is honoured for a day."""
+    path = "/v1/subjects/{}/uploads".format(acme.subject()["id"])
+    asked = {"name": "a.jpg", "bytes": 5}
+    first = acme.post(path, asked, headers=KEY)
+    kept = str(row(cx, "SELECT response FROM idempotency_keys")["response"])
+    assert "Signature" not in kept
+    assert cx.settings.s3_endpoint_url not in kept
+    time.sleep(1.1)  # a signature has a second
+    again = acme.post(path, asked, headers=KEY)
+    assert again.headers["idempotent-replay"] == "true"
+    assert again.headers["location"] == first.headers["location"]
+    old, new = first.json(), again.json()
+    assert new["url"] != old["url"]
+    assert {**new, "url": ""} == {**old, "url": ""}
+    assert count(cx, "photos") == 1
+    assert httpx.put(new["url"], content=b"photo", headers=new["headers"]).status_code == 200
+    acme.post(new["confirm"])
+    late = acme.post(path, asked, headers=KEY).json()
+    assert (late["url"], late["expires_in"], late["photo"]["state"]) == (None, 0, "stored")

@@ -236,7 +236,14 @@ def test_bytes_are_taken_only_for_a_subject_of_ones_own(acme: Door, other: Door,
 
 def test_a_photo_is_put_straight_into_the_store_and_confirmed(acme: Door, jpeg: Path) -> None:
     subject = acme.subject()
-    asked = {"name": "IMG 0114.jpg", "content_type": JPEG, "caption": "by the sea"}
+    size = jpeg.stat().st_size
+    asked = {
+        "name": "IMG 0114.jpg",
+        "content_type": JPEG,
+        "bytes": size,
+        "sha256": hashlib.sha256(jpeg.read_bytes()).hexdigest(),
+        "caption": "by the sea",
+    }
     upload = acme.made(f"/v1/subjects/{subject['id']}/uploads", asked)
     assert upload["photo"]["state"] == "awaited"
     early = acme.post(upload["confirm"])
@@ -255,11 +262,65 @@ def test_a_photo_is_put_straight_into_the_store_and_confirmed(acme: Door, jpeg: 
     assert acme.get(f"/v1/photos/{confirmed['id']}").json() == confirmed
 
 
-def test_an_upload_that_is_empty_is_refused_when_it_is_confirmed(acme: Door) -> None:
+@pytest.mark.parametrize("size", [0, -1, 50 * 1024 * 1024 + 1, 2**70, None, "many"])
+def test_an_upload_of_a_size_that_no_photo_has_is_refused_when_it_is_asked_for(
+    acme: Door, size: Any
+) -> None:
     subject = acme.subject()
-    upload = acme.made(f"/v1/subjects/{subject['id']}/uploads", {"name": "a.jpg"})
-    httpx.put(upload["url"], content=b"", headers=upload["headers"])
-    assert_problem(acme.post(upload["confirm"]), 422, "invalid")
+    asked = {"name": "a.jpg", **({} if size is None else {"bytes": size})}
+    answer = acme.post(f"/v1/subjects/{subject['id']}/uploads", asked)
+    assert_problem(answer, 422, "invalid")
+    assert "body.bytes" in answer.text
+
+
+def test_an_upload_takes_what_was_announced_once_and_nothing_else(acme: Door, jpeg: Path) -> None:
+    data = jpeg.read_bytes()
+    path = f"/v1/subjects/{acme.subject()['id']}/uploads"
+    upload = acme.made(path, {"name": "a.jpg", "bytes": len(data)})
+    url, headers = upload["url"], upload["headers"]
+    for body in (b"", data + b"\0", bytes(3_000_000)):
+        assert httpx.put(url, content=body, headers=headers).status_code == 403
+    assert_problem(acme.post(upload["confirm"]), 404, "object-missing")
+    assert httpx.put(url, content=data, headers=headers).status_code == 200
+    for _ in range(2):  # before it is confirmed, and after
+        again = httpx.put(url, content=data[::-1], headers=headers)
+        assert again.status_code == 412
+        assert acme.post(upload["confirm"]).status_code == 200
+    assert acme.request("DELETE", f"/v1/photos/{upload['photo']['id']}").status_code == 204
+    assert httpx.put(url, content=data[::-1], headers=headers).status_code == 412
+
+
+def test_an_upload_of_other_content_than_was_announced_is_not_taken(acme: Door, jpeg: Path) -> None:
+    data = jpeg.read_bytes()
+    said = hashlib.sha256(data).hexdigest()
+    path = f"/v1/subjects/{acme.subject()['id']}/uploads"
+    upload = acme.made(path, {"name": "a.jpg", "bytes": len(data), "sha256": said})
+    put = httpx.put(upload["url"], content=data[::-1], headers=upload["headers"])
+    assert put.status_code == 400
+    assert_problem(acme.post(upload["confirm"]), 404, "object-missing")
+
+
+def test_an_object_of_another_size_is_not_confirmed(cx: Context, acme: Door) -> None:
+    """On a store that does not hold a link to its length."""
+    path = f"/v1/subjects/{acme.subject()['id']}/uploads"
+    upload = acme.made(path, {"name": "a.jpg", "bytes": 5})
+    photo = upload["photo"]
+    cx.tools.store.put_bytes(f"photos/{photo['subject_id']}/{photo['id']}", b"123456", JPEG)
+    answer = acme.post(upload["confirm"])
+    assert_problem(answer, 422, "invalid")
+    assert "5 bytes were announced, and 6 came" in answer.text
+
+
+def test_answers_are_kept_by_no_cache_in_between(acme: Door, jpeg: Path) -> None:
+    subject = acme.subject()
+    path = f"/v1/subjects/{subject['id']}"
+    for answer in (
+        acme.post(f"{path}/uploads", {"name": "a.jpg", "bytes": 5}),
+        acme.get(path),
+        acme.get("/v1/generations"),
+        acme.get(f"/v1/photos/{subject['id']}"),
+    ):
+        assert answer.headers["cache-control"] == "no-store"
 
 
 def test_a_photo_is_taken_out_once(acme: Door, jpeg: Path) -> None:
@@ -276,13 +337,13 @@ def test_another_owners_subject_and_photos_are_not_there(
     subject = acme.subject(kind="person")
     id = subject["id"]
     photo_id = sent(acme, id, jpeg).json()["items"][0]["id"]
-    upload = acme.made(f"/v1/subjects/{id}/uploads", {"name": "b.jpg"})
+    upload = acme.made(f"/v1/subjects/{id}/uploads", {"name": "b.jpg", "bytes": 5})
     for answer in (
         other.get(f"/v1/subjects/{id}"),
         other.request("PUT", f"/v1/subjects/{id}/consent", json={"note": "not mine"}),
         other.get(f"/v1/subjects/{id}/photos"),
         sent(other, id, jpeg),
-        other.post(f"/v1/subjects/{id}/uploads", {"name": "c.jpg"}),
+        other.post(f"/v1/subjects/{id}/uploads", {"name": "c.jpg", "bytes": 5}),
         other.get(f"/v1/photos/{photo_id}"),
         other.request("DELETE", f"/v1/photos/{photo_id}"),
         other.post(upload["confirm"]),

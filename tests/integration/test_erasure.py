@@ -162,7 +162,7 @@ def test_a_subject_erased_while_its_training_runs_is_found_nowhere_but_in_the_st
     second = train(real, who, luca.id)
     until(real, lambda: training_row(real, second.id)["state"] == "training")
     with real.db.transaction() as tx:
-        awaited, _url = request_upload(tx, real.tools.store, who, luca.id, name="late.jpg")
+        awaited = request_upload(tx, who, luca.id, name="late.jpg", bytes=4)
     running_id = training_row(real, second.id)["provider_id"]
     ours, at_provider = names_of(real, luca)
     bystander, _ = names_of(real, other)

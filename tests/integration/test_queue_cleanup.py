@@ -216,8 +216,8 @@ def test_an_upload_that_never_came_is_forgotten_and_one_that_was_confirmed_is_ke
     here: Context, who: Actor, subject: Subject
 ) -> None:
     with here.db.transaction() as tx:
-        never, _ = request_upload(tx, here.tools.store, who, subject.id, name="never.jpg")
-        came, _ = request_upload(tx, here.tools.store, who, subject.id, name="came.jpg")
+        never = request_upload(tx, who, subject.id, name="never.jpg", bytes=7)
+        came = request_upload(tx, who, subject.id, name="came.jpg", bytes=7)
     here.tools.store.put_bytes(came.key, b"a photo", "image/jpeg")
     confirm_upload(here.db, here.tools.store, who, came.id)
     with here.db.transaction() as tx:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from safelight.clients.s3 import S3Store
 from safelight.db import trainings, versions
 from safelight.domain.errors import Conflict, Invalid, Retryable
 from safelight.domain.nouns import Training, Version
@@ -33,6 +35,7 @@ from tests.support.pipeline import (
     training_row,
     turn,
 )
+from tests.support.strict_s3 import ACCESS, AWS, SECRET, strict_s3
 from tests.support.weights import FEW, write_archive, write_lora
 
 ARCHIVE = "https://replicate.delivery/x/trained_model.tar"
@@ -97,6 +100,41 @@ def test_success_is_said_once_the_weights_are_stored_and_verified(
         "storing",
         "succeeded",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "says"),
+    [
+        (507, "InsufficientStorage", "no room"),
+        (403, "QuotaExceeded", "no room"),
+        (403, "RequestTimeTooSkewed", "clock"),
+        (400, "ExpiredToken", "session token"),
+    ],
+)
+def test_a_store_that_takes_nothing_for_a_while_costs_no_paid_weights(
+    here: Context, training: Training, tmp_path: Path, status: int, code: str, says: str
+) -> None:
+    with strict_s3(AWS, tmp_path / "tls") as server:
+        store = S3Store(
+            *(server.bucket,),
+            endpoint_url=server.url,
+            access_key=ACCESS,
+            secret_key=SECRET,
+            region=AWS.region,
+            ca_bundle=server.ca,
+        )
+        there = replace(here, tools=replace(here.tools, store=store))
+        server.fail(status, code, times=9, when=lambda asked: asked.method == "PUT")
+        turn(there, "fetch_weights")
+        waits = row(here, "SELECT * FROM jobs WHERE kind = 'fetch_weights'")
+        assert (waits["state"], training_row(here, training.id)["state"]) == ("ready", "storing")
+        assert says in waits["error"]
+        assert code in waits["error"]
+        server.reset(AWS)
+        turn(there, "fetch_weights")
+        assert training_row(here, training.id)["state"] == "succeeded"
+        assert [key for key in server.objects if key.startswith("weights/")]
+        store.close()
 
 
 def test_the_version_carries_the_subjects_trigger_and_the_providers_names(

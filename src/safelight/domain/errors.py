@@ -112,6 +112,25 @@ class ObjectMissing(SafelightError):
     status = 404
 
 
+class StoreRefused(SafelightError):
+    """The object store refused a request."""
+
+    code = "store-refused"
+    status = 503
+
+
+class ObjectTooLarge(StoreRefused):
+    """The object has more bytes than are taken."""
+
+    code = "object-too-large"
+
+
+class LinkTooShort(StoreRefused):
+    """A link into the store would end before it may."""
+
+    code = "link-too-short"
+
+
 class BadArchive(SafelightError):
     """The trainer's archive, or the weights in it, are not what was asked for."""
 

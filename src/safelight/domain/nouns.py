@@ -55,6 +55,9 @@ class Photo:
     created_at: datetime
     inspected_at: datetime | None
     purged_at: datetime | None = None
+    said_bytes: int | None = None
+    said_sha256: str | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

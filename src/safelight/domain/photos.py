@@ -249,11 +249,19 @@ def too_many_bytes(name: str, photo_id: str | None, size: int) -> Finding:
     )
 
 
-def changed(name: str, photo_id: str | None, before: str | None, now: str | None) -> Finding:
-    """The finding for a photo whose stored bytes are not those that were inspected."""
-    says = "is not the file that was inspected: its bytes in the store have changed"
+def changed(
+    name: str,
+    photo_id: str | None,
+    before: str | int | None,
+    now: str | int | None,
+    *,
+    since: str = "inspected",
+    source: str = _INSPECTED,
+) -> Finding:
+    """The finding for a photo whose stored bytes are not those that were inspected, or else *since*."""
+    says = f"is not the file that was {since}: its bytes in the store are others"
     remedy = "Upload it as a new photo."
-    return _Finder(name, photo_id)("changed", Level.BLOCK, says, now, before, remedy, _INSPECTED)
+    return _Finder(name, photo_id)("changed", Level.BLOCK, says, now, before, remedy, source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from safelight.db import subjects
 from safelight.db.transaction import Tx
 from safelight.domain.captions import caption_for
-from safelight.domain.findings import Finding
+from safelight.domain.findings import Finding, blocked
 from safelight.domain.members import PhotoForSet
 from safelight.domain.nouns import Photo, Subject
 from safelight.domain.photos import PhotoFacts
@@ -19,6 +19,7 @@ from safelight.domain.report import exposures_of, report_of
 from safelight.domain.retrain import LastGood
 from safelight.domain.sets import judge_set
 from safelight.domain.states import PhotoState
+from safelight.domain.swaps import twice
 from safelight.stages.preprocess import InspectedPhoto
 from safelight.stages.refs import PhotoRef
 
@@ -40,6 +41,8 @@ def ref_of(photo: Photo) -> PhotoRef:
         facts=PhotoFacts.from_dict(photo.facts) if photo.facts else None,
         findings=tuple(Finding.from_dict(item) for item in photo.findings),
         caption=photo.caption,
+        sha256=photo.sha256 or photo.said_sha256,
+        etag=photo.etag,
     )
 
 
@@ -52,18 +55,24 @@ def keeps_identity(subject: Subject | None) -> bool:
 def record(
     tx: Tx, subject: Subject | None, inspected: Iterable[InspectedPhoto], *, actor: str
 ) -> None:
-    """Put on record what was found of each photo, identity vectors only where they may be kept."""
+    """Put on record what was found of each photo, identity vectors only where they may be kept.
+
+    A file that came twice straight into the store, under one name, is used once."""
     keeps = keeps_identity(subject)
     for photo in inspected:
-        facts = photo.facts
+        id, facts, findings = UUID(photo.id), photo.facts, photo.findings
+        if facts is not None and facts.sha256 is not None:
+            name = subjects.twin_of(tx, id, facts.sha256)
+            if name is not None:
+                facts, findings = None, (twice(name, photo.id),)
         if facts is not None and facts.measured is not None and not keeps:
             facts = replace(facts, measured=facts.measured.without_consent())
         subjects.record_inspection(
             tx,
-            UUID(photo.id),
-            state=PhotoState.ACCEPTED if photo.accepted else PhotoState.REJECTED,
+            id,
+            state=PhotoState.REJECTED if blocked(findings) else PhotoState.ACCEPTED,
             facts=facts.to_dict() if facts else None,
-            findings=[finding.to_dict() for finding in photo.findings],
+            findings=[finding.to_dict() for finding in findings],
             sha256=facts.sha256 if facts else None,
             actor=actor,
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
+from safelight.local import seaweed_guard
 from safelight.local.ports import Ports, is_free
 from safelight.local.postgres import CLEAN_ENV
 from safelight.local.process import LocalError, Service
@@ -46,8 +47,7 @@ def find() -> Path:
 class Seaweed:
     """An S3 store with its data in `folder`, on ten loopback ports (each of `ports` and +10 000).
 
-    S3 asks for the keys. The ports behind it ask for nothing: any program on this machine can use
-    them, and none beyond it.
+    S3 asks for the keys. The ports behind it let nobody in but its own parts (`seaweed_guard`).
     """
 
     folder: Path
@@ -73,6 +73,7 @@ class Seaweed:
                 # Without these two it listens on all addresses.
                 *("-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
                 "-master.telemetry=false",
+                *seaweed_guard.FLAGS,
                 *(f"-{name}.port={self.ports[name]}" for name in PORTS),
                 f"-filer.localSocket={self.sockets / 'filer.sock'}",
                 f"-s3.localSocket={self.sockets / 's3.sock'}",
@@ -91,7 +92,7 @@ class Seaweed:
         )
 
     def prepare(self) -> None:
-        """Make the folders and the file with the keys (0600)."""
+        """Make the folders, the file with the keys and what closes the inner ports (0600)."""
         for name in ("data", "logs"):
             (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         # It keeps its last command line here and reads it back; ours alone is to count.
@@ -106,6 +107,7 @@ class Seaweed:
             "credentials": [{"accessKey": self.access_key, "secretKey": self.secret_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
+        seaweed_guard.write(self.folder)
         keys = self.folder / "s3.json"
         keys.touch(0o600)
         keys.write_text(json.dumps({"identities": [identity]}))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safelight.domain.errors import BadArchive, ProviderRefused
+from safelight.domain.errors import BadArchive, ObjectTooLarge, ProviderRefused
 from safelight.stages.tools import Provider, Pulse, Store
 
 CHUNK = 1000
@@ -37,11 +37,16 @@ def archive(order: ArchiveOrder, store: Store, pulse: Pulse, folder: Path) -> st
     pulse.check()
     moved = store.move_to_class(order.key, order.storage_class) if order.storage_class else None
     pulse.check()
-    found = store.get_file(order.key, folder / "weights")
-    if (found.bytes, found.sha256) != (order.bytes, order.sha256):
+    try:
+        found = store.get_file(order.key, folder / "weights", limit=order.bytes)
+        is_ours = (found.bytes, found.sha256) == (order.bytes, order.sha256)
+        has = f"{found.bytes:,} bytes and sha256 {found.sha256}"
+    except ObjectTooLarge:
+        is_ours, has = False, f"over {order.bytes:,} bytes"
+    if not is_ours:
         raise BadArchive(
-            f"Our copy of the weights ({order.key}) has {found.bytes:,} bytes and sha256 "
-            f"{found.sha256}; {order.bytes:,} and {order.sha256} were recorded.",
+            f"Our copy of the weights ({order.key}) has {has}; {order.bytes:,} bytes and sha256 "
+            f"{order.sha256} were recorded.",
             hint="The provider's copy is kept. Fetch it again before anything is deleted.",
         )
     return moved

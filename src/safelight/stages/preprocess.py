@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from safelight.domain.errors import ObjectMissing
+from safelight.domain.errors import ObjectMissing, ObjectTooLarge
 from safelight.domain.findings import Finding, blocked
 from safelight.domain.gates import Gates
 from safelight.domain.measured import ANALYSER
@@ -17,12 +17,16 @@ from safelight.domain.photos import (
     MAX_BYTES,
     PASSING,
     PhotoFacts,
+    changed,
     judge_photo,
     missing,
     too_many_bytes,
 )
+from safelight.domain.swaps import swapped
 from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Eye, Pulse, Store
+
+_SIZE = "its size by then"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,20 @@ def _inspect(
     if size > MAX_BYTES:
         return None, (too_many_bytes(photo.name, photo.id, size),)
     try:
-        store.get_file(photo.key, path)
+        found = store.get_file(photo.key, path, limit=size)
+        other = swapped(
+            *(photo.name, photo.id, found),
+            bytes=photo.bytes,
+            sha256=photo.sha256,
+            etag=photo.etag,
+        )
+        if other is not None:
+            return None, (other,)
         return eye.inspect(path, photo.name).facts, ()
     except ObjectMissing:
         return None, (missing(photo.name, photo.id),)
+    except ObjectTooLarge:
+        more = f"over {size}"
+        return None, (changed(photo.name, photo.id, size, more, since="confirmed", source=_SIZE),)
     finally:
         path.unlink(missing_ok=True)

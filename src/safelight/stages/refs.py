@@ -20,3 +20,7 @@ class PhotoRef:
     findings: tuple[Finding, ...] = ()
     caption: str | None = None
     """The producer's own caption, if there is one."""
+    sha256: str | None = None
+    """Of the bytes as they were sent, said or inspected; None: nobody knows yet."""
+    etag: str | None = None
+    """The store's mark of the bytes that were confirmed, where they came straight into it."""

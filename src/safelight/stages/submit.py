@@ -8,17 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from safelight.domain.errors import Invalid, NotFound, ProviderRefused, Retryable
+from safelight.domain.errors import Invalid, NotFound, ProviderRefused, Retryable, SafelightError
 from safelight.domain.plans import check_sent
 from safelight.domain.profiles import Profile
-from safelight.domain.provider import RemoteRun, RunPage, Submission
+from safelight.domain.provider import NotSent, RemoteRun, RunPage, Submission
 from safelight.domain.trainer_inputs import INPUTS
 from safelight.domain.trainer_schema import inputs_of, training_properties
 from safelight.stages import layers
 from safelight.stages.tools import Provider, Pulse, Store
 
-INPUT_SECONDS = 24 * 3600
-"""The input URL must outlive the provider's queue; trainings have been seen to wait for hours."""
 CLOCK_MARGIN = timedelta(minutes=5)
 """How far the provider's clock may be from the database's before evidence is missed."""
 MAX_PAGES = 1_000
@@ -38,6 +36,8 @@ class PrepareOrder:
     sent: Mapping[str, Any]
     known: Mapping[str, Mapping[str, Any]]
     """Trainer version → what it takes, of those that were read before."""
+    link_seconds: int
+    """How long the input's link has to work: it outlives the provider's queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ def prepare(order: PrepareOrder, store: Store, provider: Provider, pulse: Pulse)
 
     Raises:
         Invalid: the version would drop or refuse an input; nothing was paid.
+        LinkTooShort: the store's keys end before the input's link may; nothing was paid.
     """
+    store.lifetime(order.link_seconds, least=order.link_seconds)
     version = provider.latest_version(order.trainer)
     properties = order.known.get(version) or _properties(provider, order.trainer, version)
     inputs = inputs_of(properties) if properties else INPUTS
@@ -103,6 +105,7 @@ class TrainingRequest:
     destination: str
     input: Mapping[str, Any]
     input_key: str
+    link_seconds: int
     webhook: str | None
 
 
@@ -110,7 +113,11 @@ def submit(
     request: TrainingRequest, store: Store, provider: Provider, pulse: Pulse
 ) -> Submission:  # fmt: skip
     """One POST. Whatever comes of it is a value; nothing here may try again."""
-    url = store.presign_get(request.input_key, INPUT_SECONDS)
+    seconds = request.link_seconds
+    try:
+        url = store.presign_get(request.input_key, seconds, least=seconds)
+    except SafelightError as error:  # the keys are looked up for it, and may be away
+        return NotSent(f"The link to the photos could not be signed. {error}")
     # A worker that was stopped for longer than its lease is already looked for in the provider's
     # list by another: it must not send now.
     pulse.check()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from safelight.domain.crops import Crop
 from safelight.domain.photos import Derived, Inspection
 from safelight.domain.provider import RemoteRun, RunPage, Submission, VersionPage
-from safelight.domain.stored import StoredObject
+from safelight.domain.stored import StoredObject, UploadLink
 
 
 class Store(Protocol):
@@ -22,8 +22,9 @@ class Store(Protocol):
     def put_bytes(self, key: str, data: bytes, content_type: str) -> StoredObject: ...
     def put_file(self, key: str, path: Path, content_type: str) -> StoredObject: ...
     def get_bytes(self, key: str, *, limit: int = 64 * 1024 * 1024) -> bytes: ...
-    def get_file(self, key: str, path: Path) -> StoredObject:
-        """Stream to *path*; the sha256 returned is that of the bytes received. ObjectMissing."""
+    def get_file(self, key: str, path: Path, *, limit: int | None = None) -> StoredObject:
+        """Stream to *path*; the sha256 returned is that of the bytes received. ObjectMissing;
+        ObjectTooLarge over *limit* bytes."""
         ...
 
     def head(self, key: str) -> StoredObject | None: ...
@@ -41,8 +42,18 @@ class Store(Protocol):
         """The next objects behind the key *after*, in byte order, at most 1,000."""
         ...
 
-    def presign_get(self, key: str, seconds: int) -> str: ...
-    def presign_put(self, key: str, seconds: int, content_type: str) -> str: ...
+    def lifetime(self, seconds: int, *, least: int = 0) -> int:
+        """For how many seconds a link works that is signed now to work for *seconds*; LinkTooShort
+        under *least*, Retryable where that will pass."""
+        ...
+
+    def presign_get(self, key: str, seconds: int, *, least: int = 0) -> str: ...
+    def upload_link(
+        self, key: str, seconds: int, content_type: str, *, bytes: int, sha256: str | None = None
+    ) -> UploadLink:
+        """A link that takes one object of so many bytes; of this content, where the store looks."""
+        ...
+
     def close(self) -> None: ...
 
 

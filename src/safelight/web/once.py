@@ -71,23 +71,40 @@ class Once:
         make: Callable[[Tx], tuple[BaseModel, str]],
         *,
         status: int,
+        show: Callable[[str], BaseModel] | None = None,
     ) -> Response:
         """Answer with what *make* makes (and the path where it is), or with the answer of before.
 
+        *show*: what is made and kept (as JSON) is not what is answered, but what this makes of it each
+        time, once nothing is open: for answers that hold a link, which is a secret and ends.
+
         Raises:
-            KeyInUse, KeyReused; and whatever *make* raises.
+            KeyInUse, KeyReused; and whatever *make* and *show* raise.
         """
+        kept, replayed = self._kept(asked, make, status)
+        if replayed:
+            note(self._request.scope, replayed=True)
+            status = kept["status"]
+        body = kept["body"] if show is None else show(kept["body"]).model_dump_json()
+        headers = {"Location": kept["location"]}
+        if replayed:
+            headers["Idempotent-Replay"] = "true"
+        return Response(body, status, headers, "application/json")
+
+    def _kept(
+        self, asked: BaseModel, make: Callable[[Tx], tuple[BaseModel, str]], status: int
+    ) -> tuple[dict[str, Any], bool]:
+        """What is kept of the answer, and whether it is that of before."""
         with self._cx.db.transaction() as tx:
             if self._key is not None:
                 before = self._take(tx, self._key, self._hash(asked))
                 if before is not None:
-                    note(self._request.scope, replayed=True)
-                    return _response(before["response"], before["status"], replayed=True)
+                    return {**before["response"], "status": before["status"]}, True
             made, location = make(tx)
             kept = {"body": made.model_dump_json(), "location": location}
             if self._key is not None:
                 owners.answer_idempotency_key(tx, self._owner_id, self._key, status, kept)
-        return _response(kept, status)
+        return kept, False
 
     def _take(self, tx: Tx, key: str, asked: bytes) -> Row | None:
         """None: the key is ours now; else the answer of before."""
@@ -112,13 +129,6 @@ class Once:
         body: Any = asked.model_dump(mode="json", exclude_unset=True)
         said = [self._request.method, self._request.url.path, body]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
-
-
-def _response(kept: Any, status: int, *, replayed: bool = False) -> Response:
-    headers = {"Location": kept["location"]}
-    if replayed:
-        headers["Idempotent-Replay"] = "true"
-    return Response(kept["body"], status, headers, "application/json")
 
 
 Creates = Annotated[Once, Depends()]

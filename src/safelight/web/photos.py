@@ -123,6 +123,18 @@ class NewUpload(BaseModel):
     content_type: Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/tiff"] = (
         Field("image/jpeg", description="What the PUT must say too.")
     )
+    bytes: int = Field(
+        ge=1,
+        le=commands.MAX_PHOTO_BYTES,
+        description="The file's size. The URL takes a body of this length and no other.",
+        examples=[2_481_630],
+    )
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="Of the file, in hex. Another content is refused by the store where it looks, else by "
+        "the inspection.",
+    )
     caption: Text | None = Field(None, max_length=MAX_CAPTION)
 
 
@@ -131,9 +143,14 @@ class Upload(BaseModel):
 
     photo: Photo
     method: str = "PUT"
-    url: str = Field(description="Takes one PUT of the file within the hour. It is a secret.")
-    headers: dict[str, str] = Field(description="What the PUT must send.")
-    expires_in: int = Field(description="Seconds.")
+    url: str | None = Field(
+        description="Takes one PUT of the file within the hour. It is a secret. Null where this is an "
+        "answer of before and the photo is not awaited any more: nothing is to be put."
+    )
+    headers: dict[str, str] = Field(
+        description="What the PUT must send, besides a Content-Length of `bytes`."
+    )
+    expires_in: int = Field(description="Seconds for which the URL works.")
     confirm: str = Field(description="POST here once it is uploaded.")
 
 
@@ -179,6 +196,13 @@ def _plain(what: str, text: str) -> None:
         raise Invalid(f"The {what} {shown(text, most=40)!r} is not valid: {error}.") from None
 
 
+class _Kept(BaseModel):
+    """What is kept of an upload's answer: the URL, a secret that ends, is signed for who asks."""
+
+    photo_id: UUID
+    content_type: str
+
+
 @router.post(
     "/subjects/{subject_id}/uploads",
     status_code=201,
@@ -188,31 +212,38 @@ def _plain(what: str, text: str) -> None:
 def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: Creates) -> Response:
     """Ask for a URL that takes a photo straight into the store.
 
-    PUT the file there, then POST to `confirm`. What is never confirmed is purged after a day.
-    Honours `Idempotency-Key`.
+    PUT the file there, then POST to `confirm`. The URL takes one body of the size that was said, once
+    where the store knows of that. What is never confirmed is purged after a day.
+    Honours `Idempotency-Key`; the same answer comes with a fresh URL.
     """
 
     def make(tx: Tx) -> tuple[BaseModel, str]:
-        photo, url = commands.request_upload(
+        photo = commands.request_upload(
             tx,
-            cx.tools.store,
             who,
             subject_id,
             name=asked.name,
-            content_type=asked.content_type,
+            bytes=asked.bytes,
+            sha256=asked.sha256,
             caption=asked.caption,
         )
-        where = v1("photos", photo.id)
-        upload = Upload(
-            photo=Photo.of(photo),
-            url=url,
-            headers={"Content-Type": asked.content_type},
-            expires_in=commands.UPLOAD_SECONDS,
-            confirm=f"{where}/confirm",
-        )
-        return upload, where
+        kept = _Kept(photo_id=photo.id, content_type=asked.content_type)
+        return kept, v1("photos", photo.id)
 
-    return once(asked, make, status=201)
+    def show(body: str) -> Upload:
+        kept = _Kept.model_validate_json(body)
+        with cx.db.transaction() as tx:
+            photo = commands.get_photo(tx, who, kept.photo_id)
+        link = commands.upload_link(cx.tools.store, photo, kept.content_type)
+        return Upload(
+            photo=Photo.of(photo),
+            url=link.url if link else None,
+            headers=link.headers if link else {},
+            expires_in=link.seconds if link else 0,
+            confirm=f"{v1('photos', photo.id)}/confirm",
+        )
+
+    return once(asked, make, status=201, show=show)
 
 
 @router.post("/photos/{photo_id}/confirm")

@@ -1,8 +1,10 @@
 -- name: insert_photo
 -- A photo: `awaited` (to be uploaded) or `stored`. The same file sent twice gives no row.
 WITH made AS (
-    INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256)
-    VALUES (%(id)s, %(subject_id)s, %(name)s, %(key)s, %(state)s, %(caption)s, %(bytes)s, %(sha256)s)
+    INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256, said_bytes,
+                        said_sha256)
+    VALUES (%(id)s, %(subject_id)s, %(name)s, %(key)s, %(state)s, %(caption)s, %(bytes)s, %(sha256)s,
+            %(said_bytes)s, %(said_sha256)s)
     ON CONFLICT (subject_id, name, sha256) WHERE state <> 'removed' DO NOTHING
     RETURNING *
 ), event AS (
@@ -16,10 +18,16 @@ SELECT * FROM made;
 SELECT * FROM photos
 WHERE subject_id = %(subject_id)s AND name = %(name)s AND sha256 = %(sha256)s AND state <> 'removed';
 
+-- name: find_twin
+-- The name of a photo, if another of its subject is this file under this name already.
+SELECT p.name FROM photos p
+WHERE p.id = %(id)s AND EXISTS (SELECT FROM photos o WHERE o.subject_id = p.subject_id AND o.name = p.name
+    AND o.sha256 = %(sha256)s AND o.id <> p.id AND o.state <> 'removed');
+
 -- name: confirm_upload
 -- An awaited photo has arrived.
 WITH changed AS (
-    UPDATE photos SET state = 'stored', bytes = %(bytes)s
+    UPDATE photos SET state = 'stored', bytes = %(bytes)s, etag = %(etag)s
     WHERE id = %(id)s AND state = 'awaited' RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor)

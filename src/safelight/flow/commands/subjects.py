@@ -14,6 +14,7 @@ from safelight.domain.errors import Conflict, Invalid, NotFound, ObjectMissing
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Photo, Subject
 from safelight.domain.states import PhotoState
+from safelight.domain.stored import UploadLink
 from safelight.domain.texts import shown, visible
 from safelight.domain.triggers import new_trigger
 from safelight.flow.commands import Actor
@@ -171,16 +172,26 @@ def add_photo(
 
 def request_upload(
     tx: Tx,
-    store: Store,
     actor: Actor,
     subject_id: UUID,
     *,
     name: str,
-    content_type: str = "image/jpeg",
+    bytes: int,
+    sha256: str | None = None,
     caption: str | None = None,
-) -> tuple[Photo, str]:
-    """A photo to come, and the URL that takes it (one PUT with this content type, within an hour)."""
+) -> Photo:
+    """A photo to come, of so many bytes (and this content, where *sha256* says it).
+
+    Raises:
+        Invalid: it would be empty or over 50 MiB.
+    """
     get_subject(tx, actor, subject_id)
+    name = _file_name(name)
+    if not 0 < bytes <= MAX_PHOTO_BYTES:
+        raise Invalid(
+            f"{name}: a photo has 1 to {MAX_PHOTO_BYTES:,} bytes; {bytes:,} were announced.",
+            hint="Send the photo as the camera or phone made it.",
+        )
     photo_id = new_id()
     key = _photo_key(subject_id, photo_id)
     temporary.note(tx, key, purpose="upload", seconds=UNUSED_UPLOAD_SECONDS, subject_id=subject_id)
@@ -188,23 +199,37 @@ def request_upload(
         tx,
         id=photo_id,
         subject_id=subject_id,
-        name=_file_name(name),
+        name=name,
         key=key,
         state=PhotoState.AWAITED,
         caption=caption,
         bytes=None,
         sha256=None,
+        said_bytes=bytes,
+        said_sha256=sha256,
         actor=actor.name,
     )
     assert photo is not None  # without a sha256 it is the same as no other
-    return photo, store.presign_put(key, UPLOAD_SECONDS, content_type)
+    return photo
+
+
+def upload_link(store: Store, photo: Photo, content_type: str) -> UploadLink | None:
+    """The link that takes an awaited photo, signed now; None: nothing is to be put any more.
+
+    It asks the store, so no transaction is to be open.
+    """
+    if photo.state != PhotoState.AWAITED or photo.said_bytes is None:
+        return None
+    return store.upload_link(
+        photo.key, UPLOAD_SECONDS, content_type, bytes=photo.said_bytes, sha256=photo.said_sha256
+    )
 
 
 def confirm_upload(db: Database, store: Store, actor: Actor, photo_id: UUID) -> Photo:
     """The upload has ended: the object is looked for, and the photo counts from now on.
 
     Raises:
-        ObjectMissing: nothing was uploaded. Invalid: it is empty or over 50 MiB.
+        ObjectMissing: nothing was uploaded. Invalid: it is not of the size that was announced.
     """
     with db.transaction() as tx:
         photo = get_photo(tx, actor, photo_id)
@@ -219,8 +244,13 @@ def confirm_upload(db: Database, store: Store, actor: Actor, photo_id: UUID) -> 
         raise Invalid(
             f"{photo.name}: a photo has 1 to {MAX_PHOTO_BYTES:,} bytes; {found.bytes:,} came."
         )
+    if photo.said_bytes not in (None, found.bytes):
+        raise Invalid(
+            f"{photo.name}: {photo.said_bytes:,} bytes were announced, and {found.bytes:,} came.",
+            hint="Ask for another upload, with the file's own size.",
+        )
     with db.transaction() as tx:
-        confirmed = subjects.confirm_upload(tx, photo_id, found.bytes, actor=actor.name)
+        confirmed = subjects.confirm_upload(tx, photo_id, found.bytes, found.etag, actor=actor.name)
         if confirmed is not None:
             temporary.keep(tx, photo.key)
         return confirmed or get_photo(tx, actor, photo_id)

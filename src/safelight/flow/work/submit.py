@@ -63,6 +63,7 @@ def _begin_prepare(tx: Tx, job: Job, cx: Context) -> submit.PrepareOrder | Outco
         overrides=training.overrides,
         sent=(training.sent or {})["input"],
         known=provenance.schemas(tx, training.trainer),
+        link_seconds=cx.settings.input_link_seconds,
     )
 
 
@@ -129,6 +130,7 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> submit.TrainingRequest | Out
         destination=training.destination,
         input=sent["input"],
         input_key=sent["input_images"],
+        link_seconds=cx.settings.input_link_seconds,
         webhook=webhook(cx, training.intent_id),
     )
 

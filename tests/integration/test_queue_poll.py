@@ -82,11 +82,15 @@ def test_every_step_is_kept_with_its_loss(
     assert course.points[-1].rate == 1.39
 
 
-def test_a_loss_that_is_no_number_cancels_at_once_and_says_at_which_step(
+def test_a_loss_that_stays_no_number_cancels_and_says_since_which_step(
     here: Context, provider: ScriptedProvider, training: Training
 ) -> None:
     """It is money: what follows is paid for nothing."""
-    logs = "\n".join([BAR.format(step=0), BAR.format(step=1), "loss is nan", BAR.format(step=2)])
+    zero = BAR.replace("2.5e-01", "0.0e+00")
+    lines = [BAR.format(step=0), BAR.format(step=1)]
+    for step in range(2, 12):
+        lines += ["loss is nan", zero.format(step=step)]
+    logs = "\n".join(lines)
     found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
     assert found["cancel_requested_at"] is not None
     turn(here, "cancel_training")
@@ -96,7 +100,21 @@ def test_a_loss_that_is_no_number_cancels_at_once_and_says_at_which_step(
     assert len(provider.canceled) == 1, "asked once"
     found = watch(here, provider, training, status=RemoteStatus.CANCELED)
     assert found["state"] == "canceled"
-    assert "The loss of step 3 of 500 is no number (NaN)" in found["error"]
+    assert "no number (NaN) in 10 of the last 20 steps, up to step 12 of 500" in found["error"]
+    assert "the first was step 3" in found["error"]
+
+
+def test_one_loss_that_is_no_number_is_a_mark_and_the_run_goes_on(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """The trainer puts zero in its place: a run that recovers is not thrown away."""
+    logs = "\n".join([BAR.format(step=0), BAR.format(step=1), "loss is nan", BAR.format(step=2)])
+    found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
+    assert found["cancel_requested_at"] is None
+    with here.db.transaction() as tx:
+        course = trainings.course(tx, training.id)
+    assert course is not None
+    assert course.nan_steps == (3,)
 
 
 def test_a_low_loss_is_left_alone(

@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from safelight.domain.errors import SafelightError
+from safelight.domain.errors import Invalid, SafelightError
+from safelight.domain.webhooks import signing_key
 
 
 class NotConfigured(SafelightError):
@@ -42,6 +43,8 @@ class Settings(BaseSettings):
 
     replicate_api_token: SecretStr = Field(alias="REPLICATE_API_TOKEN")
     replicate_base_url: str = Field("https://api.replicate.com", alias="REPLICATE_BASE_URL")
+    replicate_webhook_secret: SecretStr | None = Field(None, alias="REPLICATE_WEBHOOK_SECRET")
+    """What the provider signs its webhooks with. None: it is asked."""
     trainer: str = Field("ostris/flux-dev-lora-trainer", alias="SAFELIGHT_TRAINER")
     destination: str = Field("safelight-{owner}", alias="SAFELIGHT_DESTINATION")
     """Name of the provider's model that takes the versions; `{owner}` and `{subject}` are the last
@@ -93,6 +96,18 @@ class Settings(BaseSettings):
         ):
             raise ValueError("it is 32 bytes in base64, as `openssl rand -base64 32` prints them")
         return given
+
+    @field_validator("replicate_webhook_secret")
+    @classmethod
+    def _of_the_providers_form(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is None:
+            return None
+        secret = given.get_secret_value().strip()
+        try:
+            signing_key(secret)
+        except Invalid as error:
+            raise ValueError(error.message) from None
+        return SecretStr(secret)
 
     @classmethod
     def settings_customise_sources(

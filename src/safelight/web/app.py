@@ -79,6 +79,9 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
         ours = cx or deps.open_context(settings, "api", connections=CONNECTIONS)
         app.state.cx = ours
         app.state.readiness = readiness.of_context(ours)
+        app.state.webhooks = webhooks.Gate()
+        if settings.webhook_base_url:
+            webhooks.prepare(ours)
         try:
             yield
         finally:

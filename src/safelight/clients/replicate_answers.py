@@ -207,10 +207,11 @@ def _error(value: Any) -> str | None:
 
 def _output(value: Any) -> Any:
     """A training's two links, or a prediction's: of anything that is longer, what may be links."""
+    if value is None:
+        return None
     kept = keepable_json(value)
-    with suppress(RecursionError):
-        if len(json.dumps(kept)) <= OUTPUT_CHARS:
-            return kept
+    if len(json.dumps(kept)) <= OUTPUT_CHARS:
+        return kept
     if isinstance(kept, dict):
         return {name: kept[name] for name in ("version", "weights") if _is_link(kept.get(name))}
     if isinstance(kept, list):

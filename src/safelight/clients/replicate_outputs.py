@@ -19,7 +19,6 @@ DOWNLOAD_SECONDS = 3600.0
 PLAIN = ("", "identity")
 PACKED = ("gzip", "x-gzip")
 """Packed once, its unpacking is bounded; twice, sixty-four kilobytes may be as many gigabytes."""
-_CHUNK = 1024 * 1024
 
 
 def download(client: httpx.Client, url: str, path: Path, *, limit: int) -> StoredObject:
@@ -42,7 +41,8 @@ def download(client: httpx.Client, url: str, path: Path, *, limit: int) -> Store
             announced = _announced(reply)
             if announced is not None and announced > limit:
                 raise _too_large(limit)
-            for chunk in reply.iter_bytes(_CHUNK):
+            # In pieces as they come: to wait for a full one is to wait for a drip.
+            for chunk in reply.iter_bytes():
                 size += len(chunk)
                 if size > limit:
                     raise _too_large(limit)

@@ -150,6 +150,14 @@ def test_the_detail_of_a_refusal_is_bounded(server: Hostile, provider: Replicate
     assert len(str(caught.value)) < 1_300
 
 
+def test_the_detail_of_a_refusal_may_be_of_any_shape(
+    server: Hostile, provider: ReplicateProvider
+) -> None:
+    server.answer = reply(422, '{"detail": ' + "[" * 800 + "]" * 800 + "}")
+    assert isinstance(fault(provider), ProviderRefused)
+    assert isinstance(create(provider), Refused)
+
+
 @pytest.mark.parametrize("wait", ["1e400", "inf", "nan", "1e9", "9" * 5_000])
 def test_no_answer_can_hold_us_up_for_longer_than_an_hour(
     server: Hostile, provider: ReplicateProvider, wait: str

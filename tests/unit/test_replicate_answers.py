@@ -151,6 +151,20 @@ def test_an_output_that_is_nested_without_end_costs_no_other_run_of_its_page(
     assert page.runs[0].logs == 'a [ " ] {'
 
 
+@pytest.mark.parametrize("field", ["id", "status", "model", "error", "logs", "input", "metrics"])
+@pytest.mark.parametrize("deep", [50, 400, 800])
+def test_what_is_nested_where_a_text_should_be_costs_its_own_run_at_most(
+    field: str, deep: int
+) -> None:
+    """Less than the parser refuses, and more than can be printed."""
+    nested: Any = []
+    for _ in range(deep):
+        nested = [nested]
+    page = page_of({"results": [{"id": ID, "status": "processing", field: nested}, {"id": "y"}]})
+    assert len(page.runs) == (0 if field in ("id", "status") else 1)
+    dumps([[dict(r.input), r.output, r.error] for r in page.runs])
+
+
 # Numbers and times.
 
 

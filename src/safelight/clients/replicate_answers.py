@@ -97,16 +97,16 @@ def run_of(body: Any) -> RemoteRun:
     Raises:
         Unreadable: the body is no run, its status is none we know, or its id is none.
     """
-    try:
-        id, status = body["id"], RemoteStatus(body["status"])
-        if not isinstance(id, str) or not RUN_ID.fullmatch(id):
-            raise ValueError(f"id is {shown(repr(id), most=100)}")
-    except (KeyError, TypeError, ValueError) as error:
-        said = shown(f"{type(error).__name__}: {error}", most=300)
-        raise Unreadable(f"The provider's answer cannot be read: it is no run ({said}).") from error
+    id, said = (body.get("id"), body.get("status")) if isinstance(body, dict) else (None, None)
+    if not isinstance(id, str) or not RUN_ID.fullmatch(id):
+        raise Unreadable(f"The provider's answer cannot be read: {_named(id)} is no run's id.")
+    if said not in tuple(RemoteStatus):
+        raise Unreadable(
+            f"The provider's answer cannot be read: {_named(said)} is no run's status."
+        )
     return RemoteRun(
         id=id,
-        status=status,
+        status=RemoteStatus(said),
         model=_name(body.get("model")),
         version=_name(body.get("version")),
         input=_mapping(keepable_json(body.get("input"))),
@@ -186,6 +186,13 @@ def account_of(body: Any) -> str:
     if not isinstance(name, str) or not MODEL.fullmatch(f"{name}/x"):
         raise Unreadable("The provider's answer cannot be read: it names no account.")
     return name
+
+
+def _named(value: Any) -> str:
+    """A value that is none of ours, as an error may show it: what is no text may have no end."""
+    return (
+        shown(repr(value), most=100) if isinstance(value, str | int | None) else "what is no text"
+    )
 
 
 def _name(value: Any) -> str | None:

@@ -44,7 +44,7 @@ from safelight.domain.errors import (
 )
 from safelight.domain.provider import Accepted, NotSent, Refused, Submission, Unknown
 from safelight.domain.stored import StoredObject
-from safelight.domain.texts import shown
+from safelight.domain.texts import keepable_json, shown
 
 PREDICTIONS = "/v1/predictions"
 CONNECT_SECONDS = 5.0
@@ -83,7 +83,8 @@ class Answer:
     def detail(self) -> str:
         """What the provider says is wrong, or what came in its place."""
         if problem := self.problem:
-            return said(str(problem.get("detail") or problem.get("title") or "it does not say why"))
+            why = problem.get("detail") or problem.get("title") or "it does not say why"
+            return said(why if isinstance(why, str) else str(keepable_json(why)))
         kind = self.headers.get("content-type", "").partition(";")[0].strip()
         if kind == "text/html":
             return "a web page, which is not the provider's own answer"

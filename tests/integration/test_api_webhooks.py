@@ -203,7 +203,7 @@ def test_while_the_secret_is_not_to_be_had_webhooks_come_again_and_producers_go_
     cx: Context, acme: Door, run: str
 ) -> None:
     """The provider takes connections and answers nothing: sixty webhooks wait for no thread of ours."""
-    with hostile(silence(8)) as server:
+    with hostile(silence(9)) as server:
         provider = ReplicateProvider("r8_none", server.url)
         with running(with_provider(cx, provider)) as client:
             door = Door(client, acme.owner_id, acme.key)
@@ -212,7 +212,7 @@ def test_while_the_secret_is_not_to_be_had_webhooks_come_again_and_producers_go_
                 for _ in range(5):
                     started = time.monotonic()
                     assert door.get("/v1/subjects").status_code == 200
-                    assert time.monotonic() - started < 3
+                    assert time.monotonic() - started < 6, "less than the provider is silent"
             answers = [future.result() for future in sent]
             assert {a.status_code for a in answers} <= {429, 503}
             assert all(int(a.headers["retry-after"]) >= 1 for a in answers)
@@ -275,9 +275,6 @@ def test_more_than_can_be_looked_at_are_told_to_come_again(cx: Context, run: str
         def webhook_secret_wait(self) -> float:
             return 0.0
 
-        def check_webhook(self, headers: Any) -> None:
-            pass
-
         def verify_webhook(self, headers: Any, body: bytes) -> None:
             Slow.inside += 1
             Slow.most = max(Slow.most, Slow.inside)
@@ -290,7 +287,7 @@ def test_more_than_can_be_looked_at_are_told_to_come_again(cx: Context, run: str
             time.sleep(2)
             started = time.monotonic()
             assert client.get("/readyz").status_code == 200
-            assert time.monotonic() - started < 3
+            assert time.monotonic() - started < 6
             release.set()
         statuses = [future.result().status_code for future in sent]
     assert statuses.count(429) == 50 - INSIDE

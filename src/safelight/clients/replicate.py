@@ -113,10 +113,6 @@ class ReplicateProvider:
         """Seconds until it may be known; 0: a webhook can be verified now."""
         return self._secret.wait()
 
-    def check_webhook(self, headers: Mapping[str, str]) -> None:
-        """Raise Forbidden for what its headers alone show to be no webhook of the provider's."""
-        read_headers(_lower(headers), time.time())
-
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
         """Raise Forbidden unless the provider signed this body within the last five minutes, Unavailable
         where its secret is not known. After a signature that does not fit, the secret is asked for

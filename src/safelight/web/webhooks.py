@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from safelight import logging
 from safelight.db import webhooks
 from safelight.domain.errors import Forbidden, NotFound
-from safelight.domain.webhooks import HEADERS
+from safelight.domain.webhooks import HEADERS, read_headers
 from safelight.flow.commands.nudges import nudge
 from safelight.flow.context import Context
 from safelight.web.access import Cx
@@ -54,10 +54,6 @@ class Signing(Protocol):
 
     def webhook_secret_wait(self) -> float:
         """Seconds until the secret may be known; 0: it is."""
-        ...
-
-    def check_webhook(self, headers: Mapping[str, str]) -> None:
-        """Raise Forbidden for what the headers alone show to be none of its."""
         ...
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
@@ -106,17 +102,17 @@ async def replicate(request: Request, cx: Cx) -> None:
 
     Not for producers: it is opened by the provider's signature, not by an API key.
     """
-    provider = cx.tools.provider
-    if not isinstance(provider, Signing):
-        raise NotFound("This provider signs no webhooks.")
     gate: Gate = request.app.state.webhooks
-    intent = request.query_params.get("intent")
     try:
         headers = _once_each(request)
-        provider.check_webhook(headers)
+        read_headers(headers, time.time())
     except Forbidden as error:
         await _pass_over(request)
         raise gate.refuse(error) from error
+    provider = cx.tools.provider
+    if not isinstance(provider, Signing):
+        raise NotFound("This provider signs no webhooks.")
+    intent = request.query_params.get("intent")
     with gate.entered():
         await _until_known(provider)
         try:

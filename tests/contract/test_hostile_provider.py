@@ -434,6 +434,14 @@ def test_an_answer_about_another_run_is_not_this_ones(
             call(other)
 
 
+def test_a_cookie_is_not_kept(server: Hostile, provider: ReplicateProvider) -> None:
+    """Whoever answers must not make our next requests longer, until they are refused."""
+    server.answer = reply(200, RUN, set_cookie="a=" + "b" * 3000)
+    for _ in range(2):
+        provider.get_training(ID)
+    assert "cookie" not in server.heads[-1].lower()
+
+
 # The watch, over a list that one run has poisoned.
 
 

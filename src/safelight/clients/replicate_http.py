@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,6 +101,11 @@ class Answer:
         return None
 
 
+def _no_cookies() -> CookieJar:
+    """A jar that takes none: whoever answers must not make our next requests longer."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
 class Http:
     """One connection pool with our token for the API, another without it for outputs."""
 
@@ -134,9 +140,13 @@ class Http:
             timeout=waits,
             transport=transport or PatientTransport(),
             follow_redirects=False,
+            cookies=_no_cookies(),
         )
         self._outputs = httpx.Client(
-            timeout=waits, transport=transport or PatientTransport(), follow_redirects=False
+            timeout=waits,
+            transport=transport or PatientTransport(),
+            follow_redirects=False,
+            cookies=_no_cookies(),
         )
 
     def create(self, path: str, body: Mapping[str, Any]) -> Submission:

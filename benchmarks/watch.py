@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import psycopg
 
 from safelight.db.migrate import migrate
@@ -207,7 +206,7 @@ def run(folder: Path, count: int, seconds: float, *, hooks: bool) -> dict[str, A
 
 def _calls(emulator: Emulator) -> Counter[str]:
     """How many lists and gets the provider was asked for."""
-    asked = httpx.get(f"{emulator.url}/_emulator/faults", timeout=30).json()["requests"]
+    asked = emulator.own("GET", "faults").json()["requests"]
     return Counter({place: asked.get(place, 0) for place in ("list", "get")})
 
 

@@ -17,15 +17,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from safelight import sources
 from safelight.domain import broker_address, database_address, given
-from safelight.domain.errors import SafelightError
+from safelight.domain.errors import Invalid, SafelightError
 from safelight.domain.given import Malformed
+from safelight.domain.webhooks import signing_key
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -84,6 +84,8 @@ class Settings(BaseSettings):
 
     replicate_api_token: SecretStr = Field(alias="REPLICATE_API_TOKEN")
     replicate_base_url: str = Field("https://api.replicate.com", alias="REPLICATE_BASE_URL")
+    replicate_webhook_secret: SecretStr | None = Field(None, alias="REPLICATE_WEBHOOK_SECRET")
+    """What the provider signs its webhooks with. None: it is asked."""
     trainer: str = Field("ostris/flux-dev-lora-trainer", alias="SAFELIGHT_TRAINER")
     destination: str = Field("safelight-{owner}", alias="SAFELIGHT_DESTINATION")
     """Name of the provider's model that takes the versions; `{owner}` and `{subject}` are the last
@@ -118,16 +120,6 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", alias="SAFELIGHT_LOG_LEVEL")
     ready_file: Path | None = Field(None, alias="SAFELIGHT_READY_FILE")
     """A worker touches this file once it consumes; for supervisors and probes."""
-
-    @field_validator("s3_endpoint_url", "s3_public_endpoint_url")
-    @classmethod
-    def _an_address(cls, given: str | None) -> str | None:
-        parts = urlsplit(given or "https://none")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise ValueError(
-                "it is http:// or https:// and a host, as in https://s3.example.com, without a key in it"
-            )
-        return given
 
     @field_validator("aws_credential_expiration")
     @classmethod
@@ -168,12 +160,15 @@ class Settings(BaseSettings):
             given.header_safe(secret if isinstance(secret, str) else secret.get_secret_value())
         return secret
 
-    @field_validator("s3_endpoint_url", "replicate_base_url", "webhook_base_url")
+    @field_validator(
+        "s3_endpoint_url", "s3_public_endpoint_url", "replicate_base_url", "webhook_base_url"
+    )
     @classmethod
     def _is_a_web_address(cls, url: str | None) -> str | None:
-        if url is not None and not re.match(r"https?://[^/?#\s]", given.unspaced(url)):
+        if url is not None and not re.match(r"https?://[^/?#\s@]+(?:[/?#]|$)", given.unspaced(url)):
             raise ValueError(
-                "it is no web address: it begins with https:// (or http://) and a host"
+                "it is no web address: http:// or https:// and a host, as in https://s3.example.com, "
+                "without a key in it"
             )
         return url
 
@@ -196,6 +191,16 @@ class Settings(BaseSettings):
         if not right:
             raise ValueError("it is 32 bytes in base64, as `openssl rand -base64 32` prints them")
         return text
+
+    @field_validator("replicate_webhook_secret")
+    @classmethod
+    def _of_the_providers_form(cls, secret: SecretStr | None) -> SecretStr | None:
+        try:
+            if secret is not None:
+                signing_key(secret.get_secret_value())
+        except Invalid as error:
+            raise ValueError(error.message) from None
+        return secret
 
     @classmethod
     def settings_customise_sources(

@@ -54,11 +54,13 @@ def open_provider(settings: Settings) -> ReplicateProvider:
     """The trainer and drawer."""
     token = settings.replicate_api_token.get_secret_value()
     url = (settings.limits_url or settings.broker_url).get_secret_value()
+    secret = settings.replicate_webhook_secret
     return ReplicateProvider(
         token,
         settings.replicate_base_url,
         timeout=settings.provider_timeout_seconds,
         limits=limits_for(url, token),
+        webhook_secret=secret.get_secret_value() if secret else None,
     )
 
 

@@ -141,7 +141,9 @@ def paid_once(cx: Context, ids: list[Any], env: dict[str, str]) -> None:
     """I2: the provider's own ledger shows one accepted training for each of ours."""
     import httpx
 
-    ledger = httpx.get(f"{env['REPLICATE_BASE_URL']}/_emulator/ledger").json()
+    token = Path(env["EMULATOR_CONTROL_FILE"]).read_text()
+    asks = {"Authorization": f"Bearer {token}"}
+    ledger = httpx.get(f"{env['REPLICATE_BASE_URL']}/_emulator/ledger", headers=asks).json()
     entries = [e for e in ledger["entries"] if e["kind"] == "training"]
     for row in rows(cx, "SELECT intent_id FROM trainings WHERE id = ANY(%(ids)s)", ids=ids):
         mark = str(row["intent_id"])

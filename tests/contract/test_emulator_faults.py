@@ -182,9 +182,7 @@ def test_a_fault_by_chance_is_drawn_from_its_seed_and_counted(
     first = struck()
     assert first == struck()
     assert 3 < sum(first) < 25
-    assert httpx.get(f"{emulator.url}/_emulator/faults").json()["struck"]["list refuse"] >= sum(
-        first
-    )
+    assert emulator.own("GET", "faults").json()["struck"]["list refuse"] >= sum(first)
 
 
 def test_a_fault_nobody_knows_is_refused(emulator: Emulator) -> None:

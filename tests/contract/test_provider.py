@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -431,6 +432,111 @@ def test_the_official_client_drives_it_too(official: Any, trained: RemoteRun) ->
     assert trained.id in {t.id for page in paginate(client.trainings.list) for t in page.results}
     assert client.models.get(MODEL).latest_version is not None
     assert {h.sku for h in client.hardware.list()} >= {"cpu", "gpu-h100"}
+
+
+def drawn(official: Any, trained: RemoteRun, **more: Any) -> Any:
+    """Images asked for by the official client."""
+    version = trained.output["version"].partition(":")[2]
+    input = {"prompt": f"{TRIGGER} smiling", "seed": 1, "megapixels": "0.25"}
+    return official.predictions.create(version=version, input=input, **more)
+
+
+def test_a_prediction_that_is_waited_for_comes_with_its_images(
+    official: Any, trained: RemoteRun
+) -> None:
+    """`Prefer: wait`: the answer to the create is the end, or after the time where it stands then."""
+    for wait in (True, 30):
+        made = drawn(official, trained, wait=wait)
+        assert made.status == "succeeded"
+        assert len(made.output) == 1
+    assert drawn(official, trained).status == "starting", "without it the answer comes at once"
+
+
+def test_a_prediction_that_takes_longer_than_it_is_waited_for_is_told_as_it_stands(
+    emulator: Emulator, official: Any, trained: RemoteRun
+) -> None:
+    emulator.settings(time_scale=1)
+    try:
+        started = time.monotonic()
+        made = drawn(official, trained, wait=1)
+        assert made.status in ("starting", "processing")
+        assert 0.9 < time.monotonic() - started < 1.6
+    finally:
+        emulator.settings(time_scale=150)
+
+
+@pytest.mark.parametrize("prefer", ["wait=0", "wait=61", "wait=x", "wait=1.5", "wait=", "later"])
+def test_a_wait_of_another_form_is_refused(
+    emulator: Emulator, trained: RemoteRun, prefer: str
+) -> None:
+    answer = httpx.post(
+        f"{emulator.url}/v1/predictions",
+        headers={"Authorization": f"Bearer {TOKEN}", "Prefer": prefer},
+        json={"version": trained.output["version"].partition(":")[2], "input": {"prompt": "x"}},
+    )
+    assert answer.status_code == 422
+    assert answer.json()["invalid_fields"][0]["field"] == "Prefer"
+
+
+def test_each_run_says_where_its_page_is(official: Any, trained: RemoteRun) -> None:
+    """`urls.web`, which a prediction must have."""
+    made = drawn(official, trained)
+    for urls in (made.urls, official.predictions.get(made.id).urls):
+        assert urls["web"].endswith(f"/p/{made.id}")
+    assert "web" in official.trainings.get(trained.id).urls
+
+
+def test_predictions_are_listed_between_two_moments(
+    emulator: Emulator, official: Any, trained: RemoteRun
+) -> None:
+    first = drawn(official, trained, wait=True)
+    time.sleep(0.05)
+    second = drawn(official, trained, wait=True)
+
+    def listed(**asked: str) -> set[str]:
+        answer = httpx.get(
+            f"{emulator.url}/v1/predictions",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            params=asked,
+        )
+        assert answer.status_code == 200, answer.text
+        return {run["id"] for run in answer.json()["results"]}
+
+    both, moment = {first.id, second.id}, second.created_at
+    assert listed() >= both
+    assert listed(created_after=moment) & both == {second.id}
+    assert listed(created_before=moment) & both == {first.id}
+    assert not listed(created_after=moment, created_before=moment)
+    assert not listed(source="web"), "all of them came by the API"
+    with pytest.raises(AssertionError, match="date-time"):
+        listed(created_after="yesterday")
+
+
+def test_pages_of_a_list_lead_on_and_back_and_keep_their_filter(
+    official: Any, emulator: Emulator, trained: RemoteRun
+) -> None:
+    """More than two pages, by the official client's own way through them."""
+    since = drawn(official, trained).created_at
+    version = trained.output["version"].partition(":")[2]
+    emulator.settings(limits={"prediction": 60_000})
+    asks = {"version": version, "input": {"prompt": "x"}}
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=emulator.url, headers=headers) as http:
+        for _ in range(205):
+            assert http.post("/v1/predictions", json=asks).status_code == 201
+    emulator.settings(limits={"prediction": 600})
+    all = [run.id for page in paginate(official.predictions.list) for run in page.results]
+    assert len(all) == len(set(all)) > 205
+    url = f"{emulator.url}/v1/predictions?created_after={since}"
+    pages = [httpx.get(url, headers=headers).json()]
+    while following := pages[-1]["next"]:
+        pages.append(httpx.get(following, headers=headers).json())
+    sizes = [len(page["results"]) for page in pages]
+    assert sizes == [100, 100, 6]
+    assert pages[0]["previous"] is None
+    for earlier, later in pairwise(pages):
+        back = httpx.get(later["previous"], headers=headers).json()
+        assert [run["id"] for run in back["results"]] == [run["id"] for run in earlier["results"]]
 
 
 def test_a_kill_in_the_middle_of_a_training_costs_nothing_but_time(

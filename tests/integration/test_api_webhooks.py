@@ -10,7 +10,10 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -18,8 +21,10 @@ import pytest
 from safelight.clients.replicate import ReplicateProvider
 from safelight.domain.queues import Queue
 from safelight.flow.context import Context
-from tests.support.api import Client, Door, assert_problem
+from safelight.web.webhooks import INSIDE, VERIFIED_AT_ONCE
+from tests.support.api import Client, Door, assert_problem, running
 from tests.support.flight import in_flight
+from tests.support.hostile import hostile, reply, silence
 from tests.support.pipeline import row
 
 SECRET = secrets.token_bytes(24)
@@ -65,10 +70,11 @@ def looks(cx: Context) -> int:
     return n
 
 
-def signed(body: str, *, secret: bytes = SECRET, age: float = 0) -> dict[str, str]:
+def signed(body: str | bytes, *, secret: bytes = SECRET, age: float = 0) -> dict[str, str]:
     """The headers of Standard Webhooks over this body."""
     id, at = "msg_1", str(int(time.time() - age))
-    mac = hmac.new(secret, f"{id}.{at}.{body}".encode(), hashlib.sha256).digest()
+    data = body.encode() if isinstance(body, str) else body
+    mac = hmac.new(secret, f"{id}.{at}.".encode() + data, hashlib.sha256).digest()
     return {
         "webhook-id": id,
         "webhook-timestamp": at,
@@ -114,6 +120,16 @@ FORGED: dict[str, Callable[[], dict[str, str]]] = {
     "with an empty signature": lambda: {**signed(BODY), "webhook-signature": "v1,"},
     "with rubbish for a signature": lambda: {**signed(BODY), "webhook-signature": "rubbish"},
     "with no number for a time": lambda: {**signed(BODY), "webhook-timestamp": "now"},
+    "under another version's name": lambda: {
+        **signed(BODY),
+        "webhook-signature": signed(BODY)["webhook-signature"].replace("v1,", "v9,"),
+    },
+    "with an underscore in its time": lambda: {
+        **signed(BODY),
+        "webhook-timestamp": signed(BODY)["webhook-timestamp"].replace("1", "1_", 1),
+    },
+    "with an id without end": lambda: {**signed(BODY), "webhook-id": "m" * 60_000},
+    "with signatures without end": lambda: {**signed(BODY), "webhook-signature": "v1,AA== " * 6000},
     "without an id": lambda: {k: v for k, v in signed(BODY).items() if k != "webhook-id"},
 }
 
@@ -136,9 +152,144 @@ def test_a_webhook_from_another_time_is_401(
 
 
 def test_bytes_that_are_no_text_are_401(client: Client) -> None:
-    answer = client.post("/webhooks/replicate", content=b"\xff\xfe", headers=signed("x"))
+    data = b"\xff\xfe"
+    answer = client.post("/webhooks/replicate", content=data, headers=signed(data))
     assert_problem(answer, 401, "unauthorized")
 
 
 def test_an_api_key_does_not_open_the_webhook_door(acme: Door) -> None:
     assert_problem(acme.request("POST", "/webhooks/replicate", content=BODY), 401, "unauthorized")
+
+
+def test_a_header_that_is_there_twice_is_401(client: Client, run: str) -> None:
+    """It could be read as either: one is signed, the other is what we would go by."""
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        twice = [*signed(BODY).items(), (name, signed(BODY)[name])]
+        answer = client.request("POST", "/webhooks/replicate", content=BODY, headers=twice)
+        assert_problem(answer, 401, "unauthorized")
+
+
+def test_while_the_secret_is_replaced_either_signature_will_do(
+    cx: Context, client: Client, run: str
+) -> None:
+    other = signed(BODY, secret=b"another secret of 24 byte")["webhook-signature"]
+    both = {**signed(BODY), "webhook-signature": f"{other} {signed(BODY)['webhook-signature']}"}
+    assert posted(client, run, BODY, both).status_code == 204
+    assert looks(cx) == 1
+
+
+def test_a_secret_that_is_set_is_not_asked_for(cx: Context, run: str) -> None:
+    secret = "whsec_" + base64.b64encode(SECRET).decode()
+    with hostile(reply(503, {"detail": "no"})) as server:
+        provider = ReplicateProvider("r8_none", server.url, webhook_secret=secret)
+        with running(with_provider(cx, provider)) as client:
+            assert posted(client, run, BODY, signed(BODY)).status_code == 204
+            forged = signed(BODY, secret=b"another secret of 24 byte")
+            assert_problem(posted(client, run, BODY, forged), 401, "unauthorized")
+        provider.close()
+        assert server.heads == []
+
+
+def with_provider(cx: Context, provider: Any) -> Context:
+    return replace(cx, tools=replace(cx.tools, provider=provider))
+
+
+def at_once(count: int, send: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    with ThreadPoolExecutor(count) as pool:
+        return [future.result() for future in [pool.submit(send) for _ in range(count)]]
+
+
+def test_while_the_secret_is_not_to_be_had_webhooks_come_again_and_producers_go_on(
+    cx: Context, acme: Door, run: str
+) -> None:
+    """The provider takes connections and answers nothing: sixty webhooks wait for no thread of ours."""
+    with hostile(silence(9)) as server:
+        provider = ReplicateProvider("r8_none", server.url)
+        with running(with_provider(cx, provider)) as client:
+            door = Door(client, acme.owner_id, acme.key)
+            with ThreadPoolExecutor(60) as pool:
+                sent = [pool.submit(posted, client, run, BODY, signed(BODY)) for _ in range(60)]
+                for _ in range(5):
+                    started = time.monotonic()
+                    assert door.get("/v1/subjects").status_code == 200
+                    assert time.monotonic() - started < 6, "less than the provider is silent"
+            answers = [future.result() for future in sent]
+            assert {a.status_code for a in answers} <= {429, 503}
+            assert all(int(a.headers["retry-after"]) >= 1 for a in answers)
+            assert len(server.heads) <= 1, "asked for once, in the background"
+            assert not looks(cx)
+        provider.close()
+
+
+def test_a_secret_that_could_not_be_had_is_503_at_once_for_a_minute(cx: Context, run: str) -> None:
+    with hostile(reply(500, {"detail": "oops"})) as server:
+        provider = ReplicateProvider("r8_none", server.url)
+        with running(with_provider(cx, provider)) as client:
+            posted(client, run, BODY, signed(BODY))
+            started = time.monotonic()
+            for _ in range(20):
+                answer = posted(client, run, BODY, signed(BODY))
+                assert_problem(answer, 503, "not-ready")
+                assert int(answer.headers["retry-after"]) > 30
+            assert time.monotonic() - started < 5
+            assert len(server.heads) == 1
+        provider.close()
+
+
+class NoDatabase:
+    """Stands where the database would: whatever is asked of it fails the test."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AssertionError(f"a forged webhook reached the database: {name}")
+
+
+def test_a_flood_of_forged_ones_is_refused_without_the_database_and_in_a_few_lines(
+    cx: Context, run: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "whsec_" + base64.b64encode(SECRET).decode()
+    provider = ReplicateProvider("r8_none", "http://127.0.0.1:9", webhook_secret=secret)
+    forged = signed(BODY, secret=b"another secret of 24 byte")
+    rubbish = {**signed(BODY), "webhook-signature": "v1,AAAA"}
+    with running(replace(with_provider(cx, provider), db=NoDatabase())) as client:
+        for headers in (forged, rubbish):
+            answers = at_once(40, lambda h=headers: posted(client, run, BODY, h))
+            assert {a.status_code for a in answers} <= {401, 429}
+    provider.close()
+    said = capsys.readouterr()
+    lines = [line for line in (said.out + said.err).splitlines() if "webhook.refused" in line]
+    assert len(lines) < 5
+    assert secret not in said.out + said.err
+
+
+def test_more_than_can_be_looked_at_are_told_to_come_again(cx: Context, run: str) -> None:
+    """They share two threads, and so many wait for them; no other request does."""
+    release = threading.Event()
+
+    class Slow:
+        inside = 0
+        most = 0
+
+        def learn_webhook_secret(self) -> None:
+            pass
+
+        def webhook_secret_wait(self) -> float:
+            return 0.0
+
+        def verify_webhook(self, headers: Any, body: bytes) -> None:
+            Slow.inside += 1
+            Slow.most = max(Slow.most, Slow.inside)
+            release.wait(20)
+            Slow.inside -= 1
+
+    with running(with_provider(cx, Slow())) as client:
+        with ThreadPoolExecutor(50) as pool:
+            sent = [pool.submit(posted, client, run, BODY, signed(BODY)) for _ in range(50)]
+            time.sleep(2)
+            started = time.monotonic()
+            assert client.get("/readyz").status_code == 200
+            assert time.monotonic() - started < 6
+            release.set()
+        statuses = [future.result().status_code for future in sent]
+    assert statuses.count(429) == 50 - INSIDE
+    assert statuses.count(204) == INSIDE
+    assert Slow.most == VERIFIED_AT_ONCE

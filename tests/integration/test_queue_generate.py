@@ -389,3 +389,22 @@ def test_a_second_version_waits_for_approval_and_activating_it_archives_nothing(
 
 def test_the_subset_named_in_the_config_is_what_is_expected() -> None:
     assert set(FEW) < set(modules())
+
+
+def test_a_text_that_cannot_be_kept_ends_its_own_generation_and_holds_up_no_other(
+    here: Context, version: Version, provider: ScriptedProvider
+) -> None:
+    with here.db.transaction() as tx:
+        drawing = tx.rows("SELECT id, provider_id FROM generations WHERE state = 'drawing'")
+    assert len(drawing) > 1
+    for run in drawing:
+        provider.tell(run["provider_id"], status=RemoteStatus.FAILED, error="out of memory")
+    provider.tell(drawing[0]["provider_id"], error="binary \x00 and half a pair \ud83d")
+    turn(here, "watch_generations")
+    with here.db.transaction() as tx:
+        ended = {
+            r["id"]: r["error"] for r in tx.rows("SELECT * FROM generations WHERE state = 'failed'")
+        }
+    assert set(ended) == {run["id"] for run in drawing}
+    assert "cannot be kept" in ended.pop(drawing[0]["id"])
+    assert set(ended.values()) == {"out of memory"}

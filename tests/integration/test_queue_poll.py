@@ -82,11 +82,15 @@ def test_every_step_is_kept_with_its_loss(
     assert course.points[-1].rate == 1.39
 
 
-def test_a_loss_that_is_no_number_cancels_at_once_and_says_at_which_step(
+def test_a_loss_that_stays_no_number_cancels_and_says_since_which_step(
     here: Context, provider: ScriptedProvider, training: Training
 ) -> None:
     """It is money: what follows is paid for nothing."""
-    logs = "\n".join([BAR.format(step=0), BAR.format(step=1), "loss is nan", BAR.format(step=2)])
+    zero = BAR.replace("2.5e-01", "0.0e+00")
+    lines = [BAR.format(step=0), BAR.format(step=1)]
+    for step in range(2, 12):
+        lines += ["loss is nan", zero.format(step=step)]
+    logs = "\n".join(lines)
     found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
     assert found["cancel_requested_at"] is not None
     turn(here, "cancel_training")
@@ -96,7 +100,21 @@ def test_a_loss_that_is_no_number_cancels_at_once_and_says_at_which_step(
     assert len(provider.canceled) == 1, "asked once"
     found = watch(here, provider, training, status=RemoteStatus.CANCELED)
     assert found["state"] == "canceled"
-    assert "The loss of step 3 of 500 is no number (NaN)" in found["error"]
+    assert "no number (NaN) in 10 of the last 20 steps, up to step 12 of 500" in found["error"]
+    assert "the first was step 3" in found["error"]
+
+
+def test_one_loss_that_is_no_number_is_a_mark_and_the_run_goes_on(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    """The trainer puts zero in its place: a run that recovers is not thrown away."""
+    logs = "\n".join([BAR.format(step=0), BAR.format(step=1), "loss is nan", BAR.format(step=2)])
+    found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=logs)
+    assert found["cancel_requested_at"] is None
+    with here.db.transaction() as tx:
+        course = trainings.course(tx, training.id)
+    assert course is not None
+    assert course.nan_steps == (3,)
 
 
 def test_a_low_loss_is_left_alone(
@@ -301,6 +319,82 @@ def test_many_in_flight_are_watched_by_pages_of_a_hundred(
     assert len([call for call in provider.calls if call.startswith("get")]) == 0
     seen = row(here, "SELECT count(*) AS n FROM trainings WHERE watched_at IS NOT NULL")
     assert seen["n"] == 251
+
+
+# What Postgres will not keep of one run: the client takes it out where it reads, and should it come this
+# far all the same, it is that run's own matter.
+
+NUL = "autocaption: \x00\x00 binary"
+HALF = "half a pair \ud83d"
+
+
+def beside(here: Context, provider: ScriptedProvider, training: Training, count: int) -> list[str]:
+    """The ids of more runs in flight."""
+    ids = []
+    with here.db.transaction() as tx:
+        for number in range(count):
+            run = provider.add({})
+            tx.run(CLONE, {"id": training.id, "number": number + 2, "provider_id": run.id})
+            ids.append(run.id)
+    return ids
+
+
+@pytest.mark.parametrize("text", [NUL, HALF])
+@pytest.mark.parametrize("others", [2, 20], ids=["got singly", "in a list"])
+def test_a_text_that_cannot_be_kept_holds_up_no_other_run_and_no_state_of_its_own(
+    here: Context, provider: ScriptedProvider, training: Training, text: str, others: int
+) -> None:
+    ids = beside(here, provider, training, others)
+    for id in ids:
+        provider.tell(id, status=RemoteStatus.FAILED, error="boom")
+    ours = run_of(here, training)
+    provider.tell(ours, status=RemoteStatus.PROCESSING, logs=text, version=text)
+    turn(here, "watch_trainings")
+    ended = row(
+        here, "SELECT count(*) AS n FROM trainings WHERE state = 'failed' AND error = 'boom'"
+    )
+    assert ended["n"] == others
+    found = training_row(here, training.id)
+    assert found["provider_status"] == "processing"
+    output = {"version": f"emulated/x:{'b' * 64}", "weights": "https://replicate.delivery/x.tar"}
+    found = watch(
+        here,
+        provider,
+        training,
+        status=RemoteStatus.SUCCEEDED,
+        output={**output, "more": text},
+        error=text,
+    )
+    assert (found["state"], found["output"]) == ("storing", output)
+    assert row(here, WATCH_JOB)["state"] == "done"
+
+
+def test_the_run_shows_that_its_log_could_not_be_kept(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    found = watch(here, provider, training, status=RemoteStatus.PROCESSING, logs=NUL)
+    assert found["log_tail"] == "What was written here cannot be kept; our log says why."
+    found = watch(here, provider, training, logs="Using EMA")
+    assert found["log_tail"] == "Using EMA", "it is looked at again"
+
+
+def test_a_run_of_which_nothing_can_be_written_is_named_and_in_time_stands_parked_by_itself(
+    here: Context, provider: ScriptedProvider, training: Training
+) -> None:
+    beside(here, provider, training, 2)
+    with here.db.transaction() as tx:
+        tx.run("UPDATE trainings SET accepted_at = now() - interval '31 min'")
+    provider.tell(run_of(here, training), predict_seconds=float(2**80), logs=NUL)
+    turn(here, "watch_trainings")
+    job = row(here, WATCH_JOB)
+    assert job["state"] == "ready"
+    assert "1 cannot be read" in job["reason"]
+    assert "cannot be written" in job["error"]
+    seen = row(here, "SELECT count(*) AS n FROM trainings WHERE watched_at IS NOT NULL")
+    assert seen["n"] == 2
+    turn(here, "look_at_training")
+    look = row(here, "SELECT * FROM jobs WHERE kind = 'look_at_training'")
+    assert (look["state"], look["target_id"]) == ("parked", training.id)
 
 
 WATCH_JOB = "SELECT * FROM jobs WHERE kind = 'watch_trainings'"

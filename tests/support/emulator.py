@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from safelight.local.emulator import CONTROL_FILE
+
 TOKEN = "r8_" + "e" * 37
 
 
@@ -57,12 +59,24 @@ class Emulator:
             self.process.wait(10)
             self.process = None
 
-    def ledger(self) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = httpx.get(f"{self.url}/_emulator/ledger").json()["entries"]
+    def ledger(self, **query: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.own("GET", "ledger", params=query).json()["entries"]
         return entries
 
     def settings(self, **changes: Any) -> None:
-        httpx.post(f"{self.url}/_emulator/settings", json=changes).raise_for_status()
+        self.own("POST", "settings", json=changes)
+
+    def own(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """One of its own routes, with the token that its data folder has."""
+        token = (self.data / CONTROL_FILE).read_text()
+        answer = httpx.request(
+            method,
+            f"{self.url}/_emulator/{path}",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            **more,
+        )
+        return answer.raise_for_status()
 
 
 @contextmanager

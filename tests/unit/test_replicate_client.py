@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safelight.clients.limits import LocalLimits
+from safelight.clients.replicate_answers import page_of, run_of
 from safelight.clients.replicate_faults import told_apart
-from safelight.clients.replicate_http import Http, page_of, run_of
+from safelight.clients.replicate_http import Http
 from safelight.domain.errors import NotFound, ProviderRefused, Retryable
 from safelight.domain.provider import Accepted, NotSent, Refused, RemoteStatus, Unknown
 

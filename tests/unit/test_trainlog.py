@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import random
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.domain.trainlog import Course, Point, parse_log
+from safelight.domain.trainlog import (
+    MANY_NAN,
+    MOST_CHARS,
+    Course,
+    Point,
+    both_ends,
+    parse_log,
+)
 from safelight.local.emulator.course import DIVERGES_AT_STEP, log_at
 
 REAL = (
@@ -200,3 +208,136 @@ def test_the_emulators_log_is_read_like_the_trainers_and_a_wild_rate_ends_in_nan
     wild = parse_log(log_at("run", {"steps": 300, "learning_rate": 0.1}, 40, 20, done=250))
     assert wild.nan_steps[0] == DIVERGES_AT_STEP + 1
     assert len(wild.points) == DIVERGES_AT_STEP
+
+
+# The words "loss is nan" have no line of their own: the bar before them is not ended yet.
+
+
+def glued(losses: list[float | str], total: int) -> str:
+    """As ai-toolkit's two streams come together: the words behind the bar, the next bar behind its own
+    carriage return."""
+    text = f"flux_train_replicate:   0%|          | 0/{total} [00:00<?, ?it/s]"
+    for count, loss in enumerate(losses):
+        text += "loss is nan\n" if loss == NAN else ""
+        text += "\r" + bar(count, total, 0.0 if loss == NAN else loss)
+    return text
+
+
+def test_a_nan_glued_to_the_bar_before_it_is_told_of_its_own_step_and_loses_no_other() -> None:
+    course = parse_log(glued([0.5, 0.4, NAN, NAN, 0.3], 5))
+    assert course.nan_steps == (3, 4)
+    assert [p.step for p in course.points] == [1, 2, 5]
+    assert course.step == 5
+    one = parse_log(f"{bar(60, 1000, 0.3)}loss is nan")
+    assert (one.step, one.nan_steps, [p.step for p in one.points]) == (61, (62,), [61])
+
+
+@given(
+    losses=st.lists(st.floats(1e-3, 9.0) | st.just(NAN), min_size=1, max_size=40),
+    said=st.sampled_from(["loss is nan", "Loss is NaN", "LOSS IS NAN"]),
+    end=st.sampled_from(["\n", "\r", "\r\n", ""]),
+    start=st.sampled_from(["\r", "\n", "", "\x1b[A\r", "\x1b[2K\x1b[1G"]),
+)
+def test_however_bars_and_words_run_together_each_step_is_told_once(
+    losses: list[float | str], said: str, end: str, start: str
+) -> None:
+    text = ""
+    for count, loss in enumerate(losses):
+        text += said + end if loss == NAN else ""
+        text += start + bar(count, 40, 0.0 if loss == NAN else loss)
+    course = parse_log(text)
+    assert [p.step for p in course.points] == [n for n, x in enumerate(losses, 1) if x != NAN]
+    assert course.nan_steps == tuple(n for n, x in enumerate(losses, 1) if x == NAN)
+    assert course.step == len(losses)
+
+
+def test_colours_within_a_bar_are_no_part_of_it() -> None:
+    coloured = REAL.replace("2482/3000", "\x1b[32m2482/3000\x1b[0m")
+    assert parse_log(coloured) == parse_log(REAL)
+
+
+def test_the_count_of_photos_is_read_behind_a_bar_too() -> None:
+    assert parse_log("100%|██████████| 5/5 [00:00<00:00, 215.99it/s]-  Found 5 images").images == 5
+    assert parse_log("Caption for a.jpg: nothing-  Found 5 images").images is None
+
+
+@pytest.mark.parametrize(
+    ("text", "step", "steps"),
+    [
+        ("0/1000 [00:01<12:01,  1.39it/s, lr: 4.0e-04 loss: 3.1e-01]\r" + bar(7, 1000, 0.3), 8, 1000),
+        ("\ufffd\ufffd | 6/1000 [00:01" + bar(7, 1000, 0.3), 8, 1000),
+        (bar(6, 1000, 0.3)[:40] + bar(7, 1000, 0.3), 8, 1000),
+        (bar(6, 1000, 0.3) + "\r" + bar(7, 1000, 0.3)[:-20], 7, 1000),
+        (bar(6, 1000, 0.3) + bar(7, 1000, 0.3) + bar(8, 1000, 0.3), 9, 1000),
+        (REAL.replace("2482/3000", "2,482/3,000"), 2483, 3000),
+        (REAL.replace("83%|████████▎ | 2482/3000 [43:27<09:04", "3001it [43:27"), 3002, None),
+        (bar(5, 0, 0.3), 6, None),
+    ],
+    ids=["from the middle of a line", "of a character", "of a bar", "to the middle of a bar",
+         "three bars in one line", "thousands", "past its total", "of no total"],
+)  # fmt: skip
+def test_a_log_that_is_cut_or_odd_gives_the_steps_that_it_shows(
+    text: str, step: int, steps: int | None
+) -> None:
+    course = parse_log(text)
+    assert (course.step, course.steps) == (step, steps)
+
+
+@pytest.mark.parametrize("loss", ["1e999", "-inf", "-nan", "NaN", "1_0", "?"])
+def test_what_is_no_finite_number_is_no_loss(loss: str) -> None:
+    course = parse_log(bar(3, 10, loss))
+    assert (course.points, course.nan_steps) == ((), (4,))
+
+
+def test_more_of_a_log_than_any_training_writes_is_read_from_both_its_ends() -> None:
+    text = "-  Found 7 images\n" + "x" * (MOST_CHARS + 1_000_000) + "\n" + bar(9, 10, 0.3)
+    assert len(both_ends(text)) <= MOST_CHARS + 1
+    course = parse_log(text)
+    assert (course.images, course.step) == (7, 10)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "x",
+        " ",
+        bar(6, 1000, 0.3),
+        "flux_train_replicate:  6%|",
+        bar(6, 1000, "9" * 39)[:-1],
+        "loss is ",
+        "loss is nan",
+        "-  Found 1",
+        "\x1b[1;2",
+        "1,",
+    ],
+)
+def test_the_time_for_a_log_without_a_line_end_grows_with_its_length_and_no_faster(
+    unit: str,
+) -> None:
+    def spent(size: int) -> float:
+        text = (unit * (size // len(unit) + 1))[:size]
+        started = time.process_time()
+        parse_log(text)
+        return time.process_time() - started
+
+    small = min(spent(250_000) for _ in range(3))
+    large = min(spent(1_000_000) for _ in range(2))
+    assert large < 12 * small + 0.2, "four times as long, or about that"
+    assert large < 3
+
+
+# What a loss that is no number says of a run.
+
+
+def test_a_nan_here_and_there_is_a_mark_and_one_that_stays_is_a_run_that_has_diverged() -> None:
+    """ai-toolkit puts zero in its place and trains on; only weights that are gone give it for good."""
+    good: list[float | str] = [0.3] * 100
+    assert not parse_log(glued([*good, NAN, *good], 300)).diverged
+    assert not parse_log(glued([*good, *[NAN] * (MANY_NAN - 1)], 300)).diverged
+    assert parse_log(glued([*good, *[NAN] * MANY_NAN], 300)).diverged
+    assert not parse_log(glued([*good, *[NAN] * MANY_NAN, *good], 300)).diverged, "it recovered"
+    assert parse_log(glued([NAN] * MANY_NAN, 300)).diverged, "from its first step"
+    assert parse_log(glued([*good, *[NAN, 0.3] * MANY_NAN], 300)).diverged, "every other step"
+    broken_photo: list[float | str] = ([0.3] * 9 + [NAN]) * 10
+    assert not parse_log(glued(broken_photo, 300)).diverged
+    assert len(parse_log(glued(broken_photo, 300)).nan_steps) == 10

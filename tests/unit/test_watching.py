@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from safelight.domain.errors import (
     SafelightError,
     TokenRefused,
     Unavailable,
+    Unreadable,
 )
 from safelight.domain.provider import RemoteRun, RemoteStatus, RunPage
 from safelight.stages.poll import (
@@ -52,6 +54,7 @@ class Provider:
         self.gets: list[str] = []
         self.lists = 0
         self.fail_at: int | None = None
+        self.list_fault: SafelightError = Retryable("503")
         self.faults: dict[str, SafelightError] = {}
 
     def get(self, id: str) -> RemoteRun:
@@ -62,7 +65,7 @@ class Provider:
 
     def page(self, cursor: str | None) -> RunPage:
         if self.lists == self.fail_at:
-            raise Retryable("503")
+            raise self.list_fault
         self.lists += 1
         start = int(cursor or 0)
         some = tuple(
@@ -263,7 +266,7 @@ def test_one_run_that_cannot_be_read_keeps_no_other_from_being_looked_at(
     provider = Provider(runs)
     provider.faults["run0"] = fault
     written, turn = look(runs, provider)
-    assert [seen.id for part in written for seen in part] == [run.id for run in runs[1:]]
+    assert ids(written) == {run.id for run in runs[1:]}
     assert turn.unreadable == {runs[0].id: fault}
     assert turn.problem is None
 
@@ -274,10 +277,10 @@ def test_one_run_that_cannot_be_read_keeps_no_other_from_being_looked_at(
 def test_a_fault_that_would_meet_all_of_them_ends_the_turn(fault: SafelightError) -> None:
     runs = flying(4)
     provider = Provider(runs)
-    provider.faults["run0"] = fault
+    provider.faults = {run.provider_id: fault for run in runs}
     _, turn = look(runs, provider)
     assert turn.problem is fault
-    assert provider.gets == ["run0"]
+    assert len(provider.gets) == 1
 
 
 def test_a_run_that_is_not_known_soon_after_it_was_accepted_is_left_for_later() -> None:
@@ -291,9 +294,76 @@ def test_every_page_is_written_before_the_next_is_asked_for() -> None:
     runs = flying(300)
     provider = Provider(runs)
     provider.fail_at = 2
+    provider.list_fault = Unavailable("no connection")
     written, turn = look(runs, provider)
-    assert turn.problem is not None
+    assert turn.problem is provider.list_fault
     assert [len(part) for part in written] == [100, 100]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Unreadable("over 64 MiB"), Retryable("500"), ProviderRefused("another host"), NotFound("404")],
+)
+def test_where_a_page_of_the_list_cannot_be_had_some_are_got_singly_all_the_same(
+    fault: SafelightError,
+) -> None:
+    """One odd run in a page, or one that breaks the provider's own list, must not hide all others."""
+    runs = flying(300)
+    provider = Provider(runs)
+    provider.fail_at, provider.list_fault = 1, fault
+    written, turn = look(runs, provider)
+    assert turn.problem is fault, "it is told all the same"
+    assert [len(part) for part in written] == [100] + [1] * SINGLES_A_TURN
+    assert not {seen.id for seen in written[0]} & ids(written[1:])
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_list_that_leads_back_to_itself_ends(steps: int) -> None:
+    runs = flying(500)
+    provider = Provider(runs)
+    page = provider.page
+
+    def back(cursor: str | None) -> RunPage:
+        found = page(cursor)
+        return replace(found, next=str(100 * (int(cursor or 0) // 100 % (steps + 1) + 1)))
+
+    provider.page = back  # type: ignore[method-assign]
+    written, turn = look(runs, provider)
+    assert isinstance(turn.problem, Unreadable)
+    assert provider.lists == steps + 2
+    assert len(ids(written)) == 100 * (steps + 2) + SINGLES_A_TURN
+
+
+def test_an_answer_about_another_run_says_nothing_of_the_one_that_was_asked_for() -> None:
+    runs = flying(3)
+    provider = Provider(runs)
+    get = provider.get
+    provider.get = lambda asked: get("run1" if asked == "run0" else asked)  # type: ignore[method-assign]
+    written, turn = look(runs, provider)
+    assert ids(written) == {run.id for run in runs[1:]}
+    assert "run1 was answered" in str(turn.unreadable[runs[0].id])
+
+
+def test_three_gets_in_a_row_that_fail_end_the_turn_and_others_come_first_the_next_time() -> None:
+    runs = flying(FEW)
+    provider = Provider(runs)
+    provider.faults = {run.provider_id: Retryable("500") for run in runs[:4]}
+    seen: set[UUID] = set()
+    for _ in range(60):
+        provider.gets.clear()
+        written, turn = look(runs, provider)
+        assert len(provider.gets) == FEW or turn.problem is not None
+        seen |= ids(written)
+    assert seen == {run.id for run in runs[4:]}
+
+
+def test_however_many_cannot_be_read_the_others_are_looked_at_in_the_same_turn() -> None:
+    runs = flying(FEW)
+    provider = Provider(runs)
+    provider.faults = {run.provider_id: Unreadable("no run") for run in runs[:6]}
+    written, turn = look(runs, provider)
+    assert ids(written) == {run.id for run in runs[6:]}
+    assert turn.problem is None
 
 
 def test_few_are_asked_for_one_by_one() -> None:

@@ -105,11 +105,17 @@ class World:
     def emulator(self, **changes: Any) -> None:
         """Change the emulator's settings."""
         url = f"{self.direct['REPLICATE_BASE_URL']}/_emulator/settings"
-        httpx.post(url, json=changes, timeout=10).raise_for_status()
+        httpx.post(url, json=changes, headers=self._control(), timeout=10).raise_for_status()
 
     def ask_emulator(self, path: str) -> Any:
         """Its ledger, or which faults struck."""
-        return httpx.get(f"{self.direct['REPLICATE_BASE_URL']}/_emulator/{path}", timeout=30).json()
+        url = f"{self.direct['REPLICATE_BASE_URL']}/_emulator/{path}"
+        answer = httpx.get(url, headers=self._control(), timeout=30)
+        return answer.raise_for_status().json()
+
+    def _control(self) -> dict[str, str]:
+        token = Path(self.direct["EMULATOR_CONTROL_FILE"]).read_text().strip()
+        return {"Authorization": f"Bearer {token}"}
 
 
 def _signal(pid: int, number: int, *, group: bool) -> bool:

@@ -32,7 +32,8 @@ def course(
 
     The curve is of medians, since one step's loss is mostly noise. A low loss is shown and never
     acted on: it is no sign of a good LoRA, and its scale differs by model. A loss that is no number
-    (NaN) is: the run is cancelled at once, since what follows would be paid for nothing.
+    (NaN) is a mark: the trainer passes over that step. Ten of them within twenty steps end the run,
+    since what follows would be paid for nothing.
     """
     from safelight.db import trainings
 

@@ -65,13 +65,21 @@ def emulator(
     host: Host = "127.0.0.1",
     time_scale: Annotated[float, typer.Option(help="Provider seconds in one of ours.")] = 150.0,
     full: Annotated[bool, typer.Option(help="Train all 494 modules, not four.")] = False,
+    public_url: Annotated[
+        str | None, typer.Option(help="The URL others reach it by, for links it gives out.")
+    ] = None,
 ) -> None:
-    """Run the Replicate emulator alone: point REPLICATE_BASE_URL at it."""
+    """Run the Replicate emulator alone: point REPLICATE_BASE_URL at it.
+
+    Any token of Replicate's form (r8_...) is an account of its own. What it accepted, and faults on
+    demand, are under /_emulator, for those who send the token in its data folder (control-token).
+    """
     from safelight.local.emulator.app import serve
     from safelight.local.emulator.server import Settings
 
     folder = data or config.home() / "emulator"
-    serve(Settings(folder, time_scale, "full" if full else "subset"), host=host, port=port)
+    layers = "full" if full else "subset"
+    serve(Settings(folder, time_scale, layers, public_url, host), port=port)
 
 
 def migrate() -> None:

@@ -1,39 +1,50 @@
 """Replicate: what we ask of it, and how its answers are told apart.
 
-The official client (1.0.7) is used where it is sound: account, models, the webhook secret. Where it
-would retry, hang or hide, the call is our own over httpx (see `replicate_http`): a paid create is
-one POST, a read tells a missing run from a passing fault, an output is fetched without our token.
+Our own client over httpx (see `replicate_http`). The official one retries, sleeps as long as it is told,
+hides what a run cost and loses a page for one odd run in it; and it reads whatever comes, of any size.
+A paid create is one POST, a read tells a missing run from a passing fault, and an output is fetched
+without our token.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import quote
 
-import httpx
-from replicate.client import Client
-from replicate.exceptions import ReplicateError
-from replicate.webhook import InvalidTimestampError, Webhooks, WebhookSigningSecret
-from replicate.webhook import WebhookValidationError as _Invalid
-
-from safelight.clients.limits import OTHERS, Limits, LocalLimits
-from safelight.clients.replicate_faults import told_apart
-from safelight.clients.replicate_http import (
-    CONNECT_SECONDS,
-    Http,
+from safelight.clients.limits import Limits, LocalLimits
+from safelight.clients.replicate_answers import (
+    account_of,
+    latest_of,
     page_of,
     run_of,
+    schema_of,
+    versions_of,
 )
-from safelight.domain.errors import Forbidden, NotFound, ProviderRefused, Retryable
-from safelight.domain.provider import RemoteRun, RunPage, Submission, VersionPage
+from safelight.clients.replicate_faults import Conflicting, NoSuchName
+from safelight.clients.replicate_http import Http
+from safelight.clients.webhook_secret import WebhookSecret
+from safelight.domain.errors import Forbidden, NotFound, ProviderRefused, Unreadable
+from safelight.domain.provider import (
+    MODEL,
+    RUN_ID,
+    VERSION_ID,
+    NotSent,
+    RemoteRun,
+    RunPage,
+    Submission,
+    VersionPage,
+)
 from safelight.domain.stored import StoredObject
+from safelight.domain.texts import shown
+from safelight.domain.webhooks import fits, read_headers
 
-T = TypeVar("T")
 HARDWARE = "gpu-t4"
 """A model has to name one; the provider overrides it for FLUX fine-tunes (replicate.md 2.5)."""
-WEBHOOK_TOLERANCE_SECONDS = 300
+SECRET_SECONDS = 5.0
+"""What the provider has to tell the signing secret; webhooks are late until then, and nothing else."""
 
 
 class ReplicateProvider:
@@ -47,104 +58,82 @@ class ReplicateProvider:
         *,
         timeout: float = 30.0,
         limits: Limits | None = None,
+        webhook_secret: str | None = None,
     ) -> None:
         """*timeout*: seconds that the provider may be silent before we give up on an answer.
-        *limits*: asked before each request (default: a bucket of this process alone)."""
-        self._limits = limits or LocalLimits()
+        *limits*: asked before each request (default: a bucket of this process alone).
+        *webhook_secret*: what its webhooks are signed with (default: the provider is asked)."""
         self._http = Http(
-            token, base_url.rstrip("/"), delivery_hosts, timeout=timeout, limits=self._limits
-        )
-        # Its own transport sleeps as long as Retry-After says, uncapped; ours beneath it turns a
-        # throttled or failing answer into an error before it gets there.
-        self._transport = _NoSleep(httpx.HTTPTransport())
-        self._official = Client(
-            api_token=token,
-            base_url=base_url.rstrip("/"),
-            timeout=httpx.Timeout(timeout, connect=CONNECT_SECONDS),
-            transport=self._transport,
+            token, base_url, delivery_hosts, timeout=timeout, limits=limits or LocalLimits()
         )
         self._account: str | None = None
-        self._secret: str | None = None
-        self._lock = threading.Lock()
+        self._secret = WebhookSecret(self._ask_for_secret, webhook_secret)
 
-    # The official client.
+    # The account and its models.
 
     def account(self) -> str:
         """The account (owner name) the token belongs to; asked for once."""
-        with self._lock:
-            if self._account is None:
-                self._account = str(
-                    self._asked("the account", lambda: self._official.accounts.current().username)
-                )
-            return self._account
+        if self._account is None:
+            self._account = account_of(self._http.read("/v1/account"))
+        return self._account
 
     def latest_version(self, model: str) -> str:
         """The id (64 hex) of the newest version of ``owner/name``. NotFound if it has none."""
-        found = self._asked(model, lambda: self._official.models.get(model))
-        if found.latest_version is None:
+        found = latest_of(self._http.read(_model(model)))
+        if found is None:
             raise NotFound(f"The model {model} has no version at the provider.")
-        return str(found.latest_version.id)
+        return found
 
     def version_schema(self, model: str, version: str) -> Mapping[str, Any]:
         """The ``openapi_schema`` of a version; empty where the provider shows none."""
-        shown = self._http.read(f"/v1/models/{model}/versions/{version}").get("openapi_schema")
-        return shown if isinstance(shown, Mapping) else {}
+        return schema_of(self._http.read(_version(model, version)))
 
     def ensure_model(self, model: str) -> None:
         """Make the private destination model ``owner/name`` unless it is there."""
+        path = _model(model)
         try:
-            self._asked(model, lambda: self._official.models.get(model))
+            self._http.read(path)
         except NotFound:
             owner, _, name = model.partition("/")
+            made = {"owner": owner, "name": name, "visibility": "private", "hardware": HARDWARE}
             try:
-                self._asked(
-                    model,
-                    lambda: self._official.models.create(
-                        owner, name, visibility="private", hardware=HARDWARE
-                    ),
-                )
-            except ProviderRefused as error:
-                if error.code != "conflict":
-                    raise
+                self._http.change("POST", "/v1/models", made)
+            except Conflicting:
                 # Another worker made it between the two calls; or the name is a deleted model's,
                 # which stays taken (replicate-python #323): then it is still not to be had.
-                self._asked(model, lambda: self._official.models.get(model))
+                self._http.read(path)
 
-    def webhook_secret(self) -> str:
-        """The account's signing secret; asked for once."""
-        with self._lock:
-            if self._secret is None:
-                secret = self._asked("the webhook secret", self._official.webhooks.default.secret)
-                self._secret = str(secret.key)
-            return self._secret
+    # Webhooks.
+
+    def learn_webhook_secret(self) -> None:
+        """Have the signing secret asked for in the background, if it is not known."""
+        self._secret.learn()
+
+    def webhook_secret_wait(self) -> float:
+        """Seconds until it may be known; 0: a webhook can be verified now."""
+        return self._secret.wait()
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Raise Forbidden unless the provider signed this body within the last five minutes."""
+        """Raise Forbidden unless the provider signed this body within the last five minutes, Unavailable
+        where its secret is not known. After a signature that does not fit, the secret is asked for
+        anew: it may have been replaced."""
+        signed = read_headers(_lower(headers), time.time())
+        if not fits(signed, body, self._secret.key(SECRET_SECONDS)):
+            self._secret.learn(anew=True)
+            raise Forbidden("The webhook's signature is not the provider's.")
         try:
-            Webhooks.validate(
-                headers={name.lower(): value for name, value in headers.items()},
-                body=body.decode(),
-                secret=WebhookSigningSecret(key=self.webhook_secret()),
-                tolerance=WEBHOOK_TOLERANCE_SECONDS,
-            )
-        except InvalidTimestampError as error:
-            raise Forbidden("The webhook is too old, or from the future.") from error
-        except (_Invalid, ValueError) as error:
-            raise Forbidden(f"The webhook's signature is not valid: {error}.") from error
+            body.decode()
+        except UnicodeDecodeError:
+            raise Forbidden("The webhook's body is no text.") from None
 
-    def _asked(self, what: str, call: Callable[[], T]) -> T:
-        """Call the official client; its errors become ours."""
-        self._limits.take(OTHERS)
-        try:
-            return call()
-        except ReplicateError as error:
-            raise told_apart(error.status, what, error.detail or error.title or "") from error
-        except _Passing as error:
-            raise Retryable(str(error), after=error.after) from error
-        except httpx.HTTPError as error:
-            raise Retryable(f"The provider cannot be reached: {type(error).__name__}.") from error
+    def _ask_for_secret(self) -> str:
+        found = self._http.read("/v1/webhooks/default/secret", seconds=SECRET_SECONDS)
+        key = found.get("key") if isinstance(found, dict) else None
+        if not isinstance(key, str):
+            raise Unreadable("The provider's answer cannot be read: it has no signing secret.")
+        return key
 
-    # Our own calls.
+    # Runs.
 
     def create_training(
         self,
@@ -156,10 +145,12 @@ class ReplicateProvider:
         webhook: str | None,
     ) -> Submission:
         """Ask for a training: one POST, whatever comes of it."""
-        return self._http.create(
-            f"/v1/models/{trainer}/versions/{version}/trainings",
-            {"destination": destination, "input": dict(input)} | _webhook(webhook),
-        )
+        try:
+            path = f"{_version(trainer, version)}/trainings"
+        except NoSuchName as wrong:
+            return NotSent(wrong.message)
+        body = {"destination": destination, "input": dict(input)} | _webhook(webhook)
+        return self._http.create(path, body)
 
     def create_prediction(
         self, *, version: str, input: Mapping[str, Any], webhook: str | None
@@ -171,11 +162,11 @@ class ReplicateProvider:
 
     def get_training(self, id: str) -> RemoteRun:
         """One training, with its log."""
-        return run_of(self._http.read(f"/v1/trainings/{id}"))
+        return self._run("trainings", id)
 
     def get_prediction(self, id: str) -> RemoteRun:
         """One prediction, with its log."""
-        return run_of(self._http.read(f"/v1/predictions/{id}"))
+        return self._run("predictions", id)
 
     def list_trainings(self, cursor: str | None = None) -> RunPage:
         """A page of trainings, newest first; logs may be left out."""
@@ -187,28 +178,37 @@ class ReplicateProvider:
 
     def cancel_training(self, id: str) -> None:
         """Ask for it to stop; already ended is no error."""
-        self._cancel(f"/v1/trainings/{id}")
+        self._cancel("trainings", id)
 
     def cancel_prediction(self, id: str) -> None:
         """Ask for it to stop; already ended is no error."""
-        self._cancel(f"/v1/predictions/{id}")
+        self._cancel("predictions", id)
 
-    def _cancel(self, path: str) -> None:
+    def _run(self, kind: str, id: str) -> RemoteRun:
+        """Raises Unreadable where the answer is another run's: what it says is not this one's state."""
+        run = run_of(self._http.read(_run_path(kind, id)))
+        if run.id != id:
+            raise Unreadable(f"The provider was asked for {id} and answered with {run.id}.")
+        return run
+
+    def _cancel(self, kind: str, id: str) -> None:
         try:
-            self._http.change("POST", f"{path}/cancel")
+            self._http.change("POST", f"{_run_path(kind, id)}/cancel")
         except ProviderRefused:
             # What it answers for a run that has ended is not documented (replicate.md 8).
-            if not run_of(self._http.read(path)).status.ended:
+            if not self._run(kind, id).status.ended:
                 raise
+
+    # Versions.
 
     def list_versions(self, model: str, cursor: str | None = None) -> VersionPage:
         """A page of the versions of ``owner/name``, newest first. NotFound: there is no such model."""
-        return _versions_of(self._http.read(cursor or f"/v1/models/{model}/versions"))
+        return versions_of(self._http.read(cursor or f"{_model(model)}/versions"))
 
     def version_exists(self, model: str, version: str) -> bool:
         """Whether the model still has this version."""
         try:
-            self._http.read(f"/v1/models/{model}/versions/{version}")
+            self._http.read(_version(model, version))
         except NotFound:
             return False
         return True
@@ -216,14 +216,14 @@ class ReplicateProvider:
     def delete_version(self, model: str, version: str) -> None:
         """Ask for it to be deleted (202, asynchronous); already gone is no error."""
         try:
-            self._http.change("DELETE", f"/v1/models/{model}/versions/{version}")
+            self._http.change("DELETE", _version(model, version))
         except NotFound:
             return
 
     def delete_model(self, model: str) -> None:
         """Delete a model that has no version left (204); already gone is no error."""
         try:
-            self._http.change("DELETE", f"/v1/models/{model}")
+            self._http.change("DELETE", _model(model))
         except NotFound:
             return
 
@@ -232,49 +232,43 @@ class ReplicateProvider:
         return self._http.download(url, path, limit=limit)
 
     def close(self) -> None:
-        """Close the connections; the official client has no close of its own."""
+        """Close the connections."""
         self._http.close()
-        self._transport.close()
 
 
-def _versions_of(body: Any) -> VersionPage:
-    """A page of a model's versions. Raises Retryable: the body is no page, or not all of it is read;
-    what is not seen here would be taken for gone."""
-    results = body.get("results") if isinstance(body, dict) else None
-    ids = [item.get("id") if isinstance(item, dict) else None for item in results or ()]
-    if not isinstance(results, list) or not all(isinstance(id, str) and id for id in ids):
-        raise Retryable("The provider's answer cannot be read: it is no page of versions.")
-    following = body.get("next")
-    return VersionPage(tuple(map(str, ids)), following if isinstance(following, str) else None)
+# Names that stand in the paths that we ask for with our token: of the provider's form, or not asked for.
+
+
+def _model(model: str) -> str:
+    if not MODEL.fullmatch(model):
+        raise NoSuchName(
+            f"{shown(model, most=100)!r} is no model's name.",
+            hint="It is owner/name, as its page has it.",
+        )
+    owner, _, name = model.partition("/")
+    return f"/v1/models/{quote(owner, safe='')}/{quote(name, safe='')}"
+
+
+def _version(model: str, version: str) -> str:
+    if not VERSION_ID.fullmatch(version):
+        raise NoSuchName(
+            f"{shown(version, most=100)!r} is no version's id.", hint="It is 64 hex digits."
+        )
+    return f"{_model(model)}/versions/{quote(version, safe='')}"
+
+
+def _run_path(kind: str, id: str) -> str:
+    if not RUN_ID.fullmatch(id):
+        raise NotFound(
+            f"The provider has no run {shown(id, most=100)!r}: its ids are letters and digits."
+        )
+    return f"/v1/{kind}/{quote(id, safe='')}"
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _webhook(url: str | None) -> dict[str, Any]:
     """Only the end is told to us; everything before it is seen by the watch."""
     return {"webhook": url, "webhook_events_filter": ["completed"]} if url else {}
-
-
-class _Passing(Exception):
-    """The provider is throttling or failing; *after*: seconds it asked us to wait."""
-
-    def __init__(self, status: int, after: float | None) -> None:
-        super().__init__(f"The provider answered {status}.")
-        self.after = after
-
-
-class _NoSleep(httpx.BaseTransport):
-    """Beneath the official client's retries: what it would sleep on is raised instead."""
-
-    def __init__(self, inner: httpx.BaseTransport) -> None:
-        self._inner = inner
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send it; 429 and 5xx are raised."""
-        response = self._inner.handle_request(request)
-        if response.status_code == 429 or response.status_code >= 500:
-            response.read()
-            raise _Passing(response.status_code, Http.retry_after(response))
-        return response
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._inner.close()

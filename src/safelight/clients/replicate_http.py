@@ -1,126 +1,109 @@
-"""Our own calls to Replicate over httpx: one attempt each, every ending told apart."""
+"""Our own calls to Replicate over httpx: one attempt each, every ending told apart, every answer bounded."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from safelight.clients.addresses import host_of, origin
+from safelight.clients.deadline import PatientTransport, within
 from safelight.clients.limits import CREATES, OTHERS, Limits, Throttled
-from safelight.clients.replicate_faults import told_apart
-from safelight.domain.errors import ProviderRefused, Retryable, Unavailable
-from safelight.domain.provider import (
-    Accepted,
-    NotSent,
-    Refused,
-    RemoteRun,
-    RemoteStatus,
-    RunPage,
-    Submission,
-    Unknown,
+from safelight.clients.replicate_answers import parse, run_of
+from safelight.clients.replicate_faults import (
+    NEVER_LEFT,
+    THROTTLED,
+    WronglySet,
+    address_fault,
+    no_answer_of_it,
+    redirected,
+    said,
+    token_fault,
+    told_apart,
+    unreached,
 )
+from safelight.clients.replicate_outputs import (
+    PACKED,
+    PLAIN,
+    download,
+    is_fetched_from,
+    lies_elsewhere,
+)
+from safelight.domain.errors import (
+    ProviderRefused,
+    Retryable,
+    SafelightError,
+    TokenRefused,
+    Unreadable,
+)
+from safelight.domain.provider import Accepted, NotSent, Refused, Submission, Unknown
 from safelight.domain.stored import StoredObject
+from safelight.domain.texts import keepable_json, shown
 
-_CHUNK = 1024 * 1024
 PREDICTIONS = "/v1/predictions"
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 10.0
-NEVER_LEFT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-)
-"""No connection was made, so nothing was sent; after any other fault it may have been."""
+WHOLE = 4
+"""An answer has so many times the allowed silence to be there as a whole."""
+MOST_BYTES = 64 * 1024 * 1024
+"""What is read of an answer, unpacked: a page of a hundred has some 0.3 MB, a run with its log up to 2."""
+MOST_ERROR_BYTES = 64 * 1024
+LONGEST_WAIT = 3600.0
+"""How long a Retry-After may hold us up; the provider's limits are by the minute (replicate.md 2.7)."""
 
 
-def run_of(body: Any) -> RemoteRun:
-    """A run as the API shows it. What is absent, null or of an unexpected shape stays None.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: its body is within bounds, and of a refusal only its start."""
 
-    Raises:
-        Retryable: the body is no run, or its status is none we know.
-    """
-    try:
-        id, status = body["id"], RemoteStatus(body["status"])
-        if not isinstance(id, str) or not id:
-            raise ValueError(f"id is {id!r}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise Retryable(f"The provider's answer cannot be read: {error!r}.") from error
-    return RemoteRun(
-        id=id,
-        status=status,
-        model=_text(body.get("model")),
-        version=_text(body.get("version")),
-        input=_mapping(body.get("input")),
-        output=body.get("output"),
-        logs=_text(body.get("logs")),
-        error=None if body.get("error") is None else str(body["error"]),
-        created_at=_time(body.get("created_at")),
-        started_at=_time(body.get("started_at")),
-        completed_at=_time(body.get("completed_at")),
-        predict_seconds=_seconds(_mapping(body.get("metrics")).get("predict_time")),
-    )
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
+    @property
+    def good(self) -> bool:
+        """Whether it is a 2xx."""
+        return 200 <= self.status < 300
 
-def page_of(body: Any) -> RunPage:
-    """A page of runs. A run that cannot be read is counted: one odd status hides no other run.
-
-    Raises:
-        Retryable: the body is no page.
-    """
-    results = body.get("results") if isinstance(body, dict) else None
-    if not isinstance(results, list):
-        raise Retryable("The provider's answer cannot be read: it is no page of a list.")
-    runs = []
-    for item in results:
-        with suppress(Retryable):
-            runs.append(run_of(item))
-    return RunPage(tuple(runs), _text(body.get("next")), len(results) - len(runs))
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _seconds(value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and math.isfinite(value) else None
-
-
-def _time(value: Any) -> datetime | None:
-    """ISO 8601 with 3 to 9 digits of a second (Python keeps six); without a zone it is UTC."""
-    try:
-        at = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+    @property
+    def problem(self) -> Mapping[str, Any] | None:
+        """A refusal in the provider's own form (problem+json); None: somebody else's, or none."""
+        with suppress(Unreadable):
+            body = parse(self.body)
+            return body if isinstance(body, dict) else None
         return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+    @property
+    def detail(self) -> str:
+        """What the provider says is wrong, or what came in its place."""
+        if problem := self.problem:
+            why = problem.get("detail") or problem.get("title") or "it does not say why"
+            return said(why if isinstance(why, str) else str(keepable_json(why)))
+        kind = self.headers.get("content-type", "").partition(";")[0].strip()
+        if kind == "text/html":
+            return "a web page, which is not the provider's own answer"
+        return said(self.body[:200].decode("utf-8", "replace")) or "an empty answer"
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds the provider asks us to wait: the header, else the body's `retry_after`."""
+        for asked in (self.headers.get("retry-after"), (self.problem or {}).get("retry_after")):
+            with suppress(TypeError, ValueError):
+                if math.isfinite(seconds := float(asked)):  # type: ignore[arg-type]
+                    return min(max(0.0, seconds), LONGEST_WAIT)
+        return None
 
 
-def _origin(url: str) -> str:
-    """Scheme, host and port: our token goes where all three are the API's, and nowhere else."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _announced(reply: httpx.Response) -> int | None:
-    """How many bytes are to come; None: not said, or it travels compressed after all."""
-    said = reply.headers.get("content-length", "")
-    return int(said) if said.isdigit() and "content-encoding" not in reply.headers else None
-
-
-def _too_large(limit: int) -> ProviderRefused:
-    return ProviderRefused(f"An output is over the limit of {limit:,} bytes.")
+def _no_cookies() -> CookieJar:
+    """A jar that takes none: whoever answers must not make our next requests longer."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 class Http:
@@ -136,147 +119,163 @@ class Http:
         timeout: float = 30.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """*timeout*: seconds between two bytes. *transport*: what tests put in the network's place."""
+        """*timeout*: seconds between two bytes. *transport*: what tests put in the network's place.
+
+        A token or an address that cannot be used is no error here: each request says what is odd."""
         self._limits = limits
-        self._api_origin = _origin(base_url)
+        # The official client's 2.x line has the same variable end in /v1.
+        self._base = base_url.rstrip("/").removesuffix("/v1")
+        self._wrong: SafelightError | None = token_fault(token) or address_fault(self._base)
+        self._token_hint = None if token.startswith("r8_") else "It does not begin with r8_."
+        self._api_origin, self._host = origin(self._base), host_of(self._base)
         self._delivery_hosts = delivery_hosts
+        self._seconds = WHOLE * timeout
         waits = httpx.Timeout(timeout, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
-        # retries=0 is httpx's default; it is said here because money rests on it.
+        # Gzip alone, and once: its unpacking can be bounded.
+        headers = {"Accept-Encoding": "gzip"}
+        if self._wrong is None:
+            headers["Authorization"] = f"Bearer {token}"
         self._api = httpx.Client(
-            base_url=base_url,
-            headers={"Authorization": f"Bearer {token}"},
+            headers=headers,
             timeout=waits,
-            transport=transport or httpx.HTTPTransport(retries=0),
+            transport=transport or PatientTransport(),
             follow_redirects=False,
+            cookies=_no_cookies(),
         )
         self._outputs = httpx.Client(
             timeout=waits,
-            transport=transport or httpx.HTTPTransport(retries=0),
+            transport=transport or PatientTransport(),
             follow_redirects=False,
+            cookies=_no_cookies(),
         )
 
     def create(self, path: str, body: Mapping[str, Any]) -> Submission:
         """One POST that may cost money. It never raises for what the other side did."""
         kind = CREATES if path == PREDICTIONS else OTHERS
         try:
+            request = self._request("POST", path, body)
             self._limits.take(kind)
-            reply = self._api.post(path, json=body)
         except Throttled as full:
-            return Refused(429, full.message, full.after)
+            return Refused(THROTTLED, full.message, full.after)
+        except (TokenRefused, WronglySet) as wrong:
+            return NotSent(str(wrong))
+        except (TypeError, ValueError) as error:
+            return NotSent(f"it cannot be written out: {type(error).__name__}: {error}")
+        try:
+            answer = self._ask(request, self._seconds)
         except NEVER_LEFT as error:
-            return NotSent(f"no connection: {type(error).__name__}: {error}")
+            return NotSent(f"no connection: {unreached(error, self._host)}")
         except httpx.HTTPError as error:
-            return Unknown(f"sent, and no answer: {type(error).__name__}: {error}")
-        if reply.status_code == 429:
-            self._limits.refused(kind, self.retry_after(reply))
-        if 400 <= reply.status_code < 500:
-            return Refused(reply.status_code, self._detail(reply), self.retry_after(reply))
-        if not reply.is_success:
-            return Unknown(f"answered {reply.status_code}: {self._detail(reply)}")
+            return Unknown(f"sent, and no answer: {unreached(error, self._host)}")
+        except Unreadable as error:
+            return Unknown(f"sent, and answered with what cannot be read: {error}")
+        if answer.status == THROTTLED:
+            self._limits.refused(kind, answer.retry_after)
+        if 400 <= answer.status < 500:
+            return Refused(answer.status, answer.detail, answer.retry_after)
+        if not answer.good:
+            return Unknown(f"answered {answer.status}: {self._fault(answer, path)}")
         try:
-            return Accepted(run_of(reply.json()))
-        except (ValueError, Retryable) as error:
-            return Unknown(f"answered {reply.status_code} with a body that cannot be read: {error}")
+            return Accepted(run_of(parse(answer.body)))
+        except Unreadable as error:
+            return Unknown(f"answered {answer.status} with a body that cannot be read: {error}")
 
-    def read(self, url: str) -> Any:
-        """GET, once. Retryable, NotFound or ProviderRefused, as the answer has it."""
-        reply = self._once("GET", url)
+    def read(self, url: str, *, seconds: float | None = None) -> Any:
+        """GET, once, within *seconds*. Retryable, NotFound or ProviderRefused, as the answer has it."""
+        answer = self._once("GET", url, seconds=seconds)
         try:
-            return reply.json()
-        except ValueError as error:
-            raise Retryable("The provider's answer cannot be read: it is no JSON.") from error
+            return parse(answer.body)
+        except Unreadable:
+            kind = answer.headers.get("content-type", "")
+            raise no_answer_of_it(answer.status, self._host, kind) from None
 
-    def change(self, method: str, path: str) -> None:
+    def change(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
         """A request that costs nothing and can be asked again, once."""
-        self._once(method, path)
+        self._once(method, path, body)
 
-    def _once(self, method: str, url: str) -> httpx.Response:
-        if not url.startswith("/v1/") and _origin(url) != self._api_origin:
-            raise ProviderRefused(f"The provider sent us to another host: {_origin(url)}.")
+    def _once(
+        self,
+        method: str,
+        url: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        seconds: float | None = None,
+    ) -> Answer:
+        if not url.startswith("/v1/") and origin(url) != self._api_origin:
+            raise ProviderRefused(f"The provider sent us to another host: {host_of(url)}.")
+        try:
+            request = self._request(method, url, body)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ProviderRefused("The provider sent us to what is no address.") from error
         self._limits.take(OTHERS)
         try:
-            reply = self._api.request(method, url)
+            answer = self._ask(request, seconds or self._seconds)
         except httpx.HTTPError as error:
-            raise Unavailable(f"The provider cannot be reached: {type(error).__name__}.") from error
-        if reply.is_success:
-            return reply
-        fault = told_apart(reply.status_code, urlsplit(url).path, self._detail(reply))
-        if reply.status_code == 429:
-            self._limits.refused(OTHERS, self.retry_after(reply))
+            raise unreached(error, self._host) from error
+        if answer.good:
+            return answer
+        if answer.status == THROTTLED:
+            self._limits.refused(OTHERS, answer.retry_after)
+        raise self._fault(answer, urlsplit(url).path)
+
+    def _fault(self, answer: Answer, what: str) -> SafelightError:
+        """What an answer that is no 2xx is. Only what the provider itself says of a run or a version is
+        evidence: a 404 of something in between says nothing."""
+        if 300 <= answer.status < 400:
+            return redirected(answer.status, self._host, answer.headers.get("location"))
+        if 400 <= answer.status < 500 and answer.status != THROTTLED and answer.problem is None:
+            return no_answer_of_it(
+                answer.status, self._host, answer.headers.get("content-type", "")
+            )
+        fault = told_apart(answer.status, what, answer.detail, hint=self._token_hint)
         if isinstance(fault, Retryable):
-            fault.after = self.retry_after(reply)
-        raise fault
+            fault.after = answer.retry_after
+        return fault
+
+    def _request(self, method: str, url: str, body: Mapping[str, Any] | None) -> httpx.Request:
+        if self._wrong is not None:
+            raise self._wrong.with_traceback(None)
+        full = self._base + url if url.startswith("/") else url
+        return self._api.build_request(method, full, json=body)
+
+    def _ask(self, request: httpx.Request, seconds: float) -> Answer:
+        """Send it. Raises httpx.HTTPError where no answer came, Unreadable where its body is none."""
+        with within(seconds):
+            reply = self._api.send(request, stream=True)
+            try:
+                return Answer(reply.status_code, reply.headers, self._body(reply))
+            finally:
+                reply.close()
+
+    def _body(self, reply: httpx.Response) -> bytes:
+        parts, size = [], 0
+        try:
+            coding = reply.headers.get("content-encoding", "").strip().lower()
+            if coding not in (*PLAIN, *PACKED):
+                raise Unreadable(f"The provider answered in {shown(coding, most=60)}, not in gzip.")
+            for chunk in reply.iter_bytes():
+                size += len(chunk)
+                parts.append(chunk)
+                if not reply.is_success and size >= MOST_ERROR_BYTES:
+                    break
+                if size > MOST_BYTES:
+                    raise Unreadable(
+                        f"The provider's answer is over the limit of {MOST_BYTES:,} bytes."
+                    )
+        except httpx.DecodingError as error:
+            raise Unreadable("The provider's answer is not the gzip that it says it is.") from error
+        except httpx.HTTPError as error:
+            why = unreached(error, self._host)
+            raise Unreadable(f"The provider's answer broke off at {size:,} bytes. {why}") from error
+        return b"".join(parts)
 
     def download(self, url: str, path: Path, *, limit: int) -> StoredObject:
-        """Stream an output to *path*. Our token goes along only to the API's own host.
-
-        Raises:
-            Retryable: it broke off, or is shorter than announced. NotFound: gone or expired.
-            ProviderRefused: another host than the provider's, or more than *limit* bytes.
-        """
-        client = self._client_for(url)
-        digest, size = hashlib.sha256(), 0
-        try:
-            # As it lies there, so that what is announced is what comes.
-            plainly = {"Accept-Encoding": "identity"}
-            with client.stream("GET", url, headers=plainly) as reply, path.open("wb") as file:
-                if not reply.is_success:
-                    raise told_apart(
-                        404 if reply.status_code in (403, 410) else reply.status_code,
-                        "this output",
-                        f"{reply.status_code}",
-                    )
-                announced = _announced(reply)
-                if announced is not None and announced > limit:
-                    raise _too_large(limit)
-                for chunk in reply.iter_bytes(_CHUNK):
-                    size += len(chunk)
-                    if size > limit:
-                        raise _too_large(limit)
-                    file.write(chunk)
-                    digest.update(chunk)
-        except httpx.HTTPError as error:
-            raise Retryable(f"A download broke off: {type(error).__name__}.") from error
-        if announced is not None and size != announced:
-            raise Retryable(f"A download ended at {size:,} of {announced:,} bytes.")
-        return StoredObject("", size, digest.hexdigest())
-
-    def _client_for(self, url: str) -> httpx.Client:
-        if _origin(url) == self._api_origin:
-            return self._api
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        known = any(host == h or host.endswith(f".{h}") for h in self._delivery_hosts)
-        if parts.scheme != "https" or not known:
-            raise ProviderRefused(
-                f"An output lies at {parts.scheme}://{parts.netloc}, which is not the provider's.",
-                hint=f"Outputs are fetched from {self._api_origin} and "
-                f"{', '.join(self._delivery_hosts)} only.",
-            )
-        return self._outputs
-
-    @staticmethod
-    def retry_after(reply: httpx.Response) -> float | None:
-        """Seconds the provider asks us to wait: the header, else the body's `retry_after`."""
-        try:
-            return max(0.0, float(reply.headers["retry-after"]))
-        except (KeyError, ValueError):
-            pass
-        try:
-            return max(0.0, float(reply.json()["retry_after"]))
-        except (KeyError, TypeError, ValueError, httpx.HTTPError):
-            return None
-
-    @staticmethod
-    def _detail(reply: httpx.Response) -> str:
-        """What the provider says is wrong: problem+json's detail, or the start of whatever came."""
-        try:
-            body = reply.json()
-            if isinstance(body, dict) and (said := body.get("detail") or body.get("title")):
-                return str(said).strip()[:2000]
-        except ValueError:
-            pass
-        return reply.text.strip()[:200] or reply.reason_phrase
+        """As `replicate_outputs.download`. Our token goes along only to the API's own host."""
+        if self._wrong is None and origin(url) == self._api_origin:
+            return download(self._api, url, path, limit=limit)
+        if not is_fetched_from(url, self._delivery_hosts):
+            raise lies_elsewhere(url, self._delivery_hosts)
+        return download(self._outputs, url, path, limit=limit)
 
     def close(self) -> None:
         """Close the connections."""

@@ -79,12 +79,16 @@ class Tx:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part that is undone alone if it fails."""
+        """A part that is undone alone if it fails, with the hints that it would have sent."""
         self.flush()
+        before = len(self.hints)
         with told_apart(), self._connection.transaction():
             try:
                 yield
                 self.flush()
+            except BaseException:
+                del self.hints[before:]
+                raise
             finally:
                 self._gathered.clear()
 

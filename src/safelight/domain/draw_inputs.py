@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from safelight.domain.errors import Invalid
+
+MOST_INPUTS = 500
+MOST_CHOICES = 100
+"""The models have some twenty inputs, and eleven choices at most."""
 
 Inputs = Mapping[str, Mapping[str, Any]]
 """name → {type, minimum, maximum, choices}: what is absent is not limited."""
@@ -56,18 +61,27 @@ def read_schema(schema: Mapping[str, Any] | None) -> dict[str, dict[str, Any]] |
     schemas = _dict(_dict(_dict(schema).get("components")).get("schemas"))
     properties = _dict(_dict(schemas.get("Input")).get("properties"))
     found: dict[str, dict[str, Any]] = {}
-    for name, shown in properties.items():
+    for name, shown in islice(properties.items(), MOST_INPUTS):
         spec = _dict(shown)
         parts = spec.get("allOf")
         for part in [*(parts if isinstance(parts, list) else []), spec]:
             ref = _dict(part).get("$ref")
             if isinstance(ref, str):
                 spec = {**spec, **_dict(schemas.get(ref.rpartition("/")[2]))}
-        kept = {key: spec[key] for key in ("type", "minimum", "maximum") if key in spec}
+        # What limits a user's request is of the form that it is compared with, or not there.
+        kept = {key: spec[key] for key in ("minimum", "maximum") if is_number(spec.get(key))}
+        if isinstance(spec.get("type"), str):
+            kept["type"] = spec["type"]
         if isinstance(spec.get("enum"), list):
-            kept["choices"] = spec["enum"]
+            kept["choices"] = spec["enum"][:MOST_CHOICES]
         found[str(name)] = kept
     return found or None
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether *value* is a finite number, and no truth value."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and -1e300 < value < 1e300
 
 
 def _dict(value: Any) -> Mapping[str, Any]:

@@ -52,6 +52,12 @@ class Unavailable(Retryable):
     code = "unavailable"
 
 
+class Unreadable(Retryable):
+    """An answer came, and cannot be read."""
+
+    code = "unreadable"
+
+
 class NotFound(SafelightError):
     """There is no such thing, or it is not yours."""
 

@@ -7,11 +7,26 @@ apart (DESIGN, 'Paying once').
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeGuard
+
+RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The provider's are 26 lower-case letters and digits (replicate.md 2.2)."""
+MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+VERSION_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""64 hex digits, and for some that are hidden other words."""
+
+
+def is_version_name(text: Any) -> TypeGuard[str]:
+    """Whether *text* is ``owner/name:version``."""
+    if not isinstance(text, str):
+        return False
+    model, _, version = text.partition(":")
+    return bool(MODEL.fullmatch(model) and VERSION_ID.fullmatch(version))
 
 
 class RemoteStatus(StrEnum):

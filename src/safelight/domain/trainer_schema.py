@@ -12,10 +12,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from safelight.domain.draw_inputs import is_number
+from safelight.domain.texts import shown
 from safelight.domain.trainer_inputs import INPUTS, TrainerInput
 
 BUNDLED = "bundled"
 """Where the inputs were checked against the table that Safelight brings along."""
+
+MOST_INPUTS = 500
+"""The trainer has some thirty."""
+MOST_CHOICES = 100
 
 _TYPES = {"integer": int, "number": float, "boolean": bool, "string": str}
 
@@ -28,8 +34,10 @@ def training_properties(openapi: Any) -> dict[str, Any] | None:
     try:
         schemas = openapi["components"]["schemas"]
         properties = schemas["TrainingInput"]["properties"]
+        if len(properties) > MOST_INPUTS:
+            return None
         found = {str(name): _resolved(entry, schemas) for name, entry in properties.items()}
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, ValueError):
         return None
     return found or None
 
@@ -52,15 +60,27 @@ def inputs_of(properties: Mapping[str, Any]) -> Mapping[str, TrainerInput]:
 
 def _input(name: str, entry: Mapping[str, Any]) -> TrainerInput:
     ours = INPUTS.get(name)
-    kind = _TYPES.get(entry.get("type", ""))
+    said = entry.get("type", "")
+    kind = _TYPES.get(said) if isinstance(said, str) else None
     if kind is None:
-        return TrainerInput(str, withheld=f"its type {entry.get('type')!r} is not known here")
-    choices = entry.get("enum")
+        return TrainerInput(
+            str, withheld=f"its type {shown(repr(said), most=60)} is not known here"
+        )
     return TrainerInput(
         ours.type if ours and {kind, ours.type} == {int, float} else kind,
         entry.get("default"),
-        entry.get("minimum", ours.minimum if ours else None),
-        entry.get("maximum", ours.maximum if ours else None),
+        _limit(entry, "minimum", ours.minimum if ours else None),
+        _limit(entry, "maximum", ours.maximum if ours else None),
         ours.withheld if ours else None,
-        tuple(map(str, choices)) if choices else (ours.choices if ours else None),
+        _choices(entry.get("enum")) or (ours.choices if ours else None),
     )
+
+
+def _limit(entry: Mapping[str, Any], name: str, ours: float | None) -> float | None:
+    """A limit that is a number; ours, where the version says nothing that is one."""
+    value = entry.get(name)
+    return value if is_number(value) else ours
+
+
+def _choices(enum: Any) -> tuple[str, ...]:
+    return tuple(map(str, enum[:MOST_CHOICES])) if isinstance(enum, list) else ()

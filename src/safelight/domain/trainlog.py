@@ -3,10 +3,15 @@
 A bar is printed again and again with the same count; the loss behind a count that has just gone up
 is that of the next step (replicate.md 4.4), so one point is taken where the count increases. The
 trainer says "loss is nan" before the bar of such a step, which then shows a loss of zero: that step
-has no point. A trainer that starts over counts from the start again.
+has no point. It says so on standard output while its bar stands unended on standard error, so the words
+are glued to the bar before them as often as they have a line of their own. A trainer that starts over
+counts from the start again.
 
 The loss says little: most of it is the noise of the random timestep, and its scale differs by model
-(requirements, C1). Nothing acts on a low one; only one that is no number ends a run.
+(requirements, C1). Nothing acts on a low one. One that is no number is another matter: the trainer
+(ai-toolkit) puts zero in its place and goes on, so that such a step teaches nothing and harms nothing,
+and one of them in a thousand is a mark in the course. Where the weights themselves are no numbers any
+more, every step after is one: `Course.diverged`.
 """
 
 from __future__ import annotations
@@ -21,14 +26,32 @@ from typing import Any
 LOSS_SAYS_LITTLE = (
     "A step's loss is mostly the noise of its random timestep: a low one is no sign of a good LoRA."
 )
+LAST_STEPS = 20
+MANY_NAN = 10
+"""A run has diverged once so many of its last `LAST_STEPS` steps had no loss: ten seconds of one that
+does not recover, and more than one broken photo among twenty can bring about."""
+MOST_CHARS = 8 * 1024 * 1024
+"""So much of a log is read: the longest training's (6,000 steps, each with two bars) has a quarter."""
+HEAD_CHARS = 256 * 1024
+"""Of a longer one, so much from its start, where the count of photos stands, and the rest from its end."""
 
-_BAR = re.compile(
-    r"^flux_train_replicate:\s+\d+%\|[^|]*\|\s*(?P<count>\d{1,9})/(?P<total>\d{1,9}) "
-    r"\[[\d:]+<[\d:?]+,\s*(?P<rate>[\d.]+|\?)(?P<unit>it/s|s/it)"
-    r"(?:, lr: (?P<lr>\S+) loss: (?P<loss>[^\s\]]+))?\]"
+# Every repeat has a bound and gives nothing back (possessive), so that the time for a log grows with its
+# length and no faster, whatever is in it and whether it has line ends or not.
+_COUNT = r"[0-9][0-9,]{0,12}+"
+_GAP = r"[ \t]{0,9}+"
+_EVENT = re.compile(
+    # A bar, wherever it begins; past its total tqdm leaves bar, total and time left out.
+    rf"flux_train_replicate:{_GAP}(?:[0-9]{{1,3}}+%\|[^|\r\n]{{0,400}}+\|{_GAP}"
+    rf"(?P<count>{_COUNT})/(?P<total>{_COUNT})|(?P<past>{_COUNT})it)"
+    rf" \[[0-9:]{{1,16}}+(?:<[0-9:?]{{1,16}}+)?,{_GAP}"
+    r"(?P<rate>[0-9.]{1,12}+|\?)(?P<unit>it/s|s/it)"
+    r"(?:, lr: (?P<lr>[^\s\]]{1,40}+) loss: (?P<loss>[^\s\]]{1,40}+)[^\]\r\n]{0,200}+)?(?P<bar>\])"
+    r"|[Ll](?P<nan>(?i:oss is nan)(?!(?!flux_train)[a-z]))"
+    # How many photos it found: at a line's start, or glued to a bar.
+    rf"|-(?<![^\s\]]-){_GAP}Found (?P<images>[0-9]{{1,9}}+) images?(?![a-z])"
 )
-_NAN = re.compile(r"\bloss is nan\b", re.IGNORECASE)
-_FOUND = re.compile(r"^-\s+Found (\d{1,9}) images$")
+_ESCAPE = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +85,11 @@ class Course:
     def nan(self) -> bool:
         """Whether a loss was no number."""
         return bool(self.nan_steps)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the losses are no numbers any more, and not only one here and there."""
+        return sum(step > self.step - LAST_STEPS for step in self.nan_steps) >= MANY_NAN
 
     @property
     def loss(self) -> float | None:
@@ -122,8 +150,8 @@ def _spread(groups: Iterable[tuple[int, Any]]) -> list[Any]:
 def parse_log(text: str) -> Course:
     """The course in a log, or in the tail of one."""
     reading = _Reading()
-    for line in re.split(r"[\r\n]+", text):
-        reading.take(line.strip())
+    for event in _EVENT.finditer(_ESCAPE.sub("", both_ends(text))):
+        reading.take(event)
     return Course(
         tuple(reading.points),
         reading.last + 1,
@@ -135,6 +163,11 @@ def parse_log(text: str) -> Course:
     )
 
 
+def both_ends(text: str, most: int = MOST_CHARS, head: int = HEAD_CHARS) -> str:
+    """*text*; of one longer than *most* characters its first *head* and its end, the rest left out."""
+    return text if len(text) <= most else f"{text[:head]}\n{text[-(most - head) :]}"
+
+
 class _Reading:
     """What was read so far; `last` is the highest count of this attempt."""
 
@@ -143,48 +176,53 @@ class _Reading:
         self.last = -1
         self.steps: int | None = None
         self.rate: float | None = None
-        self.nan_steps: list[int] = []
+        self.nan_steps: dict[int, None] = {}
         self.restarts: list[int] = []
         self.images: int | None = None
         self.nan_said = False
 
-    def take(self, line: str) -> None:
-        """One line."""
-        if _NAN.search(line):
+    def take(self, event: re.Match[str]) -> None:
+        """A bar, a NaN that is said, or the count of photos."""
+        if event["nan"]:
             self.nan_said = True
-            self._is_nan(self.last + 2)
-        elif bar := _BAR.match(line):
-            self._bar(bar)
-        elif found := _FOUND.match(line):
-            self.images = int(found[1])
-
-    def _is_nan(self, step: int) -> None:
-        if step not in self.nan_steps:
-            self.nan_steps.append(step)
+            self.nan_steps[self.last + 2] = None
+        elif event["images"]:
+            self.images = int(event["images"])
+        else:
+            self._bar(event)
 
     def _bar(self, bar: re.Match[str]) -> None:
-        count, self.steps = int(bar["count"]), int(bar["total"])
+        count = _whole(bar["count"] or bar["past"])
+        self.steps = _whole(bar["total"] or "0") or self.steps
         shown = _number(bar["rate"]) or None
         if shown is not None:
             self.rate = shown if bar["unit"] == "it/s" else 1 / shown
         if count < self.last:
             self.restarts.append(self.last + 1)
-            self.points, self.last, self.nan_steps, self.nan_said = [], -1, [], False
+            self.points, self.last, self.nan_steps, self.nan_said = [], -1, {}, False
         if bar["loss"] is None or count <= self.last:
             return
         after_nan, self.nan_said, self.last = self.nan_said, False, count
         loss, lr = _number(bar["loss"]), _number(bar["lr"])
         if loss is None or lr is None:
-            self._is_nan(count + 1)
+            self.nan_steps[count + 1] = None
         elif not (after_nan and loss == 0):
             rate = None if shown is None else self.rate
             self.points.append(Point(count + 1, loss, lr, rate))
 
 
+def _whole(text: str) -> int:
+    """A count, with or without thousands separators; at most nine digits, as columns have them."""
+    return min(int(text.replace(",", "")), 999_999_999)
+
+
 def _number(text: str) -> float | None:
     """*text* as a finite number; None for nan, inf and whatever else."""
+    text = text.rstrip(",")
+    if _THOUSANDS.fullmatch(text):
+        text = text.replace(",", "")
     try:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and "_" not in text else None

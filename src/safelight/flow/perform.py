@@ -19,6 +19,7 @@ from safelight.domain.errors import CancelAsked, LeaseLost, Retryable, Safelight
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait, backoff, passing_fault
 from safelight.domain.queues import POLICIES, Kind, Queue
+from safelight.domain.texts import keepable
 from safelight.flow.context import Context
 from safelight.flow.drain import PACE
 from safelight.stages.tools import Pulse
@@ -56,6 +57,8 @@ Works = dict[Kind, Work]
 SECONDS = 1.0
 """How long one hint keeps a slot at work. Then it hands over to another hint, so that the pool can do
 its own housekeeping (a warm shutdown waits so long at most, and for one stage)."""
+ERROR_CHARS = 8_000
+"""So much of an error's text is kept: it may hold a foreign answer."""
 MOST = 32
 """Jobs a batch: past that the commits they share weigh nothing."""
 
@@ -257,7 +260,7 @@ def _settled(tx: Tx, taken: _Taken, work: Work, cx: Context) -> Outcome:
 def _outcome_of(error: Exception, job: Job) -> Outcome:
     """A named error that no retry mends parks the job; what passes by itself is tried again for a day;
     all else is tried again, up to the cap."""
-    text = str(error) or type(error).__name__
+    text = keepable(str(error) or type(error).__name__)[:ERROR_CHARS]
     if isinstance(error, Retryable) and not isinstance(error, Unfinished):
         return passing_fault(text, job.faulty_since, job.due_at, least=error.after or 0.0)
     if isinstance(error, SafelightError) and not isinstance(error, Retryable):

@@ -17,19 +17,26 @@ EMULATOR_KEEPS = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
 
 def emulator(
-    port: int, data: Path, base_env: Mapping[str, str], time_scale: float | None
+    port: int, data: Path, token: str, base_env: Mapping[str, str], time_scale: float | None
 ) -> Service:
-    """The Replicate emulator, with its accounts, models and files in `data`."""
+    """The Replicate emulator, with its models and files in `data`. It takes this token and no other."""
+    tokens = data / "tokens"
+
+    def prepare() -> None:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tokens.touch(mode=0o600)
+        tokens.write_text(f"{token}\n")
+
     scale = () if time_scale is None else ("--time-scale", str(time_scale))
     kept = {name: base_env[name] for name in EMULATOR_KEEPS if name in base_env}
     return Service(
         name="emulator",
         argv=(
             *(sys.executable, "-m", "safelight.local.emulator"),
-            *("--port", str(port), "--data", str(data), *scale),
+            *("--port", str(port), "--data", str(data), "--tokens", str(tokens), *scale),
         ),
         env={**kept, "PYTHONUNBUFFERED": "1"},
-        prepare=lambda: data.mkdir(mode=0o700, parents=True, exist_ok=True),
+        prepare=prepare,
         ready=lambda: answers(port, "/_emulator/health"),
     )
 

@@ -13,6 +13,7 @@ from typing import Literal, TextIO
 
 from safelight.local import places, programs
 from safelight.local.choice import S3_NAMES, Choice, Part, choose
+from safelight.local.emulator import CONTROL_FILE
 from safelight.local.logs import Log
 from safelight.local.ports import Ports
 from safelight.local.postgres import Postgres
@@ -235,10 +236,12 @@ class Stack:
             services.append(seaweed.service())
         if "emulator" in self.embedded:
             port = ports.get("emulator")
-            found["REPLICATE_API_TOKEN"] = state.secret("replicate", prefix="r8_")
+            token = state.secret("replicate", prefix="r8_")
+            found["REPLICATE_API_TOKEN"] = token
             found["REPLICATE_BASE_URL"] = f"http://127.0.0.1:{port}"
             data = folder / "emulator"
-            services.append(programs.emulator(port, data, self._base_env, self._time_scale))
+            found["EMULATOR_CONTROL_FILE"] = str(data / CONTROL_FILE)
+            services.append(programs.emulator(port, data, token, self._base_env, self._time_scale))
         self._environment = {
             **found,
             "API_URL": f"http://127.0.0.1:{api_port}",

@@ -8,6 +8,7 @@ from typing import Any
 
 from safelight.domain.erasure import Plan
 from safelight.domain.errors import NotFound, ProviderRefused, Unfinished
+from safelight.domain.provider import is_version_name
 from safelight.stages.cleanup import Listed, Refused, RemoteVersion, delete_remote
 from safelight.stages.tools import Provider, Pulse, Store
 
@@ -46,12 +47,9 @@ def stop_runs(runs: Sequence[Run], provider: Provider, pulse: Pulse) -> StoppedR
         except NotFound:
             continue
         running += not seen.status.ended
-        if (
-            training
-            and isinstance(seen.output, dict)
-            and isinstance(seen.output.get("version"), str)
-        ):
-            outputs.append(seen.output["version"])
+        version = seen.output.get("version") if isinstance(seen.output, dict) else None
+        if training and is_version_name(version):
+            outputs.append(version)
     return StoppedRuns(tuple(outputs), running)
 
 

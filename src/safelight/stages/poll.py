@@ -16,6 +16,7 @@ from safelight.domain.errors import (
     SafelightError,
     TokenRefused,
     Unavailable,
+    Unreadable,
 )
 from safelight.domain.provider import RemoteRun, RemoteStatus, RunPage
 from safelight.stages.tools import Pulse
@@ -39,6 +40,8 @@ pages and single gets, of one kind of run."""
 HALVES_FROM = 20
 """A turn over so many pages is followed by one over the older half of what is in flight alone, if that spares
 a third of them: a training that has just begun hardly ever ends, and what may end is seen more often."""
+FAULTS_IN_A_ROW = 3
+"""So many single gets in a row that the provider fails to answer end the turn: it is not about one run."""
 SLOWEST = 6.0
 """Few that are far from their end are looked at this many times less often than usual."""
 
@@ -116,17 +119,23 @@ def watch(
 
     What a page shows is written before the next is asked for, so that an end is not held up by ten
     thousand others. A fault that would meet every request ends the turn; one that is about one run
-    is noted, and the others are looked at. What was seen until then counts.
+    is noted, and the others are looked at. Where the list itself cannot be had, for whatever one run has
+    in it, some are got singly. What was seen until then counts.
     """
     turn, started = Turn(), time.monotonic()
     listing = _Listing(pages, pulse, write, turn)
     try:
         if len(in_flight) > FEW:
-            in_flight = _look_through_list(in_flight, listing, memory)
+            in_flight = _listed(in_flight, listing, memory)
+        failed = 0
         for one in _to_get(in_flight, listing.shown, turn.calls):
             pulse.check()
-            if seen := _get_one(one, get, turn, vanished_seconds):
+            seen, problem = _get_one(one, get, turn, vanished_seconds)
+            if seen:
                 write([seen])
+            failed = failed + 1 if problem and not isinstance(problem, Unreadable) else 0
+            if problem and failed == FAULTS_IN_A_ROW:
+                raise problem
     except (Retryable, ProviderRefused, NotFound) as problem:
         turn.problem = problem
     turn.seconds = time.monotonic() - started
@@ -141,6 +150,24 @@ def pause(in_flight: Sequence[InFlight], usual: float, turn: Turn) -> float:
     if len(in_flight) > FEW or len(ends) < len(in_flight) or not ends:
         return max(usual, cost)
     return min(SLOWEST * usual, max(usual / 2, min(ends) / 4, cost))
+
+
+def _listed(in_flight: Sequence[InFlight], listing: _Listing, memory: Memory) -> Sequence[InFlight]:
+    """What was looked for in the list, though it may not all have been had: that is noted."""
+    try:
+        return _look_through_list(in_flight, listing, memory)
+    except (Retryable, ProviderRefused, NotFound) as problem:
+        if _meets_all(problem):
+            raise
+        listing.turn.problem = problem
+        return in_flight
+
+
+def _meets_all(problem: SafelightError) -> bool:
+    """Whether every other request would meet the same."""
+    if isinstance(problem, Unavailable | TokenRefused):
+        return True
+    return isinstance(problem, Retryable) and problem.after is not None
 
 
 def _look_through_list(
@@ -187,7 +214,11 @@ class _Listing:
         began = datetime.now(UTC)
         half: Half | None = None
         barren = 0
+        gone_through: set[str | None] = set()
         while True:
+            if cursor in gone_through:
+                raise Unreadable("The provider's list leads back to a page that it showed before.")
+            gone_through.add(cursor)
             self.turn.calls += 1
             page = self.pages(cursor)
             found = [(one, run) for run in page.runs if (one := wanted.pop(run.id, None))]
@@ -214,7 +245,8 @@ def _to_get(
 ) -> list[InFlight]:
     """Those no page showed, and of those that run some, for their logs."""
     if not pages:
-        return list(in_flight)
+        # By lot, so that one that ends the turn does not keep the same others from their turn.
+        return random.sample(in_flight, len(in_flight))
     missing = [o for o in in_flight if o.id not in shown and o.age_seconds > LISTED_SECONDS]
     # By lot, so that no fifty of them keep the others from their turn.
     missing = random.sample(missing, min(len(missing), SINGLES_A_TURN))
@@ -229,16 +261,18 @@ def _wants_log(one: InFlight, run: RemoteRun) -> bool:
 
 def _get_one(
     one: InFlight, get: Callable[[str], RemoteRun], turn: Turn, vanished_seconds: float
-) -> Seen | None:
+) -> tuple[Seen | None, SafelightError | None]:
+    """What the provider shows of it, or what it is about it that cannot be had."""
     turn.calls += 1
     try:
-        return Seen(one.id, get(one.provider_id))
+        run = get(one.provider_id)
+        if run.id != one.provider_id:
+            raise Unreadable(f"It was asked for as {one.provider_id}, and {run.id} was answered.")
+        return Seen(one.id, run), None
     except NotFound:
-        return Seen(one.id, None) if one.age_seconds > vanished_seconds else None
-    except (Unavailable, TokenRefused):
-        raise
+        return (Seen(one.id, None) if one.age_seconds > vanished_seconds else None), None
     except (Retryable, ProviderRefused) as problem:
-        if isinstance(problem, Retryable) and problem.after is not None:
+        if _meets_all(problem):
             raise
         turn.unreadable[one.id] = problem
-        return None
+        return None, problem

@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from safelight.domain.errors import Invalid, NotFound, ProviderRefused, Retryable, SafelightError
+from safelight.domain.errors import (
+    Invalid,
+    NotFound,
+    ProviderRefused,
+    Retryable,
+    SafelightError,
+    Unreadable,
+)
 from safelight.domain.plans import check_sent
 from safelight.domain.profiles import Profile
 from safelight.domain.provider import NotSent, RemoteRun, RunPage, Submission
@@ -145,6 +152,7 @@ def find_run(
         Retryable: it was not all read, so that whether it shows the run is not known.
     """
     cursor: str | None = None
+    gone_through: set[str] = set()
     unread = 0
     for _ in range(MAX_PAGES):
         page = pages(cursor)
@@ -152,14 +160,18 @@ def find_run(
             if is_ours(run):
                 return run
         unread += page.unread
-        oldest = min((run.created_at for run in page.runs if run.created_at), default=None)
-        if page.next is None or (oldest is not None and oldest < since - CLOCK_MARGIN):
+        # All of them: one run whose time is odd is no sign that the page is that old.
+        newest = max((run.created_at for run in page.runs if run.created_at), default=None)
+        if page.next is None or (newest is not None and newest < since - CLOCK_MARGIN):
             if unread:
                 raise Retryable(
                     f"{unread} runs in the provider's list cannot be read, and ours may be among them."
                 )
             return None
         cursor = page.next
+        if cursor in gone_through:
+            raise Unreadable("The provider's list leads back to a page that it showed before.")
+        gone_through.add(cursor)
         pulse.check()
     raise Retryable(f"The provider's list goes on past {MAX_PAGES:,} pages.")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from safelight.domain.errors import NotFound
+from safelight.domain.errors import NotFound, Unreadable
+from safelight.domain.provider import is_version_name
 from safelight.domain.walk import KnownKey, Stretch, compare
 from safelight.stages.tools import Provider, Pulse, Store
 
@@ -56,7 +57,9 @@ def model_page(model: str, page: str | None, provider: Provider) -> Listed:
         found = provider.list_versions(model, page)
     except NotFound:
         return Listed({}, None)
-    return Listed({f"{model}:{id}": "no row knows it" for id in found.versions}, found.next)
+    return Listed(
+        {f"{model}:{id}": "no row knows it" for id in found.versions}, _onwards(page, found.next)
+    )
 
 
 def trainings_page(page: str | None, since: datetime | None, provider: Provider) -> Listed:
@@ -68,12 +71,18 @@ def trainings_page(page: str | None, since: datetime | None, provider: Provider)
     versions = {}
     for run in found.runs:
         version = run.output.get("version") if isinstance(run.output, dict) else None
-        if isinstance(version, str) and ":" in version:
+        if is_version_name(version):
             versions[version] = f"made by the training {run.id}, which no row knows"
-    ended = since is not None and any(
-        run.created_at is not None and run.created_at < since for run in found.runs
-    )
-    return Listed(versions, None if ended else found.next)
+    # All of the page: one run whose time is odd is no sign that it is that old.
+    newest = max((run.created_at for run in found.runs if run.created_at), default=None)
+    ended = since is not None and newest is not None and newest < since
+    return Listed(versions, None if ended else _onwards(page, found.next))
+
+
+def _onwards(page: str | None, following: str | None) -> str | None:
+    if following is not None and following == page:
+        raise Unreadable("The provider's list leads back to the page that it has just shown.")
+    return following
 
 
 def lost(versions: Sequence[tuple[UUID, str, str]], provider: Provider, pulse: Pulse) -> list[UUID]:

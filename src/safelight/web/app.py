@@ -111,6 +111,9 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
         if cx is None:
             # A second's work, which must hold up nobody: not the start, nor who asks for it first.
             document = asyncio.create_task(run_in_threadpool(app.openapi))
+        app.state.webhooks = webhooks.Gate()
+        if settings.webhook_base_url:
+            webhooks.prepare(ours)
         try:
             yield
         finally:

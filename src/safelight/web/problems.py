@@ -45,6 +45,13 @@ class NotReady(Retryable):
     code = "not-ready"
 
 
+class Busy(Retryable):
+    """There are too many of these at once."""
+
+    code = "busy"
+    status = 429
+
+
 class FieldProblem(BaseModel):
     """One field that is not as it should be."""
 
@@ -80,7 +87,7 @@ _DESCRIPTIONS = {
     409: "It cannot be done in the state it is in.",
     413: "The request, or a file in it, is too large.",
     422: "Something in the request is not valid: `errors` or `detail` names it.",
-    429: "More requests of yours are under way than are worked on at once: try again after `Retry-After`.",
+    429: "There are too many of these at once: try again after `Retry-After` seconds.",
     503: "Something this door stands on is away: try again after `Retry-After` seconds.",
 }
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from safelight.db import walks
 from safelight.db.transaction import Row, Tx
+from safelight.domain.errors import Unreadable
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait
 from safelight.domain.walk import KnownKey, Stretch
@@ -24,6 +25,8 @@ from safelight.stages.tools import Pulse
 
 LOOKS = 20
 """Versions one turn asks the provider for by name."""
+MOST_PAGES = 10_000
+"""A million versions of one model, or trainings of one account: a list that goes on past them leads back."""
 OVERLAP = timedelta(days=2)
 """How far behind the last walk's beginning the trainings are listed again."""
 NONE = UUID(int=0)
@@ -94,6 +97,8 @@ class _Place:
     part: str
     after: str
     page: str | None
+    pages: int = 0
+    """How many pages of this list came before."""
     since: datetime | None = None
     versions: tuple[tuple[UUID, str, str], ...] = ()
 
@@ -106,24 +111,25 @@ class _Seen:
     seen: int
 
 
-def _cursor(part: str, after: str, page: str | None = None) -> str:
-    return json.dumps([part, after, page])
+def _cursor(part: str, after: str, page: str | None = None, pages: int = 0) -> str:
+    return json.dumps([part, after, page, pages])
 
 
 def _begin_provider(tx: Tx, _job: Job, _cx: Context) -> _Place:
     walk_id, cursor = walks.start(tx, "provider")
-    part, after, page = json.loads(cursor) if cursor else ("models", "", None)
+    part, after, page, *came = json.loads(cursor) if cursor else ("models", "", None)
+    pages = came[0] if page and came else 0
     if part == "models" and page is None:
         model = walks.next_model(tx, after)
         part, after = ("trainings", "") if model is None else (part, model)
     if part == "trainings":
         since = walks.walked_since(tx, "provider")
-        return _Place(walk_id, part, after, page, since=since and since - OVERLAP)
+        return _Place(walk_id, part, after, page, pages, since=since and since - OVERLAP)
     if part == "drawing":
         rows = walks.next_drawing(tx, UUID(after), LOOKS)
         todo = tuple((row["id"], row["model"], row["version"]) for row in rows)
         return _Place(walk_id, part, after, page, versions=todo)
-    return _Place(walk_id, part, after, page)
+    return _Place(walk_id, part, after, page, pages)
 
 
 def _do_provider(place: _Place, cx: Context, pulse: Pulse) -> _Seen:
@@ -134,13 +140,15 @@ def _do_provider(place: _Place, cx: Context, pulse: Pulse) -> _Seen:
         more = len(place.versions) == LOOKS
         cursor = _cursor("drawing", str(place.versions[-1][0])) if more else None
         return _Seen({}, gone, cursor, len(place.versions))
+    if place.pages > MOST_PAGES:
+        raise Unreadable(f"The provider's list goes on past {MOST_PAGES:,} pages.")
     if place.part == "models":
         page = stage.model_page(place.after, place.page, provider)
-        return _Seen(
-            page.versions, [], _cursor("models", place.after, page.next), len(page.versions)
-        )
+        onwards = _cursor("models", place.after, page.next, place.pages + 1)
+        return _Seen(page.versions, [], onwards, len(page.versions))
     page = stage.trainings_page(place.page, place.since, provider)
-    after = _cursor("trainings", "", page.next) if page.next else _cursor("drawing", str(NONE))
+    onwards = _cursor("trainings", "", page.next, place.pages + 1)
+    after = onwards if page.next else _cursor("drawing", str(NONE))
     return _Seen(page.versions, [], after, len(page.versions))
 
 

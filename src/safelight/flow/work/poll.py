@@ -12,7 +12,7 @@ from safelight.domain.outcome import Outcome
 from safelight.domain.provider import RemoteRun, RemoteStatus
 from safelight.domain.queues import Kind
 from safelight.domain.states import GenerationState, TrainingState
-from safelight.domain.trainlog import Course, parse_log
+from safelight.domain.trainlog import LAST_STEPS, MANY_NAN, Course, parse_log
 from safelight.flow import paid
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
@@ -58,7 +58,7 @@ def _record_trainings(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Cont
         tx, [_training_shown(row, run, courses.get(row["id"])) for row, run in news if run]
     )
     for id, course in courses.items():
-        _stop_if_nan(tx, id, course, cx)
+        _stop_if_diverged(tx, id, course, cx)
     return sum(_end_training(tx, row, run, cx) for row, run in news)
 
 
@@ -86,16 +86,19 @@ def _training_shown(row: Row, run: RemoteRun, course: Course | None) -> dict[str
     }
 
 
-def _stop_if_nan(tx: Tx, id: Any, course: Course, cx: Context) -> None:
-    """Every second after a loss that is no number is paid for nothing: cancelled at once.
+def _stop_if_diverged(tx: Tx, id: Any, course: Course, cx: Context) -> None:
+    """Every second of a run whose weights are no numbers any more is paid for nothing: cancelled at once.
 
+    One loss that is no number is a mark in its course; the trainer passes over that step and goes on.
     Nothing else in a loss is acted on (C1).
     """
-    if not course.nan:
+    if not course.diverged:
         return
-    step = course.nan_steps[0]
     stopped = trainings.stop_at_provider(
-        tx, id, f"The loss of step {step} of {course.steps or '?'} is no number (NaN)."
+        tx,
+        id,
+        f"The loss was no number (NaN) in {MANY_NAN} of the last {LAST_STEPS} steps, up to step "
+        f"{course.step} of {course.steps or '?'}; the first was step {course.nan_steps[0]}.",
     )
     if stopped is not None:
         paid.follow(tx, stopped, Kind.CANCEL_TRAINING, cx.worker)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
+from safelight import logging
 from safelight.db import jobs
+from safelight.db.faults import DatabaseAway
 from safelight.db.transaction import Row, Tx
-from safelight.domain.errors import Retryable
+from safelight.domain.errors import LeaseLost, Retryable, SafelightError, Unreadable
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Park, Wait
 from safelight.domain.provider import RemoteRun, RemoteStatus
 from safelight.domain.queues import Kind
+from safelight.domain.texts import keepable_json, shown
 from safelight.flow.context import Context
 from safelight.stages import poll
+
+log = logging.get(__name__)
 
 SEEN_SECONDS = 60.0
 """How often it is noted of a run without news that it was seen."""
 REFUSED_SECONDS = 60.0
 """How often it is tried again where the provider refuses all of it, our token for one."""
+UNKEPT = "What was written here cannot be kept; our log says why."
 VANISHED = "The provider knows it no more (404, long after it was accepted)."
 
 
@@ -32,6 +39,12 @@ class Watch:
     rows: dict[Any, Row]
     seen: int = 0
     ended: int = 0
+    unwritten: dict[UUID, SafelightError] = field(default_factory=dict)
+    """Runs of which what was seen could not be written, and why."""
+
+    def puzzles(self, turn: poll.Turn) -> dict[UUID, SafelightError]:
+        """Runs of which nothing was learned in this turn: unreadable, or not to be written."""
+        return {**turn.unreadable, **self.unwritten}
 
 
 def order(job: Job, rows: list[Row]) -> Watch | Outcome:
@@ -57,21 +70,82 @@ def left(row: Row) -> float | None:
     return max(0.0, left)
 
 
-def writer(
-    watch: Watch, cx: Context, record: Callable[[Tx, list[tuple[Row, RemoteRun | None]]], int]
-) -> poll.Write:
-    """Writes what was seen under our fence, in a transaction of its own, where there is news."""
+Record = Callable[[Tx, list[tuple[Row, RemoteRun | None]]], int]
+"""Writes what was seen of some runs; how many of them have ended."""
+
+
+def writer(watch: Watch, cx: Context, record: Record) -> poll.Write:
+    """Writes what was seen under our fence, in a transaction of its own, where there is news.
+
+    All of it at once; where that cannot be written, run by run, so that what is wrong with one is its
+    own matter.
+    """
 
     def write(seen: Sequence[poll.Seen]) -> None:
         news = [(watch.rows[s.id], s.run) for s in seen if is_news(watch.rows[s.id], s.run)]
         watch.seen += len(seen)
-        if news:
+        if not news:
+            return
+        try:
             with cx.db.transaction() as tx:
                 jobs.hold(tx, [watch.job])
                 ended = record(tx, news)
-            watch.ended += ended
+        except (DatabaseAway, LeaseLost):
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, the other runs are not to blame)
+            log.warning("watch.written_singly", runs=len(news), error=_told(error))
+            ended = _write_singly(watch, cx, record, news)
+        watch.ended += ended
 
     return write
+
+
+def _write_singly(
+    watch: Watch, cx: Context, record: Record, news: list[tuple[Row, RemoteRun | None]]
+) -> int:
+    """Write each run in a savepoint of its own: as it was shown, else with its texts left out, else not
+    at all, which is noted. It is looked at again either way."""
+    ended = 0
+    with cx.db.transaction() as tx:
+        jobs.hold(tx, [watch.job])
+        for row, run in news:
+            for form in (run, _bare(run)):
+                try:
+                    with tx.savepoint():
+                        ended += record(tx, [(row, form)])
+                    watch.unwritten.pop(row["id"], None)
+                    break
+                except (DatabaseAway, LeaseLost):
+                    raise
+                except Exception as error:  # noqa: BLE001 (as above)
+                    log.error("watch.unwritten", target_id=str(row["id"]), error=_told(error))
+                    watch.unwritten[row["id"]] = Unreadable(
+                        f"What the provider shows of it cannot be written: {_told(error)}"
+                    )
+    return ended
+
+
+def _bare(run: RemoteRun | None) -> RemoteRun | None:
+    """The run's state and what follows from it, without what others have written into it."""
+    if run is None:
+        return None
+    output = keepable_json(run.output)
+    if isinstance(output, dict):
+        output = {name: output[name] for name in ("version", "weights") if name in output}
+    return RemoteRun(
+        id=run.id,
+        status=run.status,
+        output=output,
+        logs=None if run.logs is None else UNKEPT,
+        error=None if run.error is None else UNKEPT,
+        predict_seconds=run.predict_seconds,
+    )
+
+
+def _told(error: Exception) -> str:
+    """An error's first line, as a log may show it."""
+    text = str(error).partition("\n")[0] or "no word of it"
+    return shown(f"{type(error).__name__}: {text}", most=300)
 
 
 def is_news(row: Row, run: RemoteRun | None) -> bool:
@@ -90,22 +164,23 @@ def again(watch: Watch, turn: poll.Turn, usual: float, others: Callable[[], bool
     if watch.ended >= len(watch.in_flight):
         return Wait(usual, reason=said) if others() else Done(said)
     seconds = poll.pause(watch.in_flight, usual, turn)
-    problem = turn.problem or next(iter(turn.unreadable.values()), None)
+    puzzles = watch.puzzles(turn)
+    problem = turn.problem or next(iter(puzzles.values()), None)
     if problem is None:
         return Wait(seconds, reason=said)
     if not isinstance(turn.problem, Retryable | None):
         seconds = max(seconds, REFUSED_SECONDS)
     if isinstance(problem, Retryable):
         seconds = max(seconds, problem.after or 0.0)
-    if turn.unreadable:
-        said += f", {len(turn.unreadable)} cannot be read"
+    if puzzles:
+        said += f", {len(puzzles)} cannot be read"
     return Wait(seconds, reason=said, error=str(problem))
 
 
 def look_at_unreadable(tx: Tx, look: Kind, watch: Watch, turn: poll.Turn, cx: Context) -> None:
     """A run that stays unreadable gets a job of its own, which stands parked with the reason if it
     cannot read it either; the watch goes on with all of them."""
-    for id in turn.unreadable:
+    for id in watch.puzzles(turn):
         if _out_of_sight(watch.rows[id]) > cx.settings.vanished_seconds:
             then(tx, look, watch.rows[id], cx)
 
@@ -118,7 +193,7 @@ def _out_of_sight(row: Row) -> float:
 
 def settle_look(_tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
     """One run was looked at by itself; whatever that did not show, the watch will."""
-    for id, problem in turn.unreadable.items():
+    for id, problem in watch.puzzles(turn).items():
         seconds = _out_of_sight(watch.rows[id])
         if seconds > cx.settings.vanished_seconds:
             return Park(
@@ -137,7 +212,10 @@ def ending(run: RemoteRun | None, usable: Any) -> tuple[RemoteStatus, str | None
     if run is None:
         return RemoteStatus.FAILED, VANISHED
     if run.status is RemoteStatus.SUCCEEDED and not usable(run.output):
-        return RemoteStatus.FAILED, f"It succeeded and has no output to fetch: {run.output!r}."
+        return (
+            RemoteStatus.FAILED,
+            f"It succeeded and has no output to fetch: {shown(repr(run.output), most=300)}.",
+        )
     if run.status is RemoteStatus.SUCCEEDED:
         return run.status, None
     if run.status in (RemoteStatus.CANCELED, RemoteStatus.ABORTED):

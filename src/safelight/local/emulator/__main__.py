@@ -28,9 +28,17 @@ def main() -> None:
         help="train four of the 494 modules (and say so in config.yaml), or all of them",
     )
     parser.add_argument("--public-url", help="the URL others reach it by, for links it gives out")
+    parser.add_argument(
+        "--tokens",
+        type=Path,
+        help="file with the tokens that it takes, one a line (default: any r8_..., an account each)",
+    )
     given = parser.parse_args()
-    settings = Settings(given.data, given.time_scale, given.layers, given.public_url)
-    serve(settings, host=given.host, port=given.port)
+    tokens = tuple(given.tokens.read_text().split()) if given.tokens else ()
+    settings = Settings(
+        given.data, given.time_scale, given.layers, given.public_url, given.host, tokens
+    )
+    serve(settings, port=given.port)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ _FILE_URL = re.compile(r"/v1/files/([A-Za-z0-9+/=_-]+)$")
 
 
 def _signature(emulator: Emulator, owner: str, id: str, expiry: str) -> str:
-    key = emulator.state.secret(owner).encode()
+    key = emulator.state.secret(owner, "files").encode()
     signed = hmac.new(key, f"{owner} {id} {expiry}".encode(), hashlib.sha256).digest()
     return base64.b64encode(signed).decode()
 
@@ -42,13 +42,23 @@ def signed_url(emulator: Emulator, account: str, url: Any) -> Any:
     return f"{url}/download?expiry={expiry}&owner={account}&signature={signature}"
 
 
+def _metadata(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Problem(400, "Invalid metadata") from None
+
+
 def routes(app: FastAPI, emulator: Emulator) -> None:
     """Add them to *app*."""
     state = emulator.state
     folder = emulator.settings.data / "files"
 
-    def find(id: str) -> dict[str, Any]:
-        found = state.row("SELECT * FROM files WHERE id = ? AND expires > ?", id, time.time())
+    def find(id: str, account: str) -> dict[str, Any]:
+        found = state.row(
+            "SELECT * FROM files WHERE id = ? AND account = ? AND expires > ?",
+            *(id, account, time.time()),
+        )
         if found is None:
             raise Problem(404, "File not found")
         return found
@@ -81,14 +91,14 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
             },
-            "metadata": json.loads(str(form.get("metadata") or "{}")),
+            "metadata": _metadata(str(form.get("metadata") or "{}")),
             "created_at": stamp(now, 3),
             "expires_at": stamp(now + KEPT_SECONDS, 3),
         }
         state.run(
             "INSERT INTO files VALUES (?, ?, ?, ?)", id, account, dumps(body), now + KEPT_SECONDS
         )
-        return JSONResponse(shown(find(id), emulator.base(request)), 201)
+        return JSONResponse(shown(find(id, account), emulator.base(request)), 201)
 
     @app.get("/v1/files")
     def listed(request: Request) -> JSONResponse:
@@ -103,13 +113,12 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
 
     @app.get("/v1/files/{id}")
     def get(request: Request, id: str) -> JSONResponse:
-        emulator.account(request)
-        return JSONResponse(shown(find(id), emulator.base(request)))
+        found = find(id, emulator.account(request))
+        return JSONResponse(shown(found, emulator.base(request)))
 
     @app.delete("/v1/files/{id}")
     def delete(request: Request, id: str) -> Response:
-        emulator.account(request)
-        find(id)
+        find(id, emulator.account(request))
         state.run("DELETE FROM files WHERE id = ?", id)
         (folder / id).unlink(missing_ok=True)
         return Response(status_code=204)
@@ -119,5 +128,5 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
         good = hmac.compare_digest(_signature(emulator, owner, id, expiry), signature)
         if not good or not expiry.isdigit() or int(expiry) < time.time():
             raise Problem(404, NOT_FOUND)
-        find(id)
+        find(id, owner)
         return FileResponse(folder / id)

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from safelight.local.emulator.faults import before
 from safelight.local.emulator.models import model_body, version_body, versions_of
-from safelight.local.emulator.problems import NOT_FOUND, Problem, invalid
+from safelight.local.emulator.problems import NOT_FOUND, Problem, invalid, json_object
 from safelight.local.emulator.server import Emulator
 from safelight.local.emulator.state import dumps
 
@@ -48,13 +48,13 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
     @app.post("/v1/models")
     async def create(request: Request) -> JSONResponse:
         owner = emulator.account(request)
-        body = await request.json()
+        body = await json_object(request)
         missing = [key for key in ("owner", "name", "visibility", "hardware") if not body.get(key)]
         if missing:
             raise invalid([("required", "", f"{key} is required") for key in missing])
         if body["owner"] != owner:
             raise Problem(403, "You can only create models under your own account.")
-        if not _NAME.match(body["name"]):
+        if not isinstance(body["name"], str) or not _NAME.fullmatch(body["name"]):
             raise invalid([("pattern", "name", "Does not match the pattern of a model's name")])
         count = state.row(
             "SELECT count(*) AS n FROM models WHERE account = ? AND deleted = 0", owner

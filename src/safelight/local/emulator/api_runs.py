@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from safelight.local.emulator import waiting
 from safelight.local.emulator.api_files import signed_url
 from safelight.local.emulator.faults import after, before
+from safelight.local.emulator.lists import page
 from safelight.local.emulator.problems import (
     INVALID_VERSION,
     NO_DESTINATION,
     NOT_FOUND,
     Problem,
     invalid,
+    json_object,
 )
 from safelight.local.emulator.schemas import check_prediction
 from safelight.local.emulator.server import Emulator
 from safelight.local.emulator.state import dumps, new_id
 
-PAGE = 100
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -45,8 +46,8 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
         made = state.rows("SELECT * FROM runs WHERE id = ?", id)[0]
         return emulator.runs.shown(made, emulator.base(request), created=True)
 
-    def find(id: str, kind: str | None = None) -> dict[str, Any]:
-        found = state.row("SELECT * FROM runs WHERE id = ?", id)
+    def find(id: str, account: str, kind: str | None = None) -> dict[str, Any]:
+        found = state.row("SELECT * FROM runs WHERE id = ? AND account = ?", id, account)
         if found is None or (kind == "training" and found["kind"] != kind):
             raise Problem(404, NOT_FOUND)
         if found["fate"] == "vanish":
@@ -59,7 +60,7 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
         headers = emulator.limits.take(account, "other")
         fault = emulator.faults.take("create_training")
         await before(fault)
-        body = await request.json()
+        body = await json_object(request)
         trainer = f"{owner}/{name}"
         if not state.row("SELECT 1 FROM versions WHERE id = ? AND model = ?", version, trainer):
             raise Problem(422, INVALID_VERSION, title="Invalid version or not permitted")
@@ -70,7 +71,7 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
             *(destination, account),
         ):
             raise Problem(404, NO_DESTINATION)
-        input = dict(body.get("input") or {})
+        input = _input(body)
         input["input_images"] = signed_url(emulator, account, input.get("input_images"))
         shown = await accept(
             request,
@@ -88,21 +89,23 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
     async def create_prediction(request: Request) -> Response:
         account = emulator.paid(request)
         headers = emulator.limits.take(account, "prediction")
+        seconds = waiting.wanted(request.headers.get("prefer"))
         fault = emulator.faults.take("create_prediction")
         await before(fault)
-        body = await request.json()
+        body = await json_object(request)
         version = str(body.get("version") or "").rpartition(":")[2]
         if not version:
             raise invalid([("required", "", "version is required")])
         webhook = _webhook(body)
         found = state.row(
-            "SELECT * FROM versions WHERE id = ? AND run IS NOT NULL "
-            "AND (gone_at IS NULL OR gone_at > ?)",
-            *(version, time.time()),
+            "SELECT versions.* FROM versions JOIN models ON models.name = versions.model "
+            "WHERE versions.id = ? AND run IS NOT NULL AND (gone_at IS NULL OR gone_at > ?) "
+            "AND models.account = ?",
+            *(version, time.time(), account),
         )
         if found is None:
             raise Problem(422, INVALID_VERSION, title="Invalid version or not permitted")
-        input = dict(body.get("input") or {})
+        input = _input(body)
         check_prediction(input)
         shown = await accept(
             request,
@@ -113,14 +116,20 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
             input=input,
             **webhook,
         )
-        return await after(fault, JSONResponse(shown, 201, headers))
+        status = 201
+        if seconds is not None:
+            # 201 with what came of it, or 202 where that takes longer (replicate.md 2.1).
+            status = 201 if await waiting.ended(state, shown["id"], seconds) else 202
+            run = find(shown["id"], account)
+            shown = emulator.runs.shown(run, emulator.base(request), created=True)
+        return await after(fault, JSONResponse(shown, status, headers))
 
     async def get(request: Request, id: str, kind: str) -> Response:
         account = emulator.account(request)
         headers = emulator.limits.take(account, "other")
         fault = emulator.faults.take("get")
         await before(fault)
-        run = find(id, kind)
+        run = find(id, account, kind)
         if fault.get("do") == "backwards" and run["ended"] is None:
             run |= {"status": "starting", "started": None}
         shown = emulator.runs.shown(run, emulator.base(request))
@@ -131,35 +140,19 @@ def routes(app: FastAPI, emulator: Emulator) -> None:
         headers = emulator.limits.take(account, "other")
         fault = emulator.faults.take("list")
         await before(fault)
-        top = _from_cursor(request.query_params.get("cursor"))
-        rows = state.rows(
-            "SELECT * FROM runs WHERE kind = ? AND account = ? AND number < ? AND created <= ? "
-            "AND fate IS NOT 'vanish' ORDER BY number DESC LIMIT ?",
-            *(kind, account, top, time.time() - emulator.list_delay_seconds, PAGE + 1),
-        )
-        base = emulator.base(request)
-        more = len(rows) > PAGE
-        rows = rows[:PAGE]
-        path = request.url.path
-        answer = JSONResponse(
-            {
-                "next": f"{base}{path}?cursor={_cursor(rows[-1]['number'])}" if more else None,
-                "previous": None,
-                "results": [emulator.runs.shown(row, base, logs=False) for row in rows],
-            },
-            headers=headers,
-        )
-        return await after(fault, answer)
+        base, path = emulator.base(request), request.url.path
+        found = page(emulator, kind, account, base, path, request.query_params)
+        return await after(fault, JSONResponse(found, headers=headers))
 
     async def cancel(request: Request, id: str, kind: str) -> Response:
-        emulator.account(request)
+        account = emulator.account(request)
         fault = emulator.faults.take("cancel")
         await before(fault)
-        run = find(id, kind)
+        run = find(id, account, kind)
         if run["ended"] is None:
             state.run("UPDATE runs SET cancel_at = ? WHERE id = ?", time.time(), id)
             emulator.runs.end(run, "canceled")
-        shown = emulator.runs.shown(find(id, kind), emulator.base(request))
+        shown = emulator.runs.shown(find(id, account), emulator.base(request))
         return await after(fault, JSONResponse(shown))
 
     for kind in ("training", "prediction"):
@@ -187,21 +180,19 @@ def _webhook(body: dict[str, Any]) -> dict[str, Any]:
     """The webhook and its filter. https, or this machine: 422 for anything else."""
     url = body.get("webhook")
     if url:
-        parts = urlsplit(str(url))
+        try:
+            parts = urlsplit(str(url))
+        except ValueError:
+            raise invalid([("format", "webhook", "Not a valid HTTPS URL")]) from None
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
             raise invalid([("format", "webhook", "Not a valid HTTPS URL")])
     wanted = body.get("webhook_events_filter")
     return {"webhook": url, "filter": dumps(wanted) if wanted else None}
 
 
-def _cursor(number: int) -> str:
-    return quote(base64.urlsafe_b64encode(f"n={number}".encode()).decode())
-
-
-def _from_cursor(cursor: str | None) -> int:
-    if not cursor:
-        return 2**62
-    try:
-        return int(base64.urlsafe_b64decode(cursor).decode().removeprefix("n="))
-    except ValueError:
-        raise Problem(404, NOT_FOUND) from None
+def _input(body: dict[str, Any]) -> dict[str, Any]:
+    """What the model is given. Problem 422 where it is no object."""
+    input = body.get("input") or {}
+    if not isinstance(input, dict):
+        raise invalid([("invalid_type", "input", "Invalid type. Expected: object, given: other")])
+    return dict(input)

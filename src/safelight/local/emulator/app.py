@@ -1,5 +1,5 @@
 """The emulator's HTTP API: the provider's paths, bodies and errors, and a few of its own under
-`/_emulator` by which tests read its ledger and tell it what to do."""
+`/_emulator` by which tests read its ledger and tell it what to do (see `control`)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
-from safelight.local.emulator import api_files, api_models, api_runs
+from safelight.local.emulator import (
+    CONTROL_FILE,
+    api_files,
+    api_models,
+    api_runs,
+    control,
+    door,
+)
 from safelight.local.emulator.faults import before
 from safelight.local.emulator.models import ensure_trainer
 from safelight.local.emulator.problems import NOT_FOUND, Problem
@@ -49,63 +55,13 @@ def create_app(settings: Settings) -> FastAPI:
     api_models.routes(app, emulator)
     api_runs.routes(app, emulator)
     api_files.routes(app, emulator)
-    _own_routes(app, emulator)
+    control.routes(app, emulator)
+    _deliveries(app, emulator)
+    app.add_middleware(door.HostCheck, may=door.names(settings.host, settings.public_url))
     return app
 
 
-def _own_routes(app: FastAPI, emulator: Emulator) -> None:
-    @app.get("/_emulator/health")
-    def health() -> dict[str, Any]:
-        return {"emulated": True, "ok": True}
-
-    @app.get("/_emulator/ledger")
-    def ledger() -> dict[str, Any]:
-        """Every request that was accepted and may cost money, and what it cost."""
-        rows = emulator.state.rows("SELECT * FROM runs ORDER BY number")
-        base = "{base}"
-        return {
-            "entries": [
-                {
-                    "id": row["id"],
-                    "kind": row["kind"],
-                    "account": row["account"],
-                    "input": emulator.runs.shown(row, base, logs=False)["input"],
-                    "webhook": row["webhook"],
-                    "status": row["status"],
-                    "received_at": row["created"],
-                    "ended_at": row["ended"],
-                    "price_usd": row["price"],
-                }
-                for row in rows
-            ]
-        }
-
-    @app.post("/_emulator/settings")
-    async def change(request: Request) -> JSONResponse:
-        """time_scale, credit, version_delete_seconds, training_record_seconds, list_delay_seconds,
-        limits (kind → requests a minute), faults and their seed: what is given is changed."""
-        body = await request.json()
-        if "time_scale" in body:
-            emulator.runs.rescale(float(body["time_scale"]))
-        if "credit" in body:
-            emulator.credit = bool(body["credit"])
-        if "version_delete_seconds" in body:
-            emulator.version_delete_seconds = float(body["version_delete_seconds"])
-        if "training_record_seconds" in body:
-            emulator.runs.training_record_seconds = body["training_record_seconds"]
-        if "list_delay_seconds" in body:
-            emulator.list_delay_seconds = float(body["list_delay_seconds"])
-        if "limits" in body:
-            emulator.limits.a_minute |= body["limits"]
-        if "faults" in body:
-            emulator.faults.set(body["faults"], body.get("seed"))
-        return JSONResponse({"ok": True})
-
-    @app.get("/_emulator/faults")
-    def struck() -> dict[str, Any]:
-        """How often each fault struck, and how often each place where one may was passed."""
-        return {"struck": dict(emulator.faults.struck), "requests": dict(emulator.faults.asked)}
-
+def _deliveries(app: FastAPI, emulator: Emulator) -> None:
     @app.get("/delivery/{bucket}/{token}/{name}")
     async def deliver(bucket: str, token: str, name: str) -> Response:  # noqa: ARG001
         fault = emulator.faults.take("delivery")
@@ -120,12 +76,19 @@ def _own_routes(app: FastAPI, emulator: Emulator) -> None:
         return FileResponse(path)
 
 
-def serve(settings: Settings, *, host: str = "127.0.0.1", port: int) -> None:
+def serve(settings: Settings, *, port: int) -> None:
     """Run until told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     log.info(
         "EMULATED Replicate on http://%s:%d: nothing is trained, nothing is paid "
         "(time runs %g times as fast, data in %s)",
-        *(host, port, settings.time_scale, settings.data),
+        *(settings.host, port, settings.time_scale, settings.data),
     )
-    uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+    log.info(
+        "Any token r8_... is an account of its own; its ledger and its faults (/_emulator/...) ask for "
+        "`Authorization: Bearer $(cat %s)`"
+        if not settings.tokens
+        else "Its ledger and its faults (/_emulator/...) ask for `Authorization: Bearer $(cat %s)`",
+        settings.data / CONTROL_FILE,
+    )
+    uvicorn.run(create_app(settings), host=settings.host, port=port, log_level="warning")

@@ -39,6 +39,7 @@ def shown(
         "urls": {
             "get": f"{base}/v1/{kind}/{run['id']}",
             "cancel": f"{base}/v1/{kind}/{run['id']}/cancel",
+            "web": f"{base}/p/{run['id']}",
         },
     }
     if body["output"] is not None:

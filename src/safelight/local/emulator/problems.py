@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from fastapi import Request
 from fastapi.responses import Response
 
 from safelight.local.emulator.state import dumps
@@ -48,6 +49,17 @@ class Problem(Exception):
             headers=self.headers,
             media_type="application/problem+json",
         )
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The request's body. Problem 400 where it is no JSON object."""
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise Problem(400, "The request's body is no JSON object.")
+    return body
 
 
 def invalid(fields: list[tuple[str, str, str]]) -> Problem:

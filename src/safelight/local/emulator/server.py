@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fastapi import Request
 
+from safelight.local.emulator.accounts import Accounts
 from safelight.local.emulator.faults import Faults
 from safelight.local.emulator.problems import NO_CREDIT, Limits, Problem
 from safelight.local.emulator.runs import Runs
@@ -25,6 +26,10 @@ class Settings:
     time_scale: float = DEFAULT_TIME_SCALE
     layers: str = "subset"
     public_url: str | None = None
+    host: str = "127.0.0.1"
+    """The address it listens on."""
+    tokens: tuple[str, ...] = ()
+    """The tokens that it takes; none given: each of the provider's form is an account of its own."""
 
 
 class Emulator:
@@ -38,6 +43,7 @@ class Emulator:
         self.runs = Runs(
             self.state, settings.data, settings.time_scale, settings.layers, self.webhooks
         )
+        self.accounts = Accounts(self.state, settings.tokens)
         self.limits = Limits()
         self.credit = True
         self.version_delete_seconds = 2.0
@@ -53,12 +59,12 @@ class Emulator:
 
     def account(self, request: Request) -> str:
         """The account of the request's token. Problem 401 without one."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme not in ("Bearer", "Token") or not token.startswith("r8_"):
+        account = self.accounts.of(request.headers.get("authorization", ""))
+        if account is None:
             raise Problem(
                 401, "You did not pass a valid authentication token", title="Unauthenticated"
             )
-        return "emulated"
+        return account
 
     def paid(self, request: Request) -> str:
         """As `account`, for a request that costs money. Problem 402 without credit."""

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE TABLE IF NOT EXISTS files (
     id TEXT PRIMARY KEY, account TEXT NOT NULL, body TEXT NOT NULL, expires REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS secrets (account TEXT PRIMARY KEY, key TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS accounts (token TEXT PRIMARY KEY, name TEXT UNIQUE NOT NULL);
 """
 _LATER = {"next_at": "REAL DEFAULT 0", "fate": "TEXT", "drawn": "TEXT"}
 """Columns of `runs` that came later: when to look at it next, what is to become of it, and the images
@@ -58,9 +59,10 @@ class State:
     """The SQLite file. One connection, one lock: the emulator serves a machine, not a fleet."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(folder / "emulator.sqlite", check_same_thread=False)
+        (folder / "emulator.sqlite").chmod(0o600)  # secrets and signed links are in it
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -95,8 +97,10 @@ class State:
         with self.write() as connection:
             return connection.execute(sql, params).rowcount
 
-    def secret(self, account: str) -> str:
-        """The account's webhook secret, made on first use: `whsec_` and standard base64."""
+    def secret(self, account: str, purpose: str = "webhooks") -> str:
+        """The account's secret for webhooks (or for links to files), made on first use: `whsec_` and
+        standard base64."""
+        account = account if purpose == "webhooks" else f"{purpose} of {account}"
         made = "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode()
         self.run("INSERT OR IGNORE INTO secrets VALUES (?, ?)", account, made)
         found = self.row("SELECT key FROM secrets WHERE account = ?", account)

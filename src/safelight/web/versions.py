@@ -122,7 +122,7 @@ class Import(BaseModel):
     scale: float = 1.0
 
 
-@router.post("/import", status_code=201, responses=documented(404, 409))
+@router.post("/import", status_code=201, responses=documented(404, 409, 502))
 def import_version(asked: Import, cx: Cx, who: Who) -> Version:
     """Take in a version trained elsewhere, as a candidate: approve it once you have looked.
 

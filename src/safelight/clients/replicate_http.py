@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from safelight import scratch
 from safelight.clients.limits import CREATES, OTHERS, Limits, Throttled
 from safelight.clients.replicate_faults import told_apart
 from safelight.domain.errors import ProviderRefused, Retryable, Unavailable
@@ -28,10 +30,11 @@ from safelight.domain.provider import (
 )
 from safelight.domain.stored import StoredObject
 
-_CHUNK = 1024 * 1024
 PREDICTIONS = "/v1/predictions"
 CONNECT_SECONDS = 5.0
 POOL_SECONDS = 10.0
+DOWNLOAD_SECONDS = 3600.0
+"""For one output, however steadily it drips: 4 GiB at 1.2 MB/s."""
 NEVER_LEFT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -116,7 +119,8 @@ def _origin(url: str) -> str:
 def _announced(reply: httpx.Response) -> int | None:
     """How many bytes are to come; None: not said, or it travels compressed after all."""
     said = reply.headers.get("content-length", "")
-    return int(said) if said.isdigit() and "content-encoding" not in reply.headers else None
+    plain = said.isascii() and said.isdigit() and len(said) <= 18
+    return int(said) if plain and "content-encoding" not in reply.headers else None
 
 
 def _too_large(limit: int) -> ProviderRefused:
@@ -211,15 +215,17 @@ class Http:
         """Stream an output to *path*. Our token goes along only to the API's own host.
 
         Raises:
-            Retryable: it broke off, or is shorter than announced. NotFound: gone or expired.
+            Retryable: it broke off, is shorter than announced, or has no end; OwnDisk: no room for it
+            here. NotFound: gone or expired.
             ProviderRefused: another host than the provider's, or more than *limit* bytes.
         """
         client = self._client_for(url)
         digest, size = hashlib.sha256(), 0
+        ends = time.monotonic() + DOWNLOAD_SECONDS
         try:
             # As it lies there, so that what is announced is what comes.
             plainly = {"Accept-Encoding": "identity"}
-            with client.stream("GET", url, headers=plainly) as reply, path.open("wb") as file:
+            with client.stream("GET", url, headers=plainly) as reply:
                 if not reply.is_success:
                     raise told_apart(
                         404 if reply.status_code in (403, 410) else reply.status_code,
@@ -229,12 +235,19 @@ class Http:
                 announced = _announced(reply)
                 if announced is not None and announced > limit:
                     raise _too_large(limit)
-                for chunk in reply.iter_bytes(_CHUNK):
-                    size += len(chunk)
-                    if size > limit:
-                        raise _too_large(limit)
-                    file.write(chunk)
-                    digest.update(chunk)
+                with scratch.sink(path, announced) as file:
+                    # In pieces as they come: to wait for a full one is to wait for a drip.
+                    for chunk in reply.iter_bytes():
+                        size += len(chunk)
+                        if size > limit:
+                            raise _too_large(limit)
+                        file.write(chunk)
+                        digest.update(chunk)
+                        if time.monotonic() > ends:
+                            raise Retryable(
+                                f"A download was given up at {size:,} bytes after "
+                                f"{DOWNLOAD_SECONDS / 60:.0f} minutes."
+                            )
         except httpx.HTTPError as error:
             raise Retryable(f"A download broke off: {type(error).__name__}.") from error
         if announced is not None and size != announced:

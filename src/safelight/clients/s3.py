@@ -18,6 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from safelight import scratch
 from safelight.domain.errors import ObjectMissing, Retryable, SafelightError
 from safelight.domain.stored import StoredObject
 
@@ -130,7 +131,7 @@ class S3Store:
     def get_file(self, key: str, path: Path) -> StoredObject:
         """Stream the object to *path*; size and sha256 are those of what was received."""
         digest, size = hashlib.sha256(), 0
-        with _told_apart(key), path.open("wb") as file:
+        with _told_apart(key), scratch.sink(path) as file:
             for chunk in self.stream(key):
                 file.write(chunk)
                 digest.update(chunk)

@@ -18,7 +18,8 @@ from safelight.domain.errors import (
 )
 from safelight.domain.provider import RemoteRun
 from safelight.stages import weights
-from safelight.stages.generate import MAX_ARCHIVE_BYTES, draw_inputs_of
+from safelight.stages.archives import MAX_ARCHIVE_BYTES
+from safelight.stages.generate import draw_inputs_of
 from safelight.stages.tools import Provider
 
 PAGES = 50

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safelight.domain.errors import BadArchive
+from safelight.domain.errors import BadArchive, Invalid
 from safelight.domain.lora import (
     BYTES,
     Layer,
@@ -19,9 +19,10 @@ from safelight.domain.lora import (
     main_rank,
     pair_up,
 )
-from safelight.domain.trainer_inputs import expected_bytes, modules
+from safelight.domain.trainer_inputs import expected_bytes, matching_modules, modules
 from safelight.stages.archives import Unpacked, unpack
 from safelight.stages.tensors import FileFacts, TensorFacts, read
+from safelight.stages.trainer_config import trained_only
 
 __all__ = ["Unpacked", "WeightsFacts", "check", "expected_modules", "inspect", "unpack", "verify"]
 
@@ -175,13 +176,23 @@ def _wrong_values(halves: Sequence[TensorFacts], layers: Sequence[Layer]) -> lis
     return found
 
 
-def expected_modules(effective: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The modules the trainer should have trained: all 494, or those its config restricts it to."""
-    network = (effective or {}).get("network") or {}
-    only = (network.get("network_kwargs") or {}).get("only_if_contains")
+def expected_modules(
+    effective: Mapping[str, Any] | None, asked: str | None = None
+) -> tuple[str, ...]:
+    """The modules the trainer should have trained: all 494, or those its config restricts it to.
+
+    *asked*: the `layers_to_optimize_regex` that was sent, which is believed where the config cannot be
+    read or does not tell.
+    """
+    only = trained_only(effective)
+    if only is None:
+        try:
+            return matching_modules(asked)
+        except Invalid:  # nothing that the trainer could have kept to
+            return tuple(modules())
     if not only:
         return tuple(modules())
-    return tuple(name for name in modules() if any(str(part) in name for part in only))
+    return tuple(name for name in modules() if any(part in name for part in only))
 
 
 def check(facts: WeightsFacts, rank: int | None = None) -> tuple[str, ...]:
@@ -213,12 +224,21 @@ def _wrong_size(facts: WeightsFacts, rank: int, layers: int, wanted: int) -> lis
     ]
 
 
-def verify(facts: WeightsFacts, *, rank: int, effective: Mapping[str, Any] | None) -> None:
-    """Raise BadArchive, with all that is wrong, unless the file is what the trainer was asked for."""
+def verify(
+    facts: WeightsFacts,
+    *,
+    rank: int,
+    effective: Mapping[str, Any] | None,
+    asked: str | None = None,
+) -> None:
+    """Raise BadArchive, with all that is wrong, unless the file is what the trainer was asked for.
+
+    *effective* and *asked* as `expected_modules` has them.
+    """
     found = []
     if facts.rank != rank:
         found.append(f"Rank {rank} was asked for and the weights have rank {facts.rank}.")
-    expected = expected_modules(effective)
+    expected = expected_modules(effective, asked)
     if missing := sorted(set(expected) - set(facts.modules)):
         found.append(
             f"{len(expected)} modules should have been trained and the weights hold "

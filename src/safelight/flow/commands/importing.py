@@ -73,7 +73,7 @@ def import_version(
             trigger_word=word,
             lora_scale=scale,
             weights=stored,
-            rank=found.facts.rank if found.facts else None,
+            rank=importing.rank_of(found.facts),
             tensors=found.facts.tensors if found.facts else None,
             provider_model=name,
             provider_version=version,

@@ -140,11 +140,8 @@ _FAMILIES = (
     ("PixArt, LTX-Video or CogVideoX", r"transformer_blocks_\d+_attn[12]_"),
     ("a language model", r"(?:layers_\d+_(?:self_attn|mlp)|h_\d+_(?:attn|mlp))_"),
 )  # fmt: skip
-_COMPILED = tuple(
-    (name, re.compile(pattern), share)
-    for share, table in ((0.05, _OWN), (0.5, _FAMILIES))
-    for name, pattern in table
-)
+_ALL = (*((*own, 0.05) for own in _OWN), *((*family, 0.5) for family in _FAMILIES))
+_ANY = re.compile("|".join(f"({pattern})" for _, pattern, _ in _ALL))
 _SD_TEXT = {768: "Stable Diffusion 1.5", 1024: "Stable Diffusion 2", 2048: "SDXL"}
 """What its cross-attention takes in tells the generation."""
 _SD_ATTENTION = re.compile(r"attn2_to_[kv]\Z")
@@ -165,8 +162,9 @@ def model_of(found: Mapping[str, Shape | None], notes: Mapping[str, str]) -> str
         return None
     if any("chroma" in notes.get(key, "").lower() for key in _ARCHITECTURE):
         return "Chroma"
-    for name, pattern, share in _COMPILED:
-        if sum(pattern.match(layer) is not None for layer in found) > share * len(found):
+    fits = Counter(match.lastindex for match in map(_ANY.match, found) if match)
+    for place, (name, _, share) in enumerate(_ALL, 1):
+        if fits[place] > share * len(found):
             return _generation(found) if name == "Stable Diffusion" else name
     known = known_shapes()
     named = {layer: shape for layer, shape in found.items() if layer in known}

@@ -109,30 +109,30 @@ def declare(header: dict[str, Any]) -> list[Declared]:
 
 
 def _entry(name: str, entry: Any) -> Declared:
-    said = shown(name, most=SAID)
     if len(name) > MAX_NAME:
-        raise BadArchive(f"The weights' header has a name of {len(name):,} characters: {said}.")
+        raise BadArchive(
+            f"The weights' header has a name of {len(name):,} characters: {shown(name, most=SAID)}."
+        )
     entry = entry if isinstance(entry, dict) else {}
-    dtype, shape, offsets = (entry.get(key) for key in ("dtype", "shape", "data_offsets"))
+    dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(dtype, str) or len(dtype) > 20:
-        raise BadArchive(f"The weights' header is wrong about {said}: its type is no word.")
+        raise _wrong(name, "its type is no word")
     if not _counts(shape) or len(shape) > MAX_DIMS:
-        raise BadArchive(
-            f"The weights' header is wrong about {said}: its shape is no list of at most {MAX_DIMS} "
-            "whole numbers."
-        )
+        raise _wrong(name, f"its shape is no list of at most {MAX_DIMS} whole numbers")
     if not _counts(offsets) or len(offsets) != 2:
-        raise BadArchive(
-            f"The weights' header is wrong about {said}: its place is no pair of whole numbers."
-        )
+        raise _wrong(name, "its place is no pair of whole numbers")
     start, end = offsets
-    wanted = _WIDTHS.get(dtype, 0) * math.prod(shape)
-    if dtype in _WIDTHS and end - start != wanted:
+    width = _WIDTHS.get(dtype)
+    if width is not None and end - start != width * math.prod(shape):
         raise BadArchive(
-            f"The weights' header gives {said} {end - start:,} bytes; {dtype} of shape "
-            f"{shape} takes {wanted:,}."
+            f"The weights' header gives {shown(name, most=SAID)} {end - start:,} bytes; {dtype} of "
+            f"shape {shape} takes {width * math.prod(shape):,}."
         )
     return Declared(name, dtype, tuple(shape), start, end)
+
+
+def _wrong(name: str, why: str) -> BadArchive:
+    return BadArchive(f"The weights' header is wrong about {shown(name, most=SAID)}: {why}.")
 
 
 def _counts(value: Any) -> TypeGuard[list[int]]:

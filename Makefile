@@ -89,7 +89,7 @@ chromium: ## Install the Chromium that tests/browser drives (Debian, as root)
 
 .PHONY: mutants
 mutants: $(STAMP) ## Mutated files through the inspector (COUNT=10000)
-	@$(BIN)/python -m benchmarks.eye_mutants $(or $(COUNT),10000)
+	@$(BIN)/python -m benchmarks.mutants.photos $(or $(COUNT),10000)
 
 .PHONY: lock
 lock: ## Resolve the pins anew into requirements.lock (needs uv)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.eye_mutants import CAP, SLOWEST, run
+from benchmarks.mutants.photos import CAP, SLOWEST, run
 from tests.support.mutants import mutants
 
 

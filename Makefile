@@ -88,8 +88,8 @@ chromium: ## Install the Chromium that tests/browser drives (Debian, as root)
 	@command -v chromium >/dev/null || apt-get install -qq -y --no-install-recommends chromium
 
 .PHONY: mutants
-mutants: $(STAMP) ## Mutated files through the inspector (COUNT=10000)
-	@$(BIN)/python -m benchmarks.mutants.photos $(or $(COUNT),10000)
+mutants: $(STAMP) ## Broken and hostile files of every kind (KIND=archives COUNT=2000 SEED=0 ONLY=17)
+	@$(BIN)/python -m benchmarks.mutants $(KIND) $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: lock
 lock: ## Resolve the pins anew into requirements.lock (needs uv)

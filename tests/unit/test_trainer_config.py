@@ -158,7 +158,8 @@ def test_a_config_that_does_not_tell_leaves_what_was_sent_to_say_which_layers_we
     """Weights that are right are kept, whatever lies beside them."""
     sent = r"blocks\.(7|12)\.proj_out$"
     odd = {"network": {"network_kwargs": {"only_if_contains": 5}}}
-    for effective in (None, odd, {"network": "abc"}):
+    none = {"network": {"network_kwargs": {"only_if_contains": ["nowhere"]}}}
+    for effective in (None, odd, none, {"network": "abc"}):
         assert len(weights.expected_modules(effective, sent)) == 2
         assert len(weights.expected_modules(effective)) == len(modules())
     told = {"network": {"network_kwargs": {"only_if_contains": [FEW[0]]}}}

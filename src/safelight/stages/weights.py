@@ -145,17 +145,17 @@ def expected_modules(
     """The modules the trainer should have trained: all 494, or those its config restricts it to.
 
     *asked*: the `layers_to_optimize_regex` that was sent, which is believed where the config cannot be
-    read or does not tell.
+    read, does not tell, or names no layer there is.
     """
     only = trained_only(effective)
-    if only is None:
-        try:
-            return matching_modules(asked)
-        except Invalid:  # nothing that the trainer could have kept to
-            return tuple(modules())
-    if not only:
+    if only == ():
         return tuple(modules())
-    return tuple(name for name in modules() if any(part in name for part in only))
+    if told := tuple(name for name in modules() if any(part in name for part in only or ())):
+        return told
+    try:
+        return matching_modules(asked)
+    except Invalid:  # nothing that the trainer could have kept to
+        return tuple(modules())
 
 
 def check(facts: WeightsFacts, rank: int | None = None) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,55 +50,67 @@ def under(name: str) -> str:
     return name.replace(".", "_")
 
 
-NAMINGS: dict[str, tuple[Tensors, str, int]] = {
-    "ai-toolkit, Replicate": (pairs(renamed(lambda n: f"transformer.{n}")), "peft", 494),
-    "diffusers, nothing in front": (pairs(renamed(str)), "peft", 494),
-    "PEFT save_pretrained": (pairs(renamed(lambda n: f"base_model.model.{n}")), "peft", 494),
+NAMINGS: dict[str, tuple[Callable[[], Tensors], str, int]] = {
+    "ai-toolkit, Replicate": (lambda: pairs(renamed(lambda n: f"transformer.{n}")), "peft", 494),
+    "diffusers, nothing in front": (lambda: pairs(renamed(str)), "peft", 494),
+    "PEFT save_pretrained": (
+        lambda: pairs(renamed(lambda n: f"base_model.model.{n}")),
+        "peft",
+        494,
+    ),
     "PEFT of a pipeline": (
-        pairs(renamed(lambda n: f"base_model.model.transformer.{n}")),
+        lambda: pairs(renamed(lambda n: f"base_model.model.transformer.{n}")),
         "peft",
         494,
     ),
     "PEFT state_dict": (
-        pairs(renamed(str), ends=(".lora_A.default.weight", ".lora_B.default.weight")),
+        lambda: pairs(renamed(str), ends=(".lora_A.default.weight", ".lora_B.default.weight")),
         "peft",
         494,
     ),
     "PEFT, an adapter's own name": (
-        pairs(renamed(str), ends=(".lora_A.my-face_v2.weight", ".lora_B.my-face_v2.weight")),
+        lambda: pairs(
+            renamed(str), ends=(".lora_A.my-face_v2.weight", ".lora_B.my-face_v2.weight")
+        ),
         "peft",
         494,
     ),
     "OneTrainer": (
-        pairs(renamed(lambda n: f"lora_transformer_{under(n)}"), 1, KOHYA, 1),
+        lambda: pairs(renamed(lambda n: f"lora_transformer_{under(n)}"), 1, KOHYA, 1),
         "kohya",
         494,
     ),
     "OneTrainer, diffusers' dots": (
-        pairs(renamed(lambda n: f"transformer.{n}"), 1, KOHYA, 1),
+        lambda: pairs(renamed(lambda n: f"transformer.{n}"), 1, KOHYA, 1),
         "kohya",
         494,
     ),
     "diffusers, older": (
-        pairs(renamed(lambda n: f"transformer.{n}"), ends=(".lora.down.weight", ".lora.up.weight")),
+        lambda: pairs(
+            renamed(lambda n: f"transformer.{n}"), ends=(".lora.down.weight", ".lora.up.weight")
+        ),
         "diffusers",
         494,
     ),
-    "LyCORIS": (pairs(renamed(lambda n: f"lycoris_{under(n)}"), 1, KOHYA, 1), "kohya", 494),
-    "another prefix altogether": (pairs(renamed(lambda n: f"my.wrapper.{n}")), "peft", 494),
-    "kohya": (pairs(bfl(lambda n: f"lora_unet_{n}"), 1, KOHYA, 1), "kohya", 304),
-    "Black Forest Labs": (pairs(bfl(dotted)), "peft", 304),
-    "ComfyUI": (pairs(bfl(lambda n: f"diffusion_model.{dotted(n)}")), "peft", 304),
-    "ComfyUI, in full": (pairs(bfl(lambda n: f"model.diffusion_model.{dotted(n)}")), "peft", 304),
-    "fal": (pairs(bfl(lambda n: f"base_model.model.{dotted(n)}")), "peft", 304),
-    "x-flux": (xflux(), "x-flux", 24),
+    "LyCORIS": (lambda: pairs(renamed(lambda n: f"lycoris_{under(n)}"), 1, KOHYA, 1), "kohya", 494),
+    "another prefix altogether": (lambda: pairs(renamed(lambda n: f"my.wrapper.{n}")), "peft", 494),
+    "kohya": (lambda: pairs(bfl(lambda n: f"lora_unet_{n}"), 1, KOHYA, 1), "kohya", 304),
+    "Black Forest Labs": (lambda: pairs(bfl(dotted)), "peft", 304),
+    "ComfyUI": (lambda: pairs(bfl(lambda n: f"diffusion_model.{dotted(n)}")), "peft", 304),
+    "ComfyUI, in full": (
+        lambda: pairs(bfl(lambda n: f"model.diffusion_model.{dotted(n)}")),
+        "peft",
+        304,
+    ),
+    "fal": (lambda: pairs(bfl(lambda n: f"base_model.model.{dotted(n)}")), "peft", 304),
+    "x-flux": (xflux, "x-flux", 24),
 }
 
 
 @pytest.mark.parametrize("who", NAMINGS)
 def test_flux_is_known_whatever_the_naming(tmp_path: Path, who: str) -> None:
-    tensors, naming, layers = NAMINGS[who]
-    facts = inspect(write(tmp_path / "x.safetensors", tensors))
+    make, naming, layers = NAMINGS[who]
+    facts = inspect(write(tmp_path / "x.safetensors", make()))
     assert (facts.flux, facts.model, facts.naming) == (True, FLUX, naming)
     assert (len(facts.layers), facts.problems, facts.notes) == (layers, (), ())
     assert importing._facts(tmp_path / "x.safetensors") == facts
@@ -105,7 +118,7 @@ def test_flux_is_known_whatever_the_naming(tmp_path: Path, who: str) -> None:
 
 @pytest.mark.parametrize("who", NAMINGS)
 def test_the_shapes_of_flux_are_checked_whatever_the_naming(tmp_path: Path, who: str) -> None:
-    tensors = dict(NAMINGS[who][0])
+    tensors = NAMINGS[who][0]()
     name = next(n for n in tensors if "double_blocks" in n or "transformer_blocks" in n)
     there = tensors[name]
     assert isinstance(there, np.ndarray)
@@ -268,6 +281,14 @@ OTHERS: dict[str, tuple[Tensors, str]] = {
     "a difference": (
         {"diffusion_model.img_in.diff": numbers(3072, 64), "diffusion_model.img_in.diff_b": numbers(4)},
         "1 weights, biases or norms are changed by a plain difference",
+    ),
+    "norms of their own": (
+        {"double_blocks.0.img_attn.norm.key_norm.scale": numbers(128)},
+        "1 weights, biases or norms are replaced by others",
+    ),
+    "modules that PEFT saved whole": (
+        {"base_model.model.x_embedder.modules_to_save.default.weight": numbers(8, 8)},
+        "1 weights, biases or norms are replaced by others",
     ),
     "an embedding": ({"emb_params": numbers(4, 768)}, "1 learnt words (embeddings) are in it"),
     "embeddings of two encoders": (

@@ -82,6 +82,7 @@ def test_a_header_beyond_its_bounds_is_refused_in_our_words(
         (b"PK\x03\x04", "a file of PyTorch's own"),
         (b"\x80\x02ctorch", "a pickle"),
         (b"GGUF\x03", "GGUF"),
+        (b"\x1f\x8b\x08", "a gzip file: unpack it first"),
         (b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
         (b"<!DOCTYPE html>", "a web page"),
     ],
@@ -106,6 +107,17 @@ def test_reading_stops_where_the_job_is_not_ours_any_more(tmp_path: Path) -> Non
 
     with pytest.raises(CancelAsked):
         tensors.read(write(tmp_path / "x.safetensors", pairs({"a": (4, 4)})), Pulse())
+
+
+def test_a_file_with_a_hole_of_exabytes_is_not_read(tmp_path: Path) -> None:
+    size = 2**42
+    path = made(tmp_path / "x", entry(shape=[size // 2], data_offsets=[0, size]), b"")
+    with path.open("r+b") as file:
+        file.truncate(file.seek(0, 2) + size)
+    with pytest.raises(BadArchive, match=r"bytes; at most 34,359,738,368 are read"):
+        tensors.read(path)
+    with pytest.raises(BadArchive, match="can be kept"):
+        importing._facts(path)
 
 
 def test_notes_of_a_header_are_texts_or_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from uuid import UUID
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from safelight.domain.errors import BadArchive, ProviderRefused, Retryable, SafelightError
 from safelight.web.multipart import Form, _Reader
 from safelight.web.pages import Cut
-from safelight.web.problems import of_ours
+from safelight.web.problems import of_a_surprise, of_ours
 from safelight.web.text import storable
 
 
@@ -108,3 +109,13 @@ def test_a_refusal_is_answered_with_its_reason_and_a_fault_of_ours_without(
     reply = of_ours(request, error)
     assert reply.status_code == status
     assert json.loads(bytes(reply.body))["detail"].startswith(detail)
+
+
+def test_a_full_disk_of_ours_is_answered_as_what_passes() -> None:
+    request = Request({"type": "http", "headers": [], "safelight": {"request_id": "r"}})
+    reply = of_a_surprise(request, OSError(errno.ENOSPC, "No space left on device"))
+    assert (reply.status_code, json.loads(bytes(reply.body))["type"]) == (
+        503,
+        "urn:safelight:problem:own-disk",
+    )
+    assert of_a_surprise(request, OSError(errno.EINVAL, "x")).status_code == 500

@@ -36,10 +36,12 @@ _OTHER = re.compile(
     r"|(?P<IA3>ia3_l(?:\.[^.]+)*|on_input)"
     r"|(?P<VeRA>vera_(?:lambda_[bd]|[AB])(?:\.[^.]+)*)"
     r"|(?P<GLoRA>(?:a[12]|b[12]|bm[12])\.weight)"
-    r"|(?P<difference>diff|diff_b|w_norm|b_norm))\Z"
+    r"|(?P<difference>diff|diff_b|w_norm|b_norm)"
+    r"|(?P<replacement>norm\.(?:query|key)_norm\.scale|norm_(?:added_)?[qk]\.weight"
+    r"|modules_to_save(?:\.[^.]+)?\.(?:weight|bias)))\Z"
 )
-DIFFERENCE = "difference"
-"""The kind that adds a plain difference to a weight, a bias or a norm."""
+DIFFERENCE, REPLACEMENT = "difference", "replacement"
+"""The kinds that add a plain difference to a weight, a bias or a norm, or take its place."""
 
 _EMBEDDING = re.compile(
     r"(?:^|[._])(?:emb_params|string_to_param\b.*|bundle_emb\b.*|text_encoders_\d|clip_[lg])\Z"

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from safelight.domain.architectures import FLUX
 from safelight.domain.lora import Layer, main_rank, ranks, strengths
-from safelight.domain.lora_names import DIFFERENCE, Names, text_encoder
+from safelight.domain.lora_names import DIFFERENCE, REPLACEMENT, Names, text_encoder
 from safelight.domain.plain_json import NotPlain, parse
 from safelight.domain.texts import shown
 
 NAMED = 3
 """So many names of a kind are said; the rest are counted."""
 _SAID = 120
+_PLAIN = {DIFFERENCE: "changed by a plain difference", REPLACEMENT: "replaced by others"}
 MOST_GROUPS = 6
 """So many strengths are told one by one; more of them as a range."""
 
@@ -79,13 +80,14 @@ def _kinds(names: Names) -> list[str]:
         f"{len(modules):,} modules are changed by {kind}, not by low-rank pairs: what draws here "
         "does not take that."
         for kind, modules in names.others.items()
-        if kind != DIFFERENCE
+        if kind not in _PLAIN
     ]
-    if plain := names.others.get(DIFFERENCE):
-        found.append(
-            f"{len(plain):,} weights, biases or norms are changed by a plain difference, which what "
-            "draws here is not known to take."
-        )
+    found += [
+        f"{len(names.others[kind]):,} weights, biases or norms are {how}, which what draws here is not "
+        "known to take."
+        for kind, how in _PLAIN.items()
+        if kind in names.others
+    ]
     if doras := sum(pair.dora for pair in names.pairs):
         found.append(
             f"{doras:,} layers are DoRA's, with magnitudes beside the pair, which what draws here is "

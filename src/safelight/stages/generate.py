@@ -65,7 +65,7 @@ def fetch_weights(
     try:
         unpacked = unpack(archive, folder, pulse)
         archive.unlink()
-        facts = weights.inspect(unpacked.weights)
+        facts = weights.inspect(unpacked.weights, pulse)
         weights.verify(facts, rank=order.rank, effective=unpacked.effective, asked=order.layers)
     except BadArchive as error:
         return WeightsUnusable(error.message)

@@ -153,6 +153,11 @@ def _fetched(provider: Provider, run: RemoteRun, folder: Path) -> Unpacked | str
 
 
 def _facts(file: Path) -> weights.WeightsFacts:
+    size = file.stat().st_size
+    if size > MAX_ARCHIVE_BYTES:
+        raise BadArchive(
+            f"The weights have {size:,} bytes; at most {MAX_ARCHIVE_BYTES:,} can be kept."
+        )
     facts = weights.inspect(file)
     if facts.problems:
         raise BadArchive(" ".join(facts.problems))

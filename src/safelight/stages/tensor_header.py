@@ -31,6 +31,10 @@ SAID = 120
 _OTHERS = {
     b"PK\x03\x04": "a file of PyTorch's own: convert it to safetensors",
     b"\x80\x02": "a pickle: convert it to safetensors",
+    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"BZh": "a bzip2 file: unpack it first",
+    b"\xfd7zXZ": "an xz file: unpack it first",
+    b"\x28\xb5\x2f\xfd": "a zstd file: unpack it first",
     b"GGUF": "GGUF: a LoRA in it is not read",
     b"version ": "a pointer of Git LFS: fetch the file itself",
     b"<": "a web page: the download was refused or has expired",

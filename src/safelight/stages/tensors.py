@@ -25,6 +25,8 @@ from safelight.stages.tensor_header import PACKED, SAID, Declared, declare, read
 from safelight.stages.tools import Pulse
 
 CHUNK = 512 * 1024
+MAX_FILE_BYTES = 32 * 1024**3
+"""A file with a hole may say that it has exabytes, all of them zero, and be read for years."""
 
 Summer = Callable[[memoryview], tuple[int, float]]
 """Of some bytes of a tensor: how many values are NaN or infinite, and the sum of the squares."""
@@ -67,6 +69,10 @@ def read(path: Path, pulse: Pulse | None = None) -> FileFacts:
         file = FileIO(path)
     sha256 = hashlib.sha256()
     with file, scratch.ours(path):
+        if size > MAX_FILE_BYTES:
+            raise BadArchive(
+                f"The weights have {size:,} bytes; at most {MAX_FILE_BYTES:,} are read."
+            )
         header = read_header(file, size, sha256.update)
         metadata = header.pop("__metadata__", None) or {}
         declared = declare(header)

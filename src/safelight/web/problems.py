@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from safelight import logging
+from safelight import logging, scratch
 from safelight.domain.errors import ProviderRefused, Retryable, SafelightError
 from safelight.domain.texts import shown
 from safelight.web.requests import request_id_of
@@ -177,7 +177,10 @@ def of_validation(request: Request, error: Exception) -> JSONResponse:
 
 
 def of_a_surprise(request: Request, error: Exception) -> JSONResponse:
-    """Anything else: nothing of it is shown but the id under which our log has it."""
+    """Anything else: nothing of it is shown but the id under which our log has it. A disk of ours that
+    is full is no surprise: it passes."""
+    if isinstance(error, OSError) and scratch.is_own(error):
+        return of_ours(request, scratch.own(error))
     id = request_id_of(request.scope)
     log.error("request.surprise", exc_info=error)
     return answer(

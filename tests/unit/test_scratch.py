@@ -18,11 +18,12 @@ import pytest
 from PIL import Image
 
 from safelight import config, deps, scratch
-from safelight.domain.errors import Retryable
+from safelight.domain.errors import Invalid, Retryable
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Park, Wait
 from safelight.domain.queues import Kind, Queue
 from safelight.flow.perform import _outcome_of
+from safelight.flow.retention import policy_of
 from safelight.stages.zipping import ZipEntry, write_zip
 from safelight.vision.derive import derive_file
 
@@ -211,3 +212,22 @@ def test_a_photo_is_not_called_broken_when_our_disk_is_full(tmp_path: Path) -> N
     (tmp_path / "made.jpg").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         derive_file(photo, tmp_path / "made.jpg", max_side=64)
+
+
+def test_rules_that_cannot_be_read_for_want_of_handles_are_not_called_invalid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = tmp_path / "rules.toml"
+
+    class Settings:
+        retention_file = rules
+
+    with pytest.raises(Invalid, match="cannot be read"):
+        policy_of(Settings())  # type: ignore[arg-type]
+
+    def full(*_: object, **__: object) -> os.stat_result:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Path, "stat", full)
+    with pytest.raises(scratch.OwnDisk, match="Too many files"):
+        policy_of(Settings())  # type: ignore[arg-type]

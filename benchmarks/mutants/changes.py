@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from collections.abc import Callable, Sequence
@@ -98,6 +99,14 @@ def nested(depth: int, source: random.Random) -> Any:
     for _ in range(depth):
         value = [value] if source.random() < 0.5 else {"a": value}
     return value
+
+
+def as_json(value: Any) -> bytes:
+    """*value* as JSON, or what is nested about as deep, where the library gives up."""
+    try:
+        return json.dumps(value).encode()
+    except RecursionError:
+        return b'{"a":' * 3_000 + b"1" + b"}" * 3_000
 
 
 def value_changed(value: Any, source: random.Random) -> Any:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mutants.changes import TEXTS, bytes_changed, value_changed
+from benchmarks.mutants.changes import TEXTS, as_json, bytes_changed, value_changed
 from safelight.clients.replicate import ReplicateProvider
 from safelight.domain.errors import Forbidden
 
@@ -44,7 +44,7 @@ def mutant(source: random.Random) -> bytes:
     run = json.loads(json.dumps(RUN))
     if source.random() < 0.4:
         run = value_changed(run, source)
-    body = json.dumps(run, default=str).encode()
+    body = as_json(run)
     signed = body
     if source.random() < 0.4:
         body = bytes_changed(body, source)

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mutants.changes import TEXTS, bytes_changed, odd, value_changed
+from benchmarks.mutants.changes import TEXTS, as_json, bytes_changed, odd, value_changed
 from safelight.cli import console
 from safelight.cli.weights import _json, _show
 from safelight.db.jsons import dumps
@@ -87,7 +87,7 @@ def file_of(shapes: dict[str, list[int]]) -> bytes:
 
 
 def _file(header: dict[str, Any], data: bytes, source: random.Random) -> bytes:
-    text = json.dumps(header).encode()
+    text = as_json(header)
     what = source.random()
     if what < 0.1:
         text = bytes_changed(text, source)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import random
 import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.mutants.changes import TEXTS, bytes_changed, number_changed, value_changed
+from benchmarks.mutants.changes import TEXTS, as_json, bytes_changed, number_changed, value_changed
 from safelight.db.jsons import dumps
 from safelight.domain.stored import StoredObject
 from safelight.flow.audit import see
@@ -53,7 +52,7 @@ def _manifest(source: random.Random) -> bytes:
         found = value_changed(found, source)
     if source.random() < 0.1:
         return source.choice((b"[" * 100_000, b'{"a":' * 100_000, b"[" + b"[]," * 300_000 + b"[]]"))
-    data = json.dumps(found).encode()
+    data = as_json(found)
     return bytes_changed(data, source) if source.random() < 0.3 else data
 
 

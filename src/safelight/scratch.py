@@ -53,7 +53,7 @@ def own(error: OSError, place: Path | None = None, needs: int | None = None) -> 
     if error.errno in _FULL:
         return _full(place, needs)
     return OwnDisk(
-        f"Our own file at {place.parent} cannot be read or written: {error.strerror or error}.",
+        f"{place.name} in {place.parent} cannot be read or written: {error.strerror or error}.",
         hint="Look at that disk and its rights; what waits for it is tried again.",
     )
 

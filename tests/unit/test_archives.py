@@ -221,14 +221,14 @@ from safelight.stages.archives import unpack
 limit(MEMORY, FILE)
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     with tempfile.TemporaryDirectory() as folder:
-        began = time.monotonic()
+        began = time.process_time()
         try:
             unpack(path, pathlib.Path(folder))
             print(path.name, "read", end=" ")
         except SafelightError as error:
             print(path.name, type(error).__name__, end=" ")
         left = sum(f.stat().st_size for f in pathlib.Path(folder).iterdir())
-        assert left < 10_000_000 and time.monotonic() - began < 10, (path, left)
+        assert left < 10_000_000 and time.process_time() - began < 10, (path, left)
         print()
 """
 

@@ -165,9 +165,9 @@ from safelight.flow.audit import _document
 from safelight.stages.unzipping import members
 limit(MEMORY, FILE)
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    began = time.monotonic()
+    began = time.process_time()
     told = members(path) if path.suffix == ".zip" else _document(path)
-    assert time.monotonic() - began < 10, path
+    assert time.process_time() - began < 10, path
     print(path.name, told is None)
 """
 

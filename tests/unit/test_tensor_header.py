@@ -133,7 +133,7 @@ from safelight.domain.errors import SafelightError
 from safelight.stages import importing, weights
 limit(MEMORY, FILE)
 for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-    began = time.monotonic()
+    began = time.process_time()
     try:
         facts = weights.inspect(path)
         importing._trigger_in(path)
@@ -141,7 +141,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
         told = "read"
     except SafelightError as error:
         told = type(error).__name__
-    assert time.monotonic() - began < 10, path
+    assert time.process_time() - began < 10, path
     print(path.name, told)
 """
 

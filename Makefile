@@ -98,8 +98,8 @@ rabbitmq: ## Install the RabbitMQ that tests/integration sends hints through (De
 	@test -x /usr/lib/rabbitmq/bin/rabbitmq-server || apt-get install -qq -y --no-install-recommends rabbitmq-server
 
 .PHONY: mutants
-mutants: $(STAMP) ## Mutated files through the inspector (COUNT=10000)
-	@$(BIN)/python -m benchmarks.eye_mutants $(or $(COUNT),10000)
+mutants: $(STAMP) ## Broken and hostile files of every kind (KIND=archives COUNT=2000 SEED=0 ONLY=17)
+	@$(BIN)/python -m benchmarks.mutants $(KIND) $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 .PHONY: fuzz
 fuzz: $(STAMP) ## The API under a fuzzer that reads its OpenAPI document (SEED=1 SECONDS=120)

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from safelight.clients import replicate_http
+from safelight.clients import replicate_http, replicate_outputs
 from safelight.clients.replicate import ReplicateProvider
 from safelight.domain.errors import (
     NotFound,
@@ -123,6 +123,17 @@ def test_an_answer_whose_head_comes_a_byte_at_a_time_is_given_up(
     assert "did not answer in time" in str(found)
     assert isinstance(create(provider), Unknown)
     assert time.monotonic() - started < 10
+
+
+def test_an_output_that_drips_for_ever_is_given_up(
+    server: Hostile, provider: ReplicateProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicate_outputs, "DOWNLOAD_SECONDS", 1.0)
+    server.answer = trickle(b"x" * 1000, first=HEAD + b"\r\n")
+    started = time.monotonic()
+    with pytest.raises(Retryable, match="broke off at"):
+        provider.download(f"{server.url}/out", tmp_path / "x", limit=10_000)
+    assert time.monotonic() - started < 30
 
 
 def test_a_refusal_of_any_size_is_read_as_far_as_it_is_needed(

@@ -213,7 +213,7 @@ def test_a_disk_of_ours_that_is_full_is_named_and_passes(place: Place, key: str)
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no disk that is always full")
-    with pytest.raises(Retryable, match=r"This machine's disk takes no more"):
+    with pytest.raises(Retryable, match=r"disk at /dev is full"):
         place.store.get_file(key, full)
 
 

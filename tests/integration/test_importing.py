@@ -8,9 +8,17 @@ from pathlib import Path
 import pytest
 
 from safelight.db import versions
-from safelight.domain.errors import BadArchive, Conflict, ConsentMissing, Invalid, NotFound
+from safelight.domain.errors import (
+    BadArchive,
+    Conflict,
+    ConsentMissing,
+    Invalid,
+    NotFound,
+    Retryable,
+)
 from safelight.domain.links import State
 from safelight.domain.nouns import Subject, Version
+from safelight.domain.stored import StoredObject
 from safelight.flow.audit import audit_subject
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import request_generation
@@ -19,6 +27,7 @@ from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.versions import approve_version
 from safelight.flow.context import Context
 from tests.support.api import Client, assert_problem, door
+from tests.support.lora import KOHYA, pairs, write
 from tests.support.past import add_version
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import ScriptedProvider, actor, drain, subject_with_photos
@@ -112,6 +121,54 @@ def test_weights_that_cannot_be_fetched_any_more_are_said_to_be_missing(
     assert version.stored is None
     assert version.known is not None
     assert "could not be fetched" in version.known["cannot_verify"]["weights"]
+
+
+def test_a_fault_that_passes_is_not_taken_for_weights_that_are_gone(
+    here: Context, who: Actor, subject: Subject, provider: ScriptedProvider
+) -> None:
+    """A version without its weights would stay so; the import can be asked for again."""
+
+    def away(*_: object, **__: object) -> StoredObject:
+        raise Retryable("A download broke off.")
+
+    provider.download = away  # type: ignore[method-assign]
+    with pytest.raises(Retryable):
+        import_version(here, who, subject.id, model=MODEL)
+    assert audit_subject(here, who, subject.id).versions == ()
+
+
+def test_what_others_trained_comes_in_with_its_ranks_its_strength_and_what_it_changes(
+    here: Context, who: Actor, subject: Subject, tmp_path: Path
+) -> None:
+    tensors = pairs({"lora_unet_single_blocks_0_linear2": (15360, 3072)}, 10, KOHYA, 5)
+    tensors |= pairs({"lora_unet_single_blocks_1_linear2": (15360, 3072)}, 200, KOHYA, 100)
+    tensors |= pairs({"lora_te1_text_model_encoder_layers_0_mlp_fc1": (768, 3072)}, 4, KOHYA, 4)
+    file = write(tmp_path / "resized.safetensors", tensors, ss_network_dim="Dynamic")
+    version, made = import_version(here, who, subject.id, file=file, trigger="TOK")
+    assert (made, version.rank) == (True, 10)
+    assert version.known is not None
+    facts = version.known["facts"]
+    assert (facts["changes"], facts["ranks"], facts["strength"]) == (
+        "FLUX.1-dev",
+        "10 to 200",
+        "0.5",
+    )
+    assert facts["text encoder"] == "1 pairs"
+    assert "Ranks vary by layer" in facts["notes"]
+
+
+def test_what_a_run_at_the_provider_says_is_kept_clean_or_not_believed(
+    here: Context, who: Actor, subject: Subject, provider: ScriptedProvider
+) -> None:
+    (run,) = provider.runs
+    odd = {"trigger_word": "x\x00y", "steps": float("nan"), "optimizer": "a\ud800b"}
+    provider.tell(run, input=odd)
+    with pytest.raises(Invalid, match="tells its trigger"):
+        import_version(here, who, subject.id, model=MODEL)
+    version, _ = import_version(here, who, subject.id, model=MODEL, trigger="TOK")
+    assert version.known is not None
+    assert version.known["facts"]["sent"]["optimizer"] == "a\ufffdb"
+    assert "is no word" in version.known["cannot_verify"]["trigger"]
 
 
 def test_a_file_alone_is_checked_and_kept_and_cannot_draw(

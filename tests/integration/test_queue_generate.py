@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+from safelight import scratch
 from safelight.clients.s3 import S3Store
 from safelight.db import trainings, versions
 from safelight.domain.errors import Conflict, Invalid, Retryable
@@ -237,6 +240,67 @@ def test_a_download_that_breaks_is_tried_again(
     hurry(here, kinds=["fetch_weights"])
     drain(here)
     assert training_row(here, training.id)["state"] == "succeeded"
+
+
+def test_a_full_disk_of_ours_keeps_a_paid_training_until_there_is_room(
+    here: Context, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def full() -> Iterator[Path]:
+        with folder() as path:
+            (path / "lora.safetensors").symlink_to("/dev/full")
+            yield path
+
+    folder = scratch.folder
+    with monkeypatch.context() as patch:
+        patch.setattr(scratch, "folder", full)
+        drain(here)
+    assert training_row(here, training.id)["state"] == "storing"
+    job = row(here, "SELECT state, attempts, error FROM jobs WHERE kind = 'fetch_weights'")
+    assert (job["state"], job["attempts"]) == ("ready", 0)
+    assert "is full" in job["error"]
+    hurry(here, kinds=["fetch_weights"])
+    drain(here)
+    assert training_row(here, training.id)["state"] == "succeeded"
+
+
+LAUGHS = b"config: {process: [{a: &a [x, x], b: &b [*a, *a], c: [*b, *b]}]}"
+
+
+def test_a_config_that_cannot_be_read_costs_nothing_and_is_said(
+    here: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    """What was sent says which layers there should be."""
+    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+    layers = r"single_transformer_blocks\.(7|12)\.proj_out$"
+    training = train(here, who, subject.id, overrides={"layers_to_optimize_regex": layers})
+    drain(here)
+    lora = write_lora(tmp_path / "a.safetensors", rank=16)
+    provider.files[ARCHIVE] = write_archive(tmp_path / "a.tar", lora, config=LAUGHS)
+    provider.tell(
+        training_row(here, training.id)["provider_id"],
+        status=RemoteStatus.SUCCEEDED,
+        output={"version": f"emulated/x:{VERSION}", "weights": ARCHIVE},
+        predict_seconds=900.0,
+    )
+    turn(here, "watch_trainings")
+    drain(here)
+    found = training_row(here, training.id)
+    assert (found["state"], found["effective"]) == ("succeeded", None)
+    event = row(here, "SELECT detail FROM events WHERE after = 'succeeded' AND noun = 'training'")
+    assert event["detail"]["config"].startswith("config.yaml cannot be read: it has an alias")
+
+
+def test_names_that_postgres_cannot_keep_end_in_the_reason_and_in_no_surprise(
+    here: Context, training: Training, provider: ScriptedProvider, tmp_path: Path
+) -> None:
+    lora = write_lora(tmp_path / "l", rank=16)
+    save_file({**load_file(lora), "x\x00\u202e": np.ones(3, np.float16)}, lora)
+    write_archive(provider.files[ARCHIVE], lora)
+    drain(here)
+    found = training_row(here, training.id)
+    assert found["state"] == "failed"
+    assert "1 tensors belong to no LoRA pair: x\\x00\\u202e." in found["error"]
 
 
 def test_a_training_whose_weights_are_being_stored_cannot_be_cancelled(

@@ -33,11 +33,11 @@ def write_archive(
     lora: Path,
     *,
     only: Sequence[str] | None = FEW,
-    config: bool = True,
+    config: bool | bytes = True,
     copies: int = 1,
     extra: Sequence[str] = (),
 ) -> Path:
-    """The trainer's tar around *lora*, with the config.yaml it writes."""
+    """The trainer's tar around *lora*, with the config.yaml it writes, or the one given."""
     folder = "output/flux_train_replicate"
     network: dict[str, object] = {"type": "lora", "linear": 4, "linear_alpha": 4}
     if only is not None:
@@ -47,7 +47,8 @@ def write_archive(
         for number in range(copies):
             tar.add(lora, f"{folder}/lora{number or ''}.safetensors")
         if config:
-            _add(tar, f"{folder}/config.yaml", text.encode())
+            own = config if isinstance(config, bytes) else text.encode()
+            _add(tar, f"{folder}/config.yaml", own)
         for name in extra:
             _add(tar, name, b"outside")
     return path

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ from safelight.clients.replicate_faults import told_apart
 from safelight.clients.replicate_http import Http
 from safelight.domain.errors import NotFound, ProviderRefused, Retryable
 from safelight.domain.provider import Accepted, NotSent, Refused, RemoteStatus, Unknown
+from safelight.scratch import OwnDisk
 
 API = "https://api.replicate.com"
 RUN = {"id": "8n13jh44v5rm60cjpm9b06dhym", "status": "starting"}
@@ -335,3 +338,29 @@ def test_a_small_answer_that_unpacks_to_more_than_the_limit_is_refused(tmp_path:
     response = httpx.Response(200, headers={"content-encoding": "gzip"}, content=packed)
     with pytest.raises(ProviderRefused, match="over the limit"):
         fetch(response, tmp_path / "x")
+
+
+def test_a_full_disk_of_ours_is_a_passing_fault_and_names_what_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "x").symlink_to("/dev/full")
+    said = httpx.Response(200, headers={"content-length": "9"}, stream=stream(b"1234", b"56789"))
+    with pytest.raises(OwnDisk, match=r"is full: .* 9 more are needed"):
+        fetch(said, tmp_path / "x")
+    with pytest.raises(OwnDisk, match="is full"):
+        fetch(httpx.Response(200, stream=stream(b"1234")), tmp_path / "x")
+
+
+def test_an_output_for_which_there_is_no_room_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may live on the same disk."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=50))
+    said = httpx.Response(200, headers={"content-length": "60"}, stream=stream(b"1" * 60))
+    with pytest.raises(OwnDisk, match=r"50 bytes are free and 60 more are needed"):
+        fetch(said, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-1", "abc"])
+def test_a_length_that_is_no_number_is_as_none(tmp_path: Path, length: str) -> None:
+    said = httpx.Response(200, headers=[(b"content-length", length.encode())], stream=stream(b"12"))
+    assert fetch(said, tmp_path / "x").bytes == 2

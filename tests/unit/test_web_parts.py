@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 from pathlib import Path
 from uuid import UUID
 
@@ -9,9 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from python_multipart import MultipartParser
+from starlette.requests import Request
 
+from safelight.domain.errors import BadArchive, ProviderRefused, Retryable, SafelightError
 from safelight.web.multipart import Form, _Reader
 from safelight.web.pages import Cut
+from safelight.web.problems import of_a_surprise, of_ours
 from safelight.web.text import storable
 
 
@@ -82,3 +87,35 @@ def test_a_form_comes_out_the_same_in_whatever_pieces_it_arrives(
         (f"{number}.jpg", data, len(data)) for number, data in enumerate(files)
     ]
     assert form.fields == {"caption": caption}
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "detail"),
+    [
+        (BadArchive("The weights end within x."), 422, "The weights end within x."),
+        (
+            ProviderRefused("The provider refused acme/x (403): \x1b[31mno\x00."),
+            502,
+            "The provider refused acme/x (403): \\x1b[31mno\\x00.",
+        ),
+        (ProviderRefused("a" * 5000), 502, "a" * 499 + "…"),
+        (Retryable("postgresql://user@host is away"), 503, "A passing fault; it is tried again"),
+    ],
+)
+def test_a_refusal_is_answered_with_its_reason_and_a_fault_of_ours_without(
+    error: SafelightError, status: int, detail: str
+) -> None:
+    request = Request({"type": "http", "headers": [], "safelight": {"request_id": "r"}})
+    reply = of_ours(request, error)
+    assert reply.status_code == status
+    assert json.loads(bytes(reply.body))["detail"].startswith(detail)
+
+
+def test_a_full_disk_of_ours_is_answered_as_what_passes() -> None:
+    request = Request({"type": "http", "headers": [], "safelight": {"request_id": "r"}})
+    reply = of_a_surprise(request, OSError(errno.ENOSPC, "No space left on device"))
+    assert (reply.status_code, json.loads(bytes(reply.body))["type"]) == (
+        503,
+        "urn:safelight:problem:own-disk",
+    )
+    assert of_a_surprise(request, OSError(errno.EINVAL, "x")).status_code == 500

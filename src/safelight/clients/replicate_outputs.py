@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from safelight import scratch
 from safelight.clients.addresses import host_of, origin
 from safelight.clients.deadline import within
 from safelight.clients.replicate_faults import NEVER_LEFT, redirected, told_apart, unreached
@@ -25,29 +26,27 @@ def download(client: httpx.Client, url: str, path: Path, *, limit: int) -> Store
     """Stream *url* to *path*. Size and sha256 are those of what was received.
 
     Raises:
-        Retryable: it broke off, or is shorter than announced. NotFound: gone or expired.
+        Retryable: it broke off, is shorter than announced, or takes longer than DOWNLOAD_SECONDS.
+        OwnDisk: no room for it here. NotFound: gone or expired.
         ProviderRefused: it lies elsewhere, or has more than *limit* bytes.
     """
     digest, size = hashlib.sha256(), 0
     try:
         # As it lies there, so that what is announced is what comes.
         plainly = {"Accept-Encoding": "identity"}
-        with (
-            within(DOWNLOAD_SECONDS),
-            client.stream("GET", url, headers=plainly) as reply,
-            path.open("wb") as file,
-        ):
+        with within(DOWNLOAD_SECONDS), client.stream("GET", url, headers=plainly) as reply:
             _see_that_it_comes(reply, url)
             announced = _announced(reply)
             if announced is not None and announced > limit:
                 raise _too_large(limit)
-            # In pieces as they come: to wait for a full one is to wait for a drip.
-            for chunk in reply.iter_bytes():
-                size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
-                file.write(chunk)
-                digest.update(chunk)
+            with scratch.sink(path, announced) as file:
+                # In pieces as they come: to wait for a full one is to wait for a drip.
+                for chunk in reply.iter_bytes():
+                    size += len(chunk)
+                    if size > limit:
+                        raise _too_large(limit)
+                    file.write(chunk)
+                    digest.update(chunk)
     except NEVER_LEFT as error:
         raise unreached(error, host_of(url)) from error
     except httpx.HTTPError as error:

@@ -20,7 +20,8 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from safelight.clients.s3_client import Access, Addressing, digests, open_session, our_disk
+from safelight import scratch
+from safelight.clients.s3_client import Access, Addressing, digests, open_session
 from safelight.clients.s3_faults import code_of
 from safelight.clients.s3_opened import Opened, open_bucket
 from safelight.domain.errors import ObjectMissing, ObjectTooLarge, SafelightError, StoreRefused
@@ -137,7 +138,7 @@ class S3Store:
         """
         digest, size = hashlib.sha256(), 0
         reply = self._get(key, limit)
-        with our_disk(path), path.open("wb") as file:
+        with scratch.sink(path) as file:
             for chunk in self._chunks(key, reply, limit):
                 file.write(chunk)
                 digest.update(chunk)

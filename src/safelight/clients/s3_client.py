@@ -6,13 +6,9 @@ where S3 does not require them, a link names the region's own host, and the regi
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
 import re
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BytesIO
@@ -26,9 +22,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from safelight.clients.s3_unreached import of_link
-from safelight.domain.errors import Retryable, StoreRefused
+from safelight.domain.errors import StoreRefused
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE}
 ANY_REGION = "us-east-1"
 """Where none is set: AWS's first region, and what stores without regions take."""
 _OF_AWS = re.compile(r"s3(?:[.-](?P<region>[a-z]{2}[a-z0-9-]*-\d+))?\.amazonaws\.com(?:\.cn)?")
@@ -172,20 +167,6 @@ def digests(file: BinaryIO) -> tuple[str, str, int]:
         size += len(chunk)
     file.seek(0)
     return sha256.hexdigest(), b64encode(md5.digest()).decode(), size
-
-
-@contextmanager
-def our_disk(path: Path) -> Iterator[None]:
-    """A disk of ours that takes no more passes by itself, and is not the store's fault."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise Retryable(
-            f"This machine's disk takes no more at {path.parent} ({os.strerror(error.errno)}).",
-            hint="Free space there, or set TMPDIR to a larger disk; it is tried again by itself.",
-        ) from error
 
 
 def _stays_in_its_region(params: dict[str, Any], **_: Any) -> None:

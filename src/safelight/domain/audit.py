@@ -148,7 +148,7 @@ def _parameters(row: Row) -> list[Link]:
         for name in ("asked", "sent")
     ]
     if not row["effective"]:
-        says = "The trainer's archive held no config.yaml: what it really used is not known."
+        says = "No config.yaml of the trainer could be read: what it really used is not known."
         return [*links, Link("effective", State.CANNOT_VERIFY, says)]
     marks = row["marks"] or ()
     if not marks:

@@ -141,6 +141,7 @@ class BadArchive(SafelightError):
     """The trainer's archive, or the weights in it, are not what was asked for."""
 
     code = "bad-archive"
+    status = 422
 
 
 class ProviderRefused(SafelightError):

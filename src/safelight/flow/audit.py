@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +15,17 @@ from safelight.domain.audit import VersionAudit, audit, keys_of
 from safelight.domain.errors import ObjectMissing
 from safelight.domain.links import Seen, State, worst
 from safelight.domain.nouns import Subject
+from safelight.domain.plain_json import NotPlain, parse
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
 from safelight.stages.tools import Pulse, Store
+from safelight.stages.unzipping import members as _members
 
-MAX_MEMBER_BYTES = 64 * 1024 * 1024
-"""A member of a dataset's zip is a photo of at most a few megabytes."""
+MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
+"""A manifest has some 500 bytes a photo."""
+MAX_DOCUMENT_NODES = 200_000
+"""And two tables or lists a photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,32 +135,13 @@ def see(store: Store, key: str, kind: str, folder: Path) -> Seen:
         path.unlink(missing_ok=True)
 
 
-def _members(path: Path) -> dict[str, str] | None:
-    found: dict[str, str] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                found[info.filename] = _member(archive, info)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError):
-        return None
-    return found
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
-    """The sha256 of a member; of one whose checksum does not fit, a word that no hash equals."""
-    digest, size = hashlib.sha256(), 0
-    try:
-        with archive.open(info) as file:
-            while (chunk := file.read(1024 * 1024)) and size <= MAX_MEMBER_BYTES:
-                digest.update(chunk)
-                size += len(chunk)
-    except (zipfile.BadZipFile, OSError):
-        return "its checksum does not fit"
-    return digest.hexdigest()
-
-
 def _document(path: Path) -> Any:
+    """What the JSON at *path* says; None where it is none, or too much for a manifest."""
+    with scratch.ours(path):
+        if path.stat().st_size > MAX_DOCUMENT_BYTES:
+            return None
+        text = path.read_bytes()
     try:
-        return json.loads(path.read_bytes())
-    except ValueError:
+        return parse(text, most=MAX_DOCUMENT_BYTES, nodes=MAX_DOCUMENT_NODES)
+    except NotPlain:
         return None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from safelight import logging
+from safelight import logging, scratch
 from safelight.db import jobs
 from safelight.db.faults import DatabaseAway, DatabaseUnfit
 from safelight.db.transaction import Tx
@@ -260,6 +260,8 @@ def _settled(tx: Tx, taken: _Taken, work: Work, cx: Context) -> Outcome:
 def _outcome_of(error: Exception, job: Job) -> Outcome:
     """A named error that no retry mends parks the job; what passes by itself is tried again for a day;
     all else is tried again, up to the cap."""
+    if isinstance(error, OSError) and scratch.is_own(error):
+        error = scratch.own(error)  # whatever it was for, it passes once there is room
     text = keepable(str(error) or type(error).__name__)[:ERROR_CHARS]
     if isinstance(error, Retryable) and not isinstance(error, Unfinished):
         return passing_fault(text, job.faulty_since, job.due_at, least=error.after or 0.0)

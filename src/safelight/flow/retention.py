@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
+from safelight import scratch
 from safelight.config import Settings
 from safelight.db import retention
 from safelight.db.transaction import Tx
@@ -43,6 +44,8 @@ def policy_of(settings: Settings) -> Policy:
     try:
         return _from_file(path, path.stat().st_mtime_ns)
     except OSError as error:
+        if scratch.is_own(error):
+            raise scratch.own(error, path) from error
         raise Invalid(
             f"The retention rules cannot be read: {path}: {error.strerror}.",
             hint="Mend SAFELIGHT_RETENTION_FILE, or unset it for the rules as shipped.",

@@ -12,10 +12,9 @@ from safelight.domain.draw_inputs import read_schema
 from safelight.domain.errors import BadArchive, NotFound, ProviderRefused, Retryable, Unfinished
 from safelight.domain.provider import RemoteRun, Submission
 from safelight.stages import weights
+from safelight.stages.archives import MAX_ARCHIVE_BYTES, unpack
 from safelight.stages.tools import Eye, Provider, Pulse, Store
 
-MAX_ARCHIVE_BYTES = 4 * 1024**3
-"""Rank 128 over all layers is 1.4 GB; nothing the trainer makes comes near this."""
 MAX_IMAGE_BYTES = 64 * 1024**2
 
 
@@ -29,6 +28,8 @@ class WeightsOrder:
     provider_id: str
     version: str
     """``owner/name:<64hex>``: what draws with them at the provider."""
+    layers: str | None = None
+    """The `layers_to_optimize_regex` that was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class WeightsStored:
     log: str | None
     draw_inputs: dict[str, dict[str, Any]] | None = None
     """What the version's drawing model takes; None where the provider did not show it."""
+    config_fault: str | None = None
+    """Why the trainer's own config is not known, where it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,10 @@ def fetch_weights(
     provider.download(order.url, archive, limit=MAX_ARCHIVE_BYTES)
     pulse.check()
     try:
-        unpacked = weights.unpack(archive, folder)
+        unpacked = unpack(archive, folder, pulse)
         archive.unlink()
-        facts = weights.inspect(unpacked.weights)
-        weights.verify(facts, rank=order.rank, effective=unpacked.effective)
+        facts = weights.inspect(unpacked.weights, pulse)
+        weights.verify(facts, rank=order.rank, effective=unpacked.effective, asked=order.layers)
     except BadArchive as error:
         return WeightsUnusable(error.message)
     pulse.check()
@@ -76,7 +79,15 @@ def fetch_weights(
         )
     log = _last_log(order.provider_id, provider)
     takes = draw_inputs_of(order.version, provider)
-    return WeightsStored(order.key, facts, unpacked.effective, unpacked.captions, log, takes)
+    return WeightsStored(
+        order.key,
+        facts,
+        unpacked.effective,
+        unpacked.captions,
+        log,
+        takes,
+        unpacked.config_fault,
+    )
 
 
 def _last_log(provider_id: str, provider: Provider) -> str | None:

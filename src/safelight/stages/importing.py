@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,20 +10,33 @@ from typing import Any
 from safelight.domain.errors import (
     BadArchive,
     Conflict,
-    Invalid,
     NotFound,
     ProviderRefused,
     Retryable,
     SafelightError,
 )
+from safelight.domain.lora import ranks, strengths
+from safelight.domain.lora_notes import span
 from safelight.domain.nouns import StoredWeights
+from safelight.domain.plain_json import NotPlain, parse
 from safelight.domain.provider import RemoteRun
+from safelight.domain.texts import keepable_json, shown, speaks_to_terminals
 from safelight.stages import weights
-from safelight.stages.generate import MAX_ARCHIVE_BYTES, draw_inputs_of
+from safelight.stages.archives import MAX_ARCHIVE_BYTES, Unpacked, is_archive, unpack
+from safelight.stages.generate import draw_inputs_of
+from safelight.stages.tensors import notes
 from safelight.stages.tools import Provider, Store
 
 PAGES = 50
 """So many pages of a hundred trainings are looked through for the one that made a version."""
+MAX_TRIGGER = 100
+"""Characters."""
+MAX_RANK = 128
+"""What the trainer takes at most."""
+MAX_TAGS = 4 * 1024 * 1024
+"""Characters of the tags in a header: kohya counts every word of every caption there."""
+MAX_NOTES = 2000
+"""Characters of what is told of a file."""
 KEPT_INPUTS = (
     "steps", "lora_rank", "learning_rate", "batch_size", "resolution", "optimizer", "trigger_word",
     "autocaption", "caption_dropout_rate", "layers_to_optimize_regex", "gradient_checkpointing",
@@ -55,7 +67,8 @@ def look(
     """Find out what can be known of ``model:version`` at the provider, of *file*, or of both.
 
     Raises:
-        NotFound: the provider has no such version. BadArchive: the file is no whole LoRA.
+        NotFound: the provider has no such version. BadArchive: the file is no whole LoRA. Retryable:
+        the provider is away, or our own disk is full.
     """
     missing: dict[str, str] = {
         "photos": "Which photos it was trained on is known nowhere.",
@@ -69,27 +82,42 @@ def look(
         run = _run_of(provider, f"{model}:{version}")
     if run is None:
         missing["parameters"] = "No training at the provider is known to have made it."
-    effective = None
+    effective: dict[str, Any] | None = None
+    fault: str | None = None
     if file is None and run is not None:
-        file, effective, why = _fetched(provider, run, folder)
-        if why:
-            missing["weights"] = why
+        unpacked_or_why = _fetched(provider, run, folder)
+        if isinstance(unpacked_or_why, str):
+            missing["weights"] = unpacked_or_why
+        else:
+            file, effective = unpacked_or_why.weights, unpacked_or_why.effective
+            fault = unpacked_or_why.config_fault
     elif file is None:
         missing["weights"] = "No file was given, and no training tells where its weights are."
-    elif file.suffix == ".tar":
-        unpacked = weights.unpack(file, folder)
-        file, effective = unpacked.weights, unpacked.effective
+    elif is_archive(file):
+        unpacked = unpack(file, folder)
+        file, effective, fault = unpacked.weights, unpacked.effective, unpacked.config_fault
     if effective is None:
-        missing["effective"] = "There is no config.yaml: what the trainer really used is not known."
+        why = fault or "There is no config.yaml."
+        missing["effective"] = f"{why} What the trainer really used is not known."
     facts = _facts(file) if file is not None else None
-    trigger = run.input.get("trigger_word") if run is not None else None
-    if trigger is None and file is not None:
-        trigger = _trigger_in(file)
-    if trigger is None:
-        missing["trigger"] = (
-            "The trigger is what you say: neither a training nor the file tells it."
-        )
+    trigger = _trigger(run, file, missing)
     return Found(model, version, takes, run, file, facts, effective, trigger, missing)
+
+
+def _trigger(run: RemoteRun | None, file: Path | None, missing: dict[str, str]) -> str | None:
+    """The trigger by the run, else by the file, if it is a word at all."""
+    told = run.input.get("trigger_word") if run is not None else None
+    who = "Its training"
+    if told is None and file is not None:
+        told, who = _tag_in(file), "The file"
+    if is_word(told):
+        return str(told)
+    if told is None:
+        why = "neither a training nor the file tells it"
+    else:
+        why = f"{who.lower()} tells {shown(repr(told), most=60)}, which is no word"
+    missing["trigger"] = f"The trigger is what you say: {why}."
+    return None
 
 
 def _run_of(provider: Provider, made: str) -> RemoteRun | None:
@@ -98,7 +126,7 @@ def _run_of(provider: Provider, made: str) -> RemoteRun | None:
     for _ in range(PAGES):
         try:
             page = provider.list_trainings(cursor)
-        except (Retryable, NotFound, ProviderRefused):
+        except (NotFound, ProviderRefused):
             return None
         for run in page.runs:
             if isinstance(run.output, Mapping) and run.output.get("version") == made:
@@ -109,22 +137,21 @@ def _run_of(provider: Provider, made: str) -> RemoteRun | None:
     return None
 
 
-def _fetched(
-    provider: Provider, run: RemoteRun, folder: Path
-) -> tuple[Path | None, dict[str, Any] | None, str | None]:
-    """The weights and the config that the training left, or why they are not to be had."""
+def _fetched(provider: Provider, run: RemoteRun, folder: Path) -> Unpacked | str:
+    """What the training left, or why it is not to be had. Retryable: it may be, a little later."""
     url = run.output.get("weights") if isinstance(run.output, Mapping) else None
     if not isinstance(url, str):
-        return None, None, "The provider does not say where its weights are."
+        return "The provider does not say where its weights are."
     archive = folder / "trained_model.tar"
     try:
         provider.download(url, archive, limit=MAX_ARCHIVE_BYTES)
-        unpacked = weights.unpack(archive, folder)
+        return unpack(archive, folder)
+    except Retryable:
+        raise
     except SafelightError as error:
-        return None, None, f"Its weights could not be fetched: {error.message}"
+        return f"Its weights could not be fetched: {error.message}"
     finally:
         archive.unlink(missing_ok=True)
-    return unpacked.weights, unpacked.effective, None
 
 
 def store(found: Found, store: Store, key: str) -> StoredWeights | None:
@@ -138,25 +165,49 @@ def store(found: Found, store: Store, key: str) -> StoredWeights | None:
 
 
 def _facts(file: Path) -> weights.WeightsFacts:
+    size = file.stat().st_size
+    if size > MAX_ARCHIVE_BYTES:
+        raise BadArchive(
+            f"The weights have {size:,} bytes; at most {MAX_ARCHIVE_BYTES:,} can be kept."
+        )
     facts = weights.inspect(file)
     if facts.problems:
         raise BadArchive(" ".join(facts.problems))
-    if not 1 <= facts.rank <= 128:
-        raise Invalid(f"The weights have rank {facts.rank}; 1 to 128 can be kept.")
     return facts
 
 
+def rank_of(facts: weights.WeightsFacts | None) -> int | None:
+    """The rank that is kept with the version: that of most layers; None where it has none, or one that
+    is beyond what our trainer makes, which its facts then tell."""
+    rank = facts.rank if facts is not None else 0
+    return rank if 1 <= rank <= MAX_RANK else None
+
+
 def _trigger_in(file: Path) -> str | None:
+    """The trigger that the file's header tells, if that is a word."""
+    told = _tag_in(file)
+    return told if is_word(told) else None
+
+
+def _tag_in(file: Path) -> str | None:
     """ai-toolkit writes the trigger into the header: ``ss_tag_frequency: {"1_TOK": {"TOK": 1}}``."""
-    with file.open("rb") as opened:
-        size = int.from_bytes(opened.read(8), "little")
-        header = opened.read(min(size, 64 * 1024 * 1024))
     try:
-        tags = json.loads(json.loads(header)["__metadata__"]["ss_tag_frequency"])
-        words = {word for counts in tags.values() for word in counts}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        tags = parse(notes(file).get("ss_tag_frequency", ""), most=MAX_TAGS, nodes=10_000)
+        words = {word for counts in tags.values() for word in dict(counts)}
+    except (BadArchive, NotPlain, TypeError, ValueError, AttributeError):
         return None
-    return words.pop() if len(words) == 1 else None
+    return str(words.pop()) if len(words) == 1 else None
+
+
+def is_word(told: object) -> bool:
+    """Whether what somebody's run or file calls its trigger can be one: some text on one line, of at most
+    `MAX_TRIGGER` characters, that is written and not obeyed."""
+    return (
+        isinstance(told, str)
+        and 0 < len(told) <= MAX_TRIGGER
+        and told == told.strip()
+        and not speaks_to_terminals(told)
+    )
 
 
 def known(found: Found, *, given: str | None) -> dict[str, Any]:
@@ -175,9 +226,23 @@ def known(found: Found, *, given: str | None) -> dict[str, Any]:
     if found.effective is not None:
         facts["effective"] = found.effective
     if found.facts is not None:
-        facts["layers"] = f"{len(found.facts.modules)} modules, {found.facts.naming} naming"
-    return {
-        "from": " and ".join(source for source in sources if source),
+        facts |= _of_the_file(found.facts)
+    told = {
+        "from": " and ".join(shown(source, most=300) for source in sources if source),
         "facts": {name: value for name, value in facts.items() if value is not None},
         "cannot_verify": dict(found.missing),
+    }
+    return dict(keepable_json(told))
+
+
+def _of_the_file(facts: weights.WeightsFacts) -> dict[str, Any]:
+    layers = facts.layers or facts.text_encoders
+    others = [f"{count} by {kind}" for kind, count in facts.others.items()]
+    return {
+        "changes": facts.model,
+        "layers": ", ".join((f"{len(facts.modules)} modules, {facts.naming} naming", *others)),
+        "ranks": span(ranks(layers)) if layers else None,
+        "strength": span(strengths(layers)) if layers else None,
+        "text encoder": f"{len(facts.text_encoders)} pairs" if facts.text_encoders else None,
+        "notes": " ".join(facts.notes)[:MAX_NOTES] or None,
     }

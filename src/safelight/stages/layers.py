@@ -40,20 +40,32 @@ def check(inputs: Mapping[str, Any]) -> None:
     """
     regex = inputs.get(NAME)
     if isinstance(regex, str) and regex:
-        check_regex(regex)
-        _require_match(regex)
+        matching(regex)
+
+
+def matching(regex: str | None) -> tuple[str, ...]:
+    """The layers that are trained under *regex* (``re.search``, as the trainer does); None or empty: all.
+
+    Raises:
+        Invalid, Unavailable: as `check`.
+    """
+    if not regex:
+        return tuple(modules())
+    check_regex(regex)
+    return _matching(regex)
 
 
 @lru_cache(maxsize=256)
-def _require_match(regex: str) -> None:
+def _matching(regex: str) -> tuple[str, ...]:
     told = _tried(regex)
     if error := told.get("error"):
         raise Invalid(f"{NAME} {regex!r} does not compile: {error}.")
-    if not told["count"]:
+    if not told["found"]:
         raise Invalid(
             f"{NAME} {regex!r} matches none of the {len(modules())} layers.",
             hint="A layer's name looks like 'transformer.single_transformer_blocks.7.proj_out'.",
         )
+    return tuple(told["found"])
 
 
 def _tried(regex: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The process that tries a caller's regular expression: ``python -I -S layers_child.py``.
 
 One JSON request on standard input (``{"regex": ..., "names": [...]}``), one JSON answer on standard output:
-``{"count": n}``, how many names it is found in, or ``{"error": why}``. It stands alone, so that it starts in
+``{"found": [...]}``, the names it is found in, or ``{"error": why}``. It stands alone, so that it starts in
 hundredths of a second, and its limits are its own: a hostile expression ends it and nothing else.
 """
 
@@ -29,7 +29,7 @@ def answer(regex: str, names: list[str]) -> dict[str, object]:
     """What came of it."""
     try:
         pattern = re.compile(regex)
-        return {"count": sum(1 for name in names if pattern.search(name))}
+        return {"found": [name for name in names if pattern.search(name)]}
     except re.error as error:
         return {"error": str(error)}
     except (RecursionError, OverflowError, MemoryError) as error:

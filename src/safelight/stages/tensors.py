@@ -8,10 +8,9 @@ buffers that are made once. The sums are taken from the bits, at several times t
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -19,12 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from safelight import scratch
 from safelight.domain.errors import BadArchive
-from safelight.domain.lora import BYTES
+from safelight.domain.texts import shown
+from safelight.stages.tensor_header import PACKED, SAID, Declared, declare, read_header
+from safelight.stages.tools import Pulse
 
 CHUNK = 512 * 1024
-MAX_HEADER_BYTES = 10 * 1024 * 1024
-"""988 tensors take 0.13 MB of header; kohya's metadata may add a few MB."""
+MAX_FILE_BYTES = 32 * 1024**3
+"""A file with a hole may say that it has exabytes, all of them zero, and be read for years."""
 
 Summer = Callable[[memoryview], tuple[int, float]]
 """Of some bytes of a tensor: how many values are NaN or infinite, and the sum of the squares."""
@@ -40,6 +42,9 @@ class TensorFacts:
     not_finite: int
     norm: float
     """Frobenius norm; nan where a value is not finite."""
+    bytes: int = 0
+    value: float | None = None
+    """Of a tensor that is one number, as an alpha is: that number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,114 +57,100 @@ class FileFacts:
     tensors: tuple[TensorFacts, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    start: int
-    end: int
-
-
-def read(path: Path) -> FileFacts:
+def read(path: Path, pulse: Pulse | None = None) -> FileFacts:
     """Read the file once.
 
     Raises:
         BadArchive: it is not safetensors, its header does not hold together, or it is cut short.
+        OwnDisk: our own disk fails.
     """
-    size = path.stat().st_size
+    with scratch.ours(path):
+        size = path.stat().st_size
+        file = FileIO(path)
     sha256 = hashlib.sha256()
-    try:
-        with path.open("rb", buffering=0) as file:
-            header = _header(file, size, sha256.update)
-            metadata = header.pop("__metadata__", None) or {}
-            declared = _declared(header)
-            end = declared[-1].end if declared else 0
-            left = size - file.tell()
-            if end != left:
-                said = "are cut short" if left < end else "run on past their end"
-                raise BadArchive(
-                    f"The weights {said}: their header declares {end:,} bytes of tensors and "
-                    f"{left:,} follow."
-                )
-            found = tuple(_scan(file, declared, sha256.update))
-    except OSError as error:
-        raise BadArchive(f"The weights cannot be read: {error}.") from error
-    notes = {str(key): str(value) for key, value in metadata.items()}
-    return FileFacts(size, sha256.hexdigest(), notes, found)
-
-
-def _header(file: FileIO, size: int, hashed: Callable[[bytes], None]) -> dict[str, Any]:
-    first = file.read(8)
-    length = struct.unpack("<Q", first)[0] if len(first) == 8 else 0
-    if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
-        raise BadArchive(
-            f"The weights do not open as safetensors: a header of {length:,} bytes in a file of "
-            f"{size:,} (at most {MAX_HEADER_BYTES:,} are read)."
-        )
-    text = b""
-    while len(text) < length and (more := file.read(length - len(text))):
-        text += more
-    hashed(first)
-    hashed(text)
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadArchive(f"The weights do not open as safetensors: {error}.") from error
-    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict | None):
-        raise BadArchive("The weights do not open as safetensors: the header is no table.")
-    return header
-
-
-def _declared(header: dict[str, Any]) -> list[_Declared]:
-    """The tensors in file order; BadArchive unless they fill it without gap or overlap."""
-    found = []
-    for name, entry in header.items():
-        try:
-            dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-            numbers = (*shape, start, end)
-            if not all(type(number) is int and number >= 0 for number in numbers):
-                raise BadArchive(f"The weights' header is wrong about {name}: {entry!r:.200}.")
-        except (TypeError, KeyError, ValueError) as error:
-            raise BadArchive(f"The weights' header is wrong about {name}: {error}.") from error
-        if end - start != BYTES.get(dtype, 0) * math.prod(shape) and dtype in BYTES:
+    with file, scratch.ours(path):
+        if size > MAX_FILE_BYTES:
             raise BadArchive(
-                f"The weights' header gives {name} {end - start:,} bytes; {dtype} of shape "
-                f"{list(shape)} takes {BYTES[dtype] * math.prod(shape):,}."
+                f"The weights have {size:,} bytes; at most {MAX_FILE_BYTES:,} are read."
             )
-        found.append(_Declared(name, str(dtype), tuple(shape), start, end))
-    found.sort(key=lambda tensor: (tensor.start, tensor.end))
-    place = 0
-    for tensor in found:
-        if tensor.start != place or tensor.end < place:
-            raise BadArchive(f"The weights' header leaves a gap or an overlap at {tensor.name}.")
-        place = tensor.end
-    return found
+        header = read_header(file, size, sha256.update)
+        metadata = header.pop("__metadata__", None) or {}
+        declared = declare(header)
+        end = declared[-1].end if declared else 0
+        left = size - file.tell()
+        if end != left:
+            said = "are cut short" if left < end else "run on past their end"
+            raise BadArchive(
+                f"The weights {said}: their header declares {end:,} bytes of tensors and "
+                f"{left:,} follow."
+            )
+        found = tuple(_scan(file, declared, sha256.update, pulse))
+    return FileFacts(size, sha256.hexdigest(), _notes(metadata), found)
+
+
+def notes(path: Path) -> dict[str, str]:
+    """What the header says of the file, without looking at the tensors. BadArchive as `read`."""
+    with scratch.ours(path), FileIO(path) as file:
+        header = read_header(file, path.stat().st_size, _unhashed)
+    return _notes(header.get("__metadata__") or {})
+
+
+def _unhashed(_: bytes) -> None:
+    """For whoever needs the header alone."""
+
+
+def _notes(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The format has texts only; numbers are taken too, and what is neither is none."""
+    plain = {k: v for k, v in metadata.items() if isinstance(v, str | int | float)}
+    return {key: str(value) for key, value in plain.items()}
 
 
 def _scan(
-    file: FileIO, declared: list[_Declared], hashed: Callable[[memoryview], None]
+    file: FileIO,
+    declared: list[Declared],
+    hashed: Callable[[memoryview], None],
+    pulse: Pulse | None,
 ) -> Iterator[TensorFacts]:
     buffer = memoryview(bytearray(CHUNK))
     summers = {name: make() for name, make in _SUMMERS.items()}
     for tensor in declared:
         look = summers.get(tensor.dtype)
         odd, squares, left = 0, 0.0, tensor.end - tensor.start
+        value = None
         while left:
+            if pulse is not None:
+                pulse.check()
             piece = buffer[: min(left, CHUNK)]
             filled = 0
             while filled < len(piece):
                 got = file.readinto(piece[filled:])
                 if not got:
-                    raise BadArchive(f"The weights end within {tensor.name}.")
+                    said = shown(tensor.name, most=SAID)
+                    raise BadArchive(f"The weights end within {said}.")
                 filled += got
             hashed(piece)
             if look is not None:
                 more, sum_ = look(piece)
                 odd, squares = odd + more, squares + sum_
             left -= filled
-        norm = math.nan if odd else math.sqrt(squares)
-        yield TensorFacts(tensor.name, tensor.dtype, tensor.shape, odd, norm)
+            if filled <= 8 and math.prod(tensor.shape) == 1:
+                value = _single(tensor.dtype, bytes(piece))
+        yield TensorFacts(
+            tensor.name,
+            tensor.dtype,
+            tensor.shape,
+            odd,
+            math.nan if odd else math.sqrt(squares),
+            tensor.end - tensor.start,
+            value,
+        )
+
+
+def _single(dtype: str, data: bytes) -> float | None:
+    if dtype == "BF16":
+        return float(struct.unpack("<f", b"\0\0" + data)[0])
+    packed = PACKED.get(dtype)
+    return float(struct.unpack(packed, data)[0]) if packed else None
 
 
 def _half() -> Summer:

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import tarfile
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import yaml
-
-from safelight.domain.errors import BadArchive
-from safelight.domain.lora import (
-    BYTES,
-    Layer,
-    Pair,
-    canonical,
-    flux_shapes,
-    is_flux,
-    main_rank,
-    pair_up,
-)
+from safelight.domain.architectures import canonical, is_flux, known_shapes, model_of
+from safelight.domain.errors import BadArchive, Invalid
+from safelight.domain.lora import BYTES, Layer, main_rank, ranks, strengths
+from safelight.domain.lora_names import Names, Pair, sort_names, text_encoder
+from safelight.domain.lora_notes import notes_of, some, span
 from safelight.domain.trainer_inputs import expected_bytes, modules
-from safelight.stages.tensors import FileFacts, TensorFacts, read
+from safelight.stages import layers as trained_layers
+from safelight.stages.archives import Unpacked, unpack
+from safelight.stages.lora_faults import faults_of
+from safelight.stages.tensors import TensorFacts, read
+from safelight.stages.tools import Pulse
+from safelight.stages.trainer_config import trained_only
+
+__all__ = ["Unpacked", "WeightsFacts", "check", "expected_modules", "inspect", "unpack", "verify"]
 
 TOLERANCE = 0.02
 """Size by formula, within 2 % (R-120, K15)."""
-MAX_CONFIG_BYTES = 1024 * 1024
-NAMED = 3
-"""So many tensors of a kind of fault are named; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsFacts:
     """What a LoRA file holds.
 
-    Size in bytes, sha256 hex, tensors, the rank the shapes show, the modules trained; its naming
-    (peft, kohya, diffusers), the types of its values, its layers with their norms, and what is wrong
-    with it whatever was asked for.
+    Size in bytes, sha256 hex, tensors, the rank that most of its layers have (0: it has no low-rank
+    pair), the modules trained; its naming (peft, kohya, diffusers, x-flux), the types of its values,
+    its layers with their norms and alphas, and what is wrong with it whatever was asked for.
     """
 
     bytes: int
@@ -51,95 +46,67 @@ class WeightsFacts:
     layers: tuple[Layer, ...] = ()
     flux: bool = True
     problems: tuple[str, ...] = ()
+    model: str | None = None
+    """The model it changes, in words; None: not known."""
+    text_encoders: tuple[Layer, ...] = ()
+    """Pairs that change a text encoder; they are in no count of the others."""
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Modules that are changed in another way than by a pair, by kind: LoKr, LoHa ..."""
+    notes: tuple[str, ...] = ()
+    """What is worth telling of it and is no fault."""
+    beside: int = 0
+    """Bytes of tensors that are no half of a layer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
-    """What the trainer's archive held: the weights file, the parameters really used, and how many
-    captions: one for every photo that was trained on."""
-
-    weights: Path
-    effective: dict[str, Any] | None
-    captions: int = 0
-
-
-def unpack(archive: Path, folder: Path) -> Unpacked:
-    """Take the weights and the config out of the trainer's tar, member by member.
-
-    No member is extracted by its name, so an archive cannot write outside of *folder*.
-
-    Raises:
-        BadArchive: not a tar, or not exactly one .safetensors in it.
-    """
-    target = folder / "lora.safetensors"
-    found, captions, effective = 0, 0, None
-    try:
-        with tarfile.open(archive, "r:*") as tar:
-            for member in tar:
-                if not member.isfile():
-                    continue
-                if member.name.endswith(".safetensors"):
-                    found += 1
-                    source = tar.extractfile(member)
-                    assert source is not None  # a regular file has bytes
-                    with source, target.open("wb") as file:
-                        while chunk := source.read(1024 * 1024):
-                            file.write(chunk)
-                elif PurePosixPath(member.name).parent.name == "captions":
-                    captions += member.name.endswith(".txt")
-                elif Path(member.name).name == "config.yaml" and member.size <= MAX_CONFIG_BYTES:
-                    source = tar.extractfile(member)
-                    assert source is not None
-                    with source:
-                        effective = _config(source.read())
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise BadArchive(f"The trainer's archive cannot be read: {error}.") from error
-    if found != 1:
-        raise BadArchive(f"The trainer's archive holds {found} .safetensors files, not one.")
-    return Unpacked(target, effective, captions)
-
-
-def _config(text: bytes) -> dict[str, Any] | None:
-    """`config.process[0]` of ai-toolkit's config: the parameters as the trainer had them."""
-    try:
-        process = yaml.safe_load(text)["config"]["process"][0]
-    except (yaml.YAMLError, KeyError, IndexError, TypeError):
-        return None
-    return process if isinstance(process, dict) else None
-
-
-def inspect(path: Path) -> WeightsFacts:
+def inspect(path: Path, pulse: Pulse | None = None) -> WeightsFacts:
     """Read a LoRA once and say what it holds and what is wrong with it.
 
     Raises:
-        BadArchive: it is not safetensors, is cut short, or has no LoRA pair.
+        BadArchive: it is not safetensors, is cut short, or nothing in it changes a model. OwnDisk: our
+        own disk fails.
     """
-    file = read(path)
+    file = read(path, pulse)
     tensors = {tensor.name: tensor for tensor in file.tensors}
-    pairs, strangers = pair_up(tensors)
-    if not pairs:
-        raise BadArchive(f"The weights hold {len(tensors)} tensors and no LoRA pair among them.")
-    layers = tuple(_layer(pair, tensors) for pair in pairs)
-    names = tuple(sorted(layer.module for layer in layers))
-    flux = is_flux(names)
-    halves = [tensors[name] for pair in pairs for name in (pair.a, pair.b)]
+    names = sort_names(tensors)
+    if not (names.pairs or names.others or names.embeddings):
+        raise BadArchive(
+            f"The weights hold {len(tensors):,} tensors and no LoRA pair among them{_seem(tensors)}."
+        )
+    of_text = {pair: text_encoder(pair.module) is not None for pair in names.pairs}
+    layers = tuple(_layer(pair, tensors) for pair, text in of_text.items() if not text)
+    text_layers = tuple(_layer(pair, tensors) for pair, text in of_text.items() if text)
+    by_name = _by_name(layers)
+    model = model_of({**_bare(names), **_shapes(by_name)}, file.metadata)
+    flux = is_flux(model)
+    halves = [tensors[name] for pair in names.pairs for name in (pair.a, pair.b)]
+    of_layers = sum(
+        tensors[name].bytes
+        for pair, text in of_text.items()
+        if not text
+        for name in (pair.a, pair.b)
+    )
     return WeightsFacts(
         bytes=file.bytes,
         sha256=file.sha256,
         tensors=len(tensors),
-        rank=main_rank(layers),
-        modules=names,
-        naming="+".join(sorted({pair.naming for pair in pairs})),
-        dtypes=tuple(sorted({tensor.dtype for tensor in halves})),
+        rank=main_rank(layers or text_layers),
+        modules=tuple(sorted(layer.module for layer in layers)),
+        naming="+".join(sorted({pair.naming for pair in names.pairs} or names.others.keys())),
+        dtypes=tuple(sorted({tensor.dtype for tensor in halves or tensors.values()})),
         layers=layers,
         flux=flux,
-        problems=(
-            *_strange(strangers),
-            *_wrong_shapes(pairs, tensors, layers, flux=flux),
-            *_wrong_rank_in_header(file, layers),
-            *_wrong_values(halves, layers),
-        ),
+        problems=faults_of(names, tensors, by_name, file.metadata, flux=flux),
+        model=model,
+        text_encoders=text_layers,
+        others={kind: len(found) for kind, found in names.others.items()},
+        notes=notes_of(model, names, layers, text_layers, file.metadata),
+        beside=sum(tensor.bytes for tensor in file.tensors) - of_layers,
     )
+
+
+def _seem(names: Iterable[str]) -> str:
+    ends = [name.endswith((".weight", ".bias")) and "lora" not in name for name in names]
+    return "; they look like a model's own" if ends and 2 * sum(ends) > len(ends) else ""
 
 
 def _layer(pair: Pair, tensors: Mapping[str, TensorFacts]) -> Layer:
@@ -151,110 +118,72 @@ def _layer(pair: Pair, tensors: Mapping[str, TensorFacts]) -> Layer:
         outside=b.shape[0] if b.shape else 0,
         norm_a=a.norm,
         norm_b=b.norm,
+        alpha=tensors[pair.alpha].value if pair.alpha else None,
+        numbers=math.prod(a.shape) + math.prod(b.shape),
     )
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
-
-
-def _strange(strangers: Sequence[str]) -> list[str]:
-    if not strangers:
-        return []
-    return [f"{len(strangers)} tensors belong to no LoRA pair: {_some(strangers)}."]
-
-
-def _wrong_shapes(
-    pairs: Sequence[Pair],
-    tensors: Mapping[str, TensorFacts],
-    layers: Sequence[Layer],
-    *,
-    flux: bool,
-) -> list[str]:
-    found = []
-    apart = [
-        f"{pair.module} (A {list(tensors[pair.a].shape)}, B {list(tensors[pair.b].shape)})"
-        for pair in pairs
-        if not _agree(tensors[pair.a].shape, tensors[pair.b].shape)
-    ]
-    if apart:
-        found.append(f"The halves of {len(apart)} layers do not fit each other: {_some(apart)}.")
-    ranks = Counter(layer.rank for layer in layers)
-    if len(ranks) > 1:
-        shown = ", ".join(f"{rank} in {count} layers" for rank, count in sorted(ranks.items()))
-        found.append(f"The weights mix ranks: {shown}.")
-    if flux:
-        known = flux_shapes()
-        off = [
-            f"{layer.module} ({layer.inside} to {layer.outside})"
-            for layer in layers
-            if (shape := known.get(canonical(layer.module)))
-            and shape != (layer.inside, layer.outside)
-        ]
-        if off:
-            found.append(f"{len(off)} layers have not the shape of FLUX.1-dev's: {_some(off)}.")
+def _by_name(layers: Iterable[Layer]) -> dict[str, list[Layer]]:
+    found: dict[str, list[Layer]] = {}
+    for layer in layers:
+        found.setdefault(canonical(layer.module), []).append(layer)
     return found
 
 
-def _agree(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
-    return len(a) == len(b) >= 2 and a[0] == b[1] > 0
+def _shapes(layers: Mapping[str, Sequence[Layer]]) -> dict[str, tuple[int, int] | None]:
+    return {name: (same[0].inside, same[0].outside) for name, same in layers.items()}
 
 
-def _wrong_rank_in_header(file: FileFacts, layers: Sequence[Layer]) -> list[str]:
-    """kohya writes the rank it was asked for into the header."""
-    said = file.metadata.get("ss_network_dim", "")
-    rank = main_rank(layers)
-    if said.isascii() and said.isdigit() and int(said) != rank:
-        return [f"The header says rank {said} (ss_network_dim) and the shapes show rank {rank}."]
-    return []
+def _bare(names: Names) -> dict[str, tuple[int, int] | None]:
+    """The layers that are changed in another way: of those the names tell, and no shape."""
+    others = (module for found in names.others.values() for module in found)
+    return {canonical(module): None for module in others if text_encoder(module) is None}
 
 
-def _wrong_values(halves: Sequence[TensorFacts], layers: Sequence[Layer]) -> list[str]:
-    found = []
-    odd_types = sorted({tensor.dtype for tensor in halves} - BYTES.keys())
-    if odd_types:
-        found.append(f"Weights are numbers with a fraction; these are {', '.join(odd_types)}.")
-    odd = [tensor for tensor in halves if tensor.not_finite]
-    if odd:
-        found.append(
-            f"{sum(t.not_finite for t in odd):,} values in {len(odd)} of {len(halves)} tensors are "
-            f"NaN or infinite: {_some([t.name for t in odd])}."
-        )
-    dead = [layer.module for layer in layers if layer.norm_b == 0]
-    if len(dead) == len(layers):
-        found.append(
-            f"The weights are dead: B is zero in all {len(layers)} layers, as before the first step."
-        )
-    elif dead:
-        found.append(f"B is zero in {len(dead)} of {len(layers)} layers: {_some(dead)}.")
-    return found
+def expected_modules(
+    effective: Mapping[str, Any] | None, asked: str | None = None
+) -> tuple[str, ...]:
+    """The modules the trainer should have trained: all 494, or those its config restricts it to.
 
-
-def expected_modules(effective: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The modules the trainer should have trained: all 494, or those its config restricts it to."""
-    network = (effective or {}).get("network") or {}
-    only = (network.get("network_kwargs") or {}).get("only_if_contains")
-    if not only:
+    *asked*: the `layers_to_optimize_regex` that was sent, which is believed where the config cannot be
+    read, does not tell, or names no layer there is.
+    """
+    only = trained_only(effective)
+    if only == ():
         return tuple(modules())
-    return tuple(name for name in modules() if any(str(part) in name for part in only))
+    if told := tuple(name for name in modules() if any(part in name for part in only or ())):
+        return told
+    try:
+        return trained_layers.matching(asked)
+    except Invalid:  # nothing that the trainer could have kept to
+        return tuple(modules())
 
 
 def check(facts: WeightsFacts, rank: int | None = None) -> tuple[str, ...]:
     """What is wrong with any LoRA file, and whether it has *rank*, where one is given (R-120, K15)."""
     if rank is None:
         return facts.problems
-    found = []
-    if facts.rank != rank:
-        found.append(f"Rank {rank} was asked for and the weights have rank {facts.rank}.")
-    known = flux_shapes()
-    shapes = [
-        known.get(canonical(layer.module), (layer.inside, layer.outside)) for layer in facts.layers
-    ]
+    known = known_shapes() if facts.flux else {}
     width = max((BYTES.get(dtype, 0) for dtype in facts.dtypes), default=0)
-    wanted = width * rank * sum(map(sum, shapes))
-    found += _wrong_size(facts, rank, len(shapes), wanted)
-    return (*found, *facts.problems)
+    numbers = 0
+    for layer in facts.layers:
+        shape = known.get(canonical(layer.module))
+        numbers += rank * sum(shape) if shape else layer.numbers * rank // max(1, layer.rank)
+    wanted = width * numbers + facts.beside
+    return (
+        *_wrong_rank(facts, rank),
+        *_wrong_size(facts, rank, len(facts.layers), wanted),
+        *facts.problems,
+    )
+
+
+def _wrong_rank(facts: WeightsFacts, rank: int) -> list[str]:
+    if facts.rank != rank:
+        return [f"Rank {rank} was asked for and the weights have rank {facts.rank}."]
+    if len(found := ranks(facts.layers)) > 1:
+        told = ", ".join(f"{one} in {count} layers" for one, count in list(found.items())[:10])
+        return [f"Rank {rank} was asked for and the weights mix ranks: {told}."]
+    return []
 
 
 def _wrong_size(facts: WeightsFacts, rank: int, layers: int, wanted: int) -> list[str]:
@@ -269,22 +198,36 @@ def _wrong_size(facts: WeightsFacts, rank: int, layers: int, wanted: int) -> lis
     ]
 
 
-def verify(facts: WeightsFacts, *, rank: int, effective: Mapping[str, Any] | None) -> None:
-    """Raise BadArchive, with all that is wrong, unless the file is what the trainer was asked for."""
-    found = []
-    if facts.rank != rank:
-        found.append(f"Rank {rank} was asked for and the weights have rank {facts.rank}.")
-    expected = expected_modules(effective)
+def verify(
+    facts: WeightsFacts,
+    *,
+    rank: int,
+    effective: Mapping[str, Any] | None,
+    asked: str | None = None,
+) -> None:
+    """Raise BadArchive, with all that is wrong, unless the file is what the trainer was asked for: its
+    layers and no others, all of one rank, at full strength.
+
+    *effective* and *asked* as `expected_modules` has them.
+    """
+    found = _wrong_rank(facts, rank)
+    expected = expected_modules(effective, asked)
     if missing := sorted(set(expected) - set(facts.modules)):
         found.append(
             f"{len(expected)} modules should have been trained and the weights hold "
-            f"{len(facts.modules)}; missing: {_some(missing)}."
+            f"{len(facts.modules)}; missing: {some(missing)}."
         )
     elif extra := sorted(set(facts.modules) - set(expected)):
         found.append(
             f"{len(expected)} modules should have been trained and the weights hold "
-            f"{len(facts.modules)}; not asked for: {_some(extra)}."
+            f"{len(facts.modules)}; not asked for: {some(extra)}."
         )
+    if facts.text_encoders or facts.others:
+        told = [f"{count} by {kind}" for kind, count in facts.others.items()]
+        told += [f"{len(facts.text_encoders)} of a text encoder"] if facts.text_encoders else []
+        found.append(f"Modules are changed that were not asked for: {', '.join(told)}.")
+    if set(found_at := strengths(facts.layers)) - {1.0}:
+        found.append(f"Alpha is always the rank, and the weights are at strength {span(found_at)}.")
     found += _wrong_size(facts, rank, len(expected), expected_bytes(rank, expected))
     found += facts.problems
     if found:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from safelight import scratch
 from safelight.domain.photos import MAX_PIXELS, Undecodable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -104,6 +105,8 @@ def open_photo(path: Path) -> Iterator[Image.Image]:
         except MemoryError as error:
             raise Undecodable("overrun", OUT_OF_MEMORY, format=sniffed) from error
         except Exception as error:  # decoders raise whatever a broken file leads to
+            if scratch.is_own(error):
+                raise  # our disk is full, or fails: a good photo stays one
             text = str(error).splitlines()[0] if str(error) else type(error).__name__
             cut = re.search(
                 r"truncat|unexpected end|not enough (?:image )?data", text, re.IGNORECASE

@@ -13,8 +13,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from safelight import logging
-from safelight.domain.errors import Retryable, SafelightError
+from safelight import logging, scratch
+from safelight.domain.errors import ProviderRefused, Retryable, SafelightError
 from safelight.domain.texts import shown
 from safelight.web.requests import request_id_of
 
@@ -23,6 +23,8 @@ log = logging.get(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5.0
 """What a 503 asks for where the other side did not say: a restart of a database takes seconds."""
+MOST_OF_A_REASON = 500
+"""Characters of what the provider says when it refuses."""
 
 
 class Unauthorized(SafelightError):
@@ -88,6 +90,7 @@ _DESCRIPTIONS = {
     413: "The request, or a file in it, is too large.",
     422: "Something in the request is not valid: `errors` or `detail` names it.",
     429: "There are too many of these at once: try again after `Retry-After` seconds.",
+    502: "The provider refused what had to be asked of it: `detail` says why.",
     503: "Something this door stands on is away: try again after `Retry-After` seconds.",
 }
 
@@ -145,7 +148,9 @@ def of_ours(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(math.ceil(error.after or RETRY_AFTER_SECONDS))
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request.failed", code=error.code, error=str(error))
-        if not isinstance(error, NotReady):
+        if isinstance(error, ProviderRefused):
+            detail = shown(detail, most=MOST_OF_A_REASON)  # what was wrong is the asker's to mend
+        elif not isinstance(error, NotReady):
             # A driver's message may name hosts and users: it is for our log.
             detail = _title(error)
     return answer(
@@ -200,7 +205,10 @@ def of_validation(request: Request, error: Exception) -> JSONResponse:
 
 
 def of_a_surprise(request: Request, error: Exception) -> JSONResponse:
-    """Anything else: nothing of it is shown but the id under which our log has it."""
+    """Anything else: nothing of it is shown but the id under which our log has it. A disk of ours that
+    is full is no surprise: it passes."""
+    if isinstance(error, OSError) and scratch.is_own(error):
+        return of_ours(request, scratch.own(error))
     id = request_id_of(request.scope)
     log.error("request.surprise", exc_info=error)
     return answer(

@@ -130,7 +130,7 @@ class NewImport(BaseModel):
     scale: Factor = 1.0
 
 
-@router.post("/import", status_code=202, response_model=Import, responses=documented(404, 409))
+@router.post("/import", status_code=202, response_model=Import, responses=documented(404, 409, 502))
 def import_version(asked: NewImport, who: Who, once: Creates) -> Response:
     """Take in a version trained elsewhere, as a candidate: approve it once you have looked.
 

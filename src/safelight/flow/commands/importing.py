@@ -159,7 +159,7 @@ def keep(
         trigger_word=trigger,
         lora_scale=scale,
         weights=stored,
-        rank=found.facts.rank if found.facts else None,
+        rank=importing.rank_of(found.facts),
         tensors=found.facts.tensors if found.facts else None,
         provider_model=found.model,
         provider_version=found.version,

@@ -42,6 +42,7 @@ def _begin_weights(tx: Tx, job: Job, _cx: Context) -> generate.WeightsOrder | Ou
         rank=int(sent["input"].get("lora_rank", INPUTS["lora_rank"].default)),
         provider_id=training.provider_id or "",
         version=str(output["version"]),
+        layers=sent["input"].get("layers_to_optimize_regex"),
     )
 
 
@@ -78,7 +79,10 @@ def _settle_weights(
         TrainingState.STORING,
         TrainingState.SUCCEEDED,
         actor=cx.worker,
-        detail={"version": str(version.id)},
+        detail={
+            "version": str(version.id),
+            **({"config": result.config_fault} if result.config_fault else {}),
+        },
     )
     _ask_previews(tx, training, version, cx)
     return Done(f"version {version.number}: {result.facts.bytes:,} bytes, rank {result.facts.rank}")

@@ -230,7 +230,7 @@ class Broker:
         try:
             self.ping()
             with self._producer() as producer:
-                queue: Any = KombuQueue(name, routing_key=name, durable=False, auto_delete=True)(  # type: ignore[no-untyped-call]
+                queue: Any = KombuQueue(name, routing_key=name)(  # type: ignore[no-untyped-call]
                     producer.channel
                 )
                 queue.declare()

@@ -18,24 +18,32 @@ SHORTEST = 6
 """Characters. A shorter word is in too many other words to be put out of every text; where it stands as the
 password of an address, its place gives it away."""
 
-# Each repetition has an end: a text may be anybody's, and is not to cost more than a look.
+# A word that stands in each such text, in small letters (most texts hold none, and are not looked at
+# further), and the form. Each repetition has an end: a text may be anybody's, and is not to cost more
+# than a look.
 _FORMS = (
     # user:password@ in a URL, to the last @: a password may hold one that was not quoted.
-    re.compile(
-        r"(?P<keep>(?<![\w+.-])[A-Za-z][\w+.-]{0,30}://[^:/?#\s@\"']{0,128}:)[^\s\"'<>]{1,256}(?=@)"
+    (
+        "://",
+        r"(?P<keep>(?<![\w+.-])[A-Za-z][\w+.-]{0,30}://[^:/?#\s@\"']{0,128}:)[^\s\"'<>]{1,256}(?=@)",
     ),
     # A conninfo string, a URL's parameter; a dict as Python and JSON print it.
-    re.compile(
-        r"(?P<keep>(?i:\b(?:ssl|sentinel_)?passw(?:or)?d\s{0,3}=\s{0,3}))"
-        r"(?:'(?:\\.|[^'\\]){1,256}'|[^\s&'\"<>,;)]{1,256})"
+    (
+        "passw",
+        (
+            r"(?P<keep>(?i:\b(?:ssl|sentinel_)?passw(?:or)?d\s{0,3}=\s{0,3}))"
+            r"(?:'(?:\\.|[^'\\]){1,256}'|[^\s&'\"<>,;)]{1,256})"
+        ),
     ),
-    re.compile(r"(?P<keep>(?i:password)[\"']:\s{0,3}[\"'])[^\"']{1,256}"),
-    re.compile(r"(?P<keep>)\br8_[A-Za-z0-9]{6,}"),  # the provider's API tokens
-    re.compile(r"(?P<keep>)\bslk_[A-Za-z0-9_-]{6,}"),  # our own API keys
-    re.compile(r"(?P<keep>)\bwhsec_[A-Za-z0-9+/=]{6,}"),  # webhook secrets
-    re.compile(r"(?P<keep>X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+"),
-    re.compile(r"(?P<keep>(?i:bearer|token) )[A-Za-z0-9._~+/-]{16,}=*"),
+    ("passw", r"(?P<keep>(?i:password)[\"']:\s{0,3}[\"'])[^\"']{1,256}"),
+    ("r8_", r"(?P<keep>)\br8_[A-Za-z0-9]{6,}"),  # the provider's API tokens
+    ("slk_", r"(?P<keep>)\bslk_[A-Za-z0-9_-]{6,}"),  # our own API keys
+    ("whsec_", r"(?P<keep>)\bwhsec_[A-Za-z0-9+/=]{6,}"),  # webhook secrets
+    ("x-amz-", r"(?P<keep>X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+"),
+    ("bearer ", r"(?P<keep>(?i:bearer) )[A-Za-z0-9._~+/-]{16,}=*"),
+    ("token ", r"(?P<keep>(?i:token) )[A-Za-z0-9._~+/-]{16,}=*"),
 )
+_COMPILED = tuple((word, re.compile(form)) for word, form in _FORMS)
 
 _NONE = re.compile(r"(?!)")
 
@@ -83,6 +91,8 @@ def mask_known(text: str) -> str:
 def mask(text: str) -> str:
     """*text* without those, and without what looks like a secret."""
     text = mask_known(text)
-    for form in _FORMS:
-        text = form.sub(lambda m: f"{m['keep']}{MASKED}", text)
+    small = text.lower()
+    for word, form in _COMPILED:
+        if word in small:
+            text = form.sub(lambda m: f"{m['keep']}{MASKED}", text)
     return text

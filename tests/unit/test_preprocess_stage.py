@@ -15,7 +15,7 @@ from safelight.domain.crops import Crop
 from safelight.domain.dataset import Manifest
 from safelight.domain.errors import CancelAsked, ObjectMissing
 from safelight.domain.measured import Measured
-from safelight.domain.photos import MAX_BYTES, Derived, Inspection, PhotoFacts, Undecodable
+from safelight.domain.photos import DECODER, MAX_BYTES, Derived, Inspection, PhotoFacts, Undecodable
 from safelight.domain.profiles import get_profile
 from safelight.domain.stored import StoredObject
 from safelight.stages.building import BuildOrder, DatasetBuilt, SetBlocked, build_dataset
@@ -208,16 +208,20 @@ SEEN = PhotoFacts(9, measured=Measured())
 
 
 def fault(kind: str) -> PhotoFacts:
-    return PhotoFacts(9, decodable=False, fault=kind)
+    return PhotoFacts(9, decodable=False, fault=kind, decoder=DECODER)
 
 
 @pytest.mark.parametrize(
     ("facts", "models", "stale"),
     [
         (fault("unsupported-format"), None, True),  # the reader may be installed by now
+        (replace(fault("unsupported-format"), format="heic"), None, True),
+        (replace(fault("unsupported-format"), format="psd"), None, False),
         (fault("overrun"), ALL, True),  # the machine's fault, perhaps
         (fault("truncated"), ALL, False),
         (fault("not-an-image"), ALL, False),
+        (replace(fault("not-an-image"), decoder=None), ALL, True),
+        (replace(fault("undecodable"), decoder="decoder-1"), ALL, True),
         (PhotoFacts(9), ALL, True),
         (PhotoFacts(9), None, False),
         (SEEN, ALL, False),

@@ -13,16 +13,13 @@ from safelight.cli.console import err, find_id, out, say_json, system
 from safelight.cli.naming import version_id_of
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
+from safelight.domain.formats import ENDINGS
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Training
     from safelight.flow.commands import Actor
     from safelight.flow.context import Context
 
-PHOTO_ENDINGS = {
-    *(".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".avif", ".mpo"),
-}
 DEFAULT_KIND = "character"
 """What a folder is trained as where nobody says: without consent on record it can be nothing else."""
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -43,12 +40,12 @@ def photos_in(folder: Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in PHOTO_ENDINGS
+        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in ENDINGS
     )
     if not found:
         raise Invalid(
             f"There are no photos in {folder}.",
-            hint="Photos are files that end in .jpg, .png, .webp or .heic.",
+            hint=f"Photos are files that end in {', '.join(sorted(ENDINGS))}.",
         )
     return found
 

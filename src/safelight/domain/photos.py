@@ -11,14 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from safelight.domain.errors import SafelightError
+from safelight.domain.faults import FAULTS, MAX_PIXELS, NAMED
 from safelight.domain.findings import Finding, Level, Trust, shown
+from safelight.domain.formats import way_out
 from safelight.domain.gates import Gates
 from safelight.domain.measured import Measured
 from safelight.domain.quality import judge_measured
-
-MAX_PIXELS = 100_000_000
-"""More is not decoded. 100 MP holds every phone's and camera's usual output; a decoded pixel costs up
-to 4 bytes, so the largest photo fits the decoder's memory limit five times over."""
 
 MAX_BYTES = 64 * 1024 * 1024
 """Larger files are not fetched: a 100 MP JPEG at quality 95 stays under this."""
@@ -29,6 +27,11 @@ _INSPECTED = "its sha256 when it was inspected"
 
 GOOD_SIDE = 1024
 """The shorter side asked for (R-28 'prefer 1024'): the trainer's largest usual resolution."""
+
+
+DECODER = "decoder-2"
+"""The version of what opens photos and tells what the others are. A photo that another version could not
+decode is looked at once more."""
 
 
 class Undecodable(SafelightError):
@@ -58,7 +61,8 @@ class PhotoFacts:
     """What the decoder measured. Sizes are in pixels after the EXIF turn, 0 where unknown.
 
     `phash` and `mirror_phash` are 64-bit perceptual hashes of the picture and of its mirror image.
-    `fault` is a key of `FAULTS` when the photo is not decodable, `fault_detail` what was seen.
+    `fault` is a key of `FAULTS` when the photo is not decodable, `fault_detail` what was seen, `decoder`
+    the version of what saw it.
     `measured` is what the eye saw in it; None where it was not looked at.
     """
 
@@ -77,6 +81,7 @@ class PhotoFacts:
     decodable: bool = True
     fault: str | None = None
     fault_detail: str | None = None
+    decoder: str | None = None
     measured: Measured | None = None
 
     @property
@@ -125,42 +130,6 @@ class Derived:
     sha256: str
 
 
-FAULTS: dict[str, tuple[str, str]] = {
-    "not-an-image": (
-        "is not an image ({detail})",
-        "Send the photo itself as JPEG, PNG or WebP.",
-    ),
-    "unsupported-format": (
-        "is in a format that is not read here ({detail})",
-        "Export it as JPEG, PNG or WebP and send that.",
-    ),
-    "truncated": (
-        "is cut short: its last part is missing ({detail})",
-        "Send the whole file again.",
-    ),
-    "undecodable": (
-        "cannot be decoded ({detail})",
-        "Open it in a photo program, save it as a new JPEG and send that.",
-    ),
-    "overrun": (
-        "was not decoded within the time and memory that a photo may take ({detail})",
-        "The next inspection tries again; if it ends the same, save it as a new JPEG and send that.",
-    ),
-    "unreadable": (
-        "cannot be read from the disk ({detail})",
-        "Give yourself the right to read it, or copy it anew.",
-    ),
-    "too-many-pixels": (
-        "is too large to decode: {detail}, the limit is " + f"{MAX_PIXELS:,} pixels",
-        "Export it with a longest side of 4,000 pixels or so.",
-    ),
-}
-"""Why a photo cannot be used at all: kind → (what is said of it, the way out)."""
-
-PASSING = {"unsupported-format", "overrun", "unreadable"}
-"""Faults that may be the machine's and not the photo's: a reader not installed then, a box under load."""
-
-
 def judge_decoding(
     facts: PhotoFacts, *, name: str, photo_id: str | None = None
 ) -> tuple[Finding, ...]:
@@ -169,6 +138,8 @@ def judge_decoding(
     if not facts.decodable:
         kind = facts.fault if facts.fault in FAULTS else "undecodable"
         says, remedy = FAULTS[kind]
+        if kind in NAMED:
+            remedy = way_out(facts.format) or remedy
         detail = facts.fault_detail or "no reason given"
         limit = MAX_PIXELS if kind == "too-many-pixels" else None
         source = "a camera's usual output, and the decoder's memory" if limit else "R-45"

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safelight.domain.errors import ObjectMissing
+from safelight.domain.faults import PASSING
 from safelight.domain.findings import Finding, blocked
+from safelight.domain.formats import FOREIGN
 from safelight.domain.gates import Gates
 from safelight.domain.measured import ANALYSER
 from safelight.domain.photos import (
+    DECODER,
     MAX_BYTES,
-    PASSING,
     PhotoFacts,
     judge_photo,
     missing,
@@ -70,12 +72,14 @@ def inspect_photos(
 def is_stale(facts: PhotoFacts, models: frozenset[str] | None, *, keeps: bool = False) -> bool:
     """Whether looking at the photo again, by an eye that has *models*, may tell more or something else.
 
-    It does after a fault that may have been the machine's, for a photo that was decoded and not looked
-    at, for measurements of another version of the eye, where a model was missing that is here now, and
-    where identity was not kept and may be now (*keeps*): consent came later.
+    It does after a fault that may have been the machine's or that another version of the decoder found,
+    for a photo that was decoded and not looked at, for measurements of another version of the eye, where
+    a model was missing that is here now, and where identity was not kept and may be now (*keeps*):
+    consent came later.
     """
     if not facts.decodable:
-        return facts.fault in PASSING
+        known = facts.format in FOREIGN  # no reader of it will be installed
+        return (facts.fault in PASSING and not known) or facts.decoder != DECODER
     if models is None:
         return False
     measured = facts.measured

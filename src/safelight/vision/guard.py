@@ -26,7 +26,14 @@ from typing import IO, Any
 from safelight.config import environment
 from safelight.domain.crops import Crop
 from safelight.domain.errors import Unfinished
-from safelight.domain.photos import Derived, Inspection, PhotoFacts, Undecodable, judge_decoding
+from safelight.domain.photos import (
+    DECODER,
+    Derived,
+    Inspection,
+    PhotoFacts,
+    Undecodable,
+    judge_decoding,
+)
 from safelight.vision.hashing import sha256_file
 from safelight.vision.models import present
 
@@ -98,6 +105,7 @@ class GuardedEye:
                 decodable=False,
                 fault=fault.kind,
                 fault_detail=fault.detail,
+                decoder=DECODER,
             )
         return Inspection(facts, judge_decoding(facts, name=name))
 

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from safelight import scratch
 from safelight.domain.errors import Invalid
+from safelight.domain.formats import spoken
 from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
 from safelight.web.access import Who
 from safelight.web.problems import TooLarge
@@ -194,7 +195,7 @@ SCHEMA = {
                             "type": "array",
                             "items": {"type": "string", "format": "binary"},
                             "maxItems": MAX_FILES,
-                            "description": "One part a photo, each at most 50 MiB.",
+                            "description": f"One part a photo ({spoken()}), each at most 50 MiB.",
                         },
                         "caption": {
                             "type": "string",

@@ -14,6 +14,7 @@ from safelight.db import subjects as rows
 from safelight.db.transaction import Tx
 from safelight.domain import nouns
 from safelight.domain.errors import Invalid
+from safelight.domain.formats import PhotoType
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import DEFAULT
 from safelight.flow.commands import datasets
@@ -117,9 +118,7 @@ class NewUpload(BaseModel):
     """A photo that will be put straight into the store."""
 
     name: Text = Field(min_length=1, max_length=255, examples=["IMG_0114.jpg"])
-    content_type: Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/tiff"] = (
-        Field("image/jpeg", description="What the PUT must say too.")
-    )
+    content_type: PhotoType = Field(PhotoType.JPEG, description="What the PUT must say too.")
     caption: Text | None = Field(None, max_length=MAX_CAPTION)
 
 
@@ -196,14 +195,14 @@ def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: C
             who,
             subject_id,
             name=asked.name,
-            content_type=asked.content_type,
+            content_type=asked.content_type.value,
             caption=asked.caption,
         )
         where = v1("photos", photo.id)
         upload = Upload(
             photo=Photo.of(photo),
             url=url,
-            headers={"Content-Type": asked.content_type},
+            headers={"Content-Type": asked.content_type.value},
             expires_in=commands.UPLOAD_SECONDS,
             confirm=f"{where}/confirm",
         )

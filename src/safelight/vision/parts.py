@@ -6,7 +6,9 @@ several that belong together. Reading clips to it, so no offset of a hostile fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import BinaryIO
 
 WINDOW = 1024 * 1024
@@ -25,12 +27,19 @@ class Part:
         self.file = file
         self._ranges = [(start, length) for start, length in ranges if start >= 0 and length > 0]
         self._step, self._first = step, first
-        self.size = sum(length for _, length in self._ranges) // step
+        self._ends = list(accumulate(length for _, length in self._ranges))
+        self.size = (self._ends[-1] if self._ends else 0) // step
 
     @classmethod
     def whole(cls, file: BinaryIO) -> Part:
         """All of the file."""
         return cls(file, [(0, file.seek(0, 2))])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Part]) -> Part:
+        """Parts of one file, one after the other."""
+        ranges = [place for part in parts for place in part.places(0, part.size)]
+        return cls(parts[0].file, ranges)
 
     def read(self, start: int, size: int) -> bytes:
         """At most *size* bytes from *start* on; fewer, or none, where the part ends."""
@@ -66,10 +75,12 @@ class Part:
             yield from ((place + n, 1) for n in range(self._first, length, self._step))
 
     def find(self, what: bytes, start: int, end: int | None = None) -> int:
-        """The first place of *what* from *start* on and before *end*; -1 for none. Read in windows."""
+        """The first place of *what* from *start* on and before *end*; -1 for none. Read in windows, small
+        ones first: most of what is looked for is near."""
         end = self.size if end is None else min(end, self.size)
+        most = 256
         while start < end:
-            size = min(WINDOW, end - start)
+            size, most = min(most, end - start), min(most * 16, WINDOW)
             window = self.read(start, size + len(what) - 1)
             found = window.find(what)
             if found >= 0:
@@ -94,12 +105,24 @@ class Part:
             self.file.write(byte * (length % WINDOW))
 
     def _places(self, start: int, size: int) -> Iterator[tuple[int, int]]:
-        for place, length in self._ranges:
+        for n in range(bisect_right(self._ends, start), len(self._ranges)):
             if size <= 0:
                 return
-            if start >= length:
-                start -= length
-                continue
-            part = min(size, length - start)
-            yield place + start, part
-            start, size = 0, size - part
+            place, length = self._ranges[n]
+            skipped = start - (self._ends[n] - length)
+            part = min(size, length - skipped)
+            yield place + skipped, part
+            start, size = start + part, size - part
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges (start, end) in order, those that touch as one, those without length left out."""
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(ranges):
+        if end <= start:
+            continue
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found

@@ -69,10 +69,10 @@ def upload(
 
     from safelight.flow.commands.subjects import add_photo
 
-    new = 0
+    new = located = 0
     for path in track(paths, description="Photos", console=err, disable=quiet):
         try:
-            _, made = add_photo(
+            photo, made = add_photo(
                 cx.db,
                 cx.tools.store,
                 actor,
@@ -89,6 +89,13 @@ def upload(
             err.print(f"[yellow]left out:[/] {error.message} {error.hint or ''}", highlight=False)
             continue
         new += made
+        located += made and photo.location_removed is not None
+    if located:
+        err.print(
+            f"Where they were taken was taken out of {located} photos before they were stored; "
+            "`safelight policy --keep-location` keeps it in those to come.",
+            highlight=False,
+        )
     return new
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from safelight.domain.errors import ObjectMissing, Retryable, SafelightError
+from safelight.domain.errors import ObjectMissing, ObjectTooLarge, Retryable, SafelightError
 from safelight.domain.stored import StoredObject
 
 _CHUNK = 1024 * 1024
@@ -127,20 +127,24 @@ class S3Store:
             raise StoreRefused(f"The object {key!r} is over {limit:,} bytes.")
         return data
 
-    def get_file(self, key: str, path: Path) -> StoredObject:
-        """Stream the object to *path*; size and sha256 are those of what was received."""
+    def get_file(self, key: str, path: Path, *, limit: int | None = None) -> StoredObject:
+        """Stream the object to *path*; size and sha256 are those of what was received. More than *limit*
+        bytes are not taken: ObjectTooLarge, and what came of them is left at *path*."""
         digest, size = hashlib.sha256(), 0
-        with _told_apart(key), path.open("wb") as file:
-            for chunk in self.stream(key):
+        with _told_apart(key), path.open("wb") as file, closing(self.stream(key)) as chunks:
+            for chunk in chunks:
+                size += len(chunk)
+                if limit is not None and size > limit:
+                    raise ObjectTooLarge(f"The object {key!r} is over {limit:,} bytes.")
                 file.write(chunk)
                 digest.update(chunk)
-                size += len(chunk)
         return StoredObject(key, size, digest.hexdigest())
 
-    def stream(self, key: str) -> Iterator[bytes]:
+    def stream(self, key: str) -> Generator[bytes, None, None]:
         """The object's bytes in chunks of a megabyte. Raises what botocore raises."""
         reply = self._s3.get_object(Bucket=self.bucket, Key=key)
-        yield from reply["Body"].iter_chunks(_CHUNK)
+        with closing(reply["Body"]) as body:
+            yield from body.iter_chunks(_CHUNK)
 
     def head(self, key: str) -> StoredObject | None:
         """What is there under *key*, without its bytes; None if nothing is."""

@@ -109,6 +109,13 @@ class ObjectMissing(SafelightError):
     status = 404
 
 
+class ObjectTooLarge(SafelightError):
+    """The object in the store is larger than what was asked for may be."""
+
+    code = "object-too-large"
+    status = 422
+
+
 class BadArchive(SafelightError):
     """The trainer's archive, or the weights in it, are not what was asked for."""
 

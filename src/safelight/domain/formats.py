@@ -58,9 +58,12 @@ def spoken(last: str = "or") -> str:
 
 
 def type_of(name: str | None) -> str:
-    """The content type of a file of this kind; that of bytes for one that is not read."""
-    known = ACCEPTED.get(name or "")
-    return known.types[0].value if known else "application/octet-stream"
+    """The content type of a file of this kind, by its name here or the decoder's; that of bytes for one
+    that is not read."""
+    for kind, one in ACCEPTED.items():
+        if name in (kind, one.pillow.lower()):
+            return one.types[0].value
+    return "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Owner:
     """`first-version`: a subject's first version draws at once. `person`: none does by itself."""
     draw_unapproved: bool
     """Whether a version that nobody approved may draw for users."""
+    keep_location: bool = False
+    """Whether photos are stored with where they were taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Photo:
     created_at: datetime
     inspected_at: datetime | None
     purged_at: datetime | None = None
+    location_removed: Json | None = None
+    """How many properties of where it was taken were taken out of it, by where they were."""
 
 
 @dataclass(frozen=True, slots=True)

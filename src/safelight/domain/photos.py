@@ -18,11 +18,12 @@ from safelight.domain.gates import Gates
 from safelight.domain.measured import Measured
 from safelight.domain.quality import judge_measured
 
-MAX_BYTES = 64 * 1024 * 1024
-"""Larger files are not fetched: a 100 MP JPEG at quality 95 stays under this."""
+MAX_BYTES = 50 * 1024 * 1024
+"""Larger files are neither taken nor fetched. A 100 MP JPEG of a phone has about 30 MB: past this it is
+not a photo straight from a camera."""
 
 _PLAIN = "the trainer takes one upright, opaque picture of 8 bits a channel in sRGB"
-_LARGEST = "a JPEG of 100 megapixels at quality 95 has less"
+_LARGEST = "a JPEG of 100 megapixels, as a phone writes it, has about 30 MB"
 _INSPECTED = "its sha256 when it was inspected"
 
 GOOD_SIDE = 1024
@@ -63,7 +64,9 @@ class PhotoFacts:
     `phash` and `mirror_phash` are 64-bit perceptual hashes of the picture and of its mirror image.
     `fault` is a key of `FAULTS` when the photo is not decodable, `fault_detail` what was seen, `decoder`
     the version of what saw it.
-    `measured` is what the eye saw in it; None where it was not looked at.
+    `measured` is what the eye saw in it; None where it was not looked at. `location_removed` is how many
+    properties of where it was taken were taken out of it, by where they were, `location_kept` how many are
+    in it still, since its owner keeps them.
     """
 
     bytes: int
@@ -83,6 +86,8 @@ class PhotoFacts:
     fault_detail: str | None = None
     decoder: str | None = None
     measured: Measured | None = None
+    location_removed: Mapping[str, int] | None = None
+    location_kept: Mapping[str, int] | None = None
 
     @property
     def pixels(self) -> int:
@@ -135,6 +140,9 @@ def judge_decoding(
 ) -> tuple[Finding, ...]:
     """The findings that follow from the facts alone, whatever the gates."""
     find = _Finder(name, photo_id)
+    found: list[Finding] = []
+    if facts.location_removed:
+        found.append(_located(find, facts.location_removed))
     if not facts.decodable:
         kind = facts.fault if facts.fault in FAULTS else "undecodable"
         says, remedy = FAULTS[kind]
@@ -144,8 +152,7 @@ def judge_decoding(
         limit = MAX_PIXELS if kind == "too-many-pixels" else None
         source = "a camera's usual output, and the decoder's memory" if limit else "R-45"
         says = says.format(detail=detail)
-        return (find(kind, Level.BLOCK, says, detail, limit, remedy, source),)
-    found = []
+        return (find(kind, Level.BLOCK, says, detail, limit, remedy, source), *found)
     if facts.frames > 1:
         says = f"is animated ({facts.frames} frames); only its first frame is used"
         found.append(
@@ -165,6 +172,24 @@ def judge_decoding(
         says = f"is stored turned (EXIF orientation {facts.orientation}) and is set upright"
         found.append(find("turned", Level.NOTE, says, facts.orientation, 1, None, _PLAIN))
     return tuple(found)
+
+
+_WHERE = {
+    "exif": "EXIF tags",
+    "xmp": "XMP properties",
+    "iptc": "IPTC fields",
+    "film": "entries of the film in it",
+    "text": "texts",
+}
+
+
+def _located(find: _Finder, removed: Mapping[str, int]) -> Finding:
+    told = ", ".join(f"{count} {_WHERE.get(where, where)}" for where, count in removed.items())
+    says = f"said where it was taken ({told}); that was taken out before it was used"
+    remedy = "To keep it in what is stored, say so in your policy (keep_location)."
+    return find(
+        "location-removed", Level.NOTE, says, sum(removed.values()), 0, remedy, "privacy by default"
+    )
 
 
 def judge_photo(

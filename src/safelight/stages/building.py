@@ -10,7 +10,7 @@ from typing import Any
 from safelight.domain.captions import caption_for
 from safelight.domain.crops import Crop, medium_crop, plan_crop
 from safelight.domain.dataset import Manifest, ManifestPhoto, stem
-from safelight.domain.errors import ObjectMissing
+from safelight.domain.errors import ObjectMissing, ObjectTooLarge
 from safelight.domain.findings import Finding
 from safelight.domain.measured import Framing
 from safelight.domain.members import PhotoForSet
@@ -169,7 +169,7 @@ def _make(
     assert facts is not None, "photos without facts are not kept"
     source = workdir / f"source-{photo.id}"
     try:
-        fetched = store.get_file(photo.key, source)
+        fetched = store.get_file(photo.key, source, limit=facts.bytes)
         if fetched.sha256 != facts.sha256:
             return changed(photo.name, photo.id, facts.sha256, fetched.sha256)
         cut = plan_crop(facts, resolution=order.resolution)
@@ -182,6 +182,8 @@ def _make(
         return replace(made, medium_crop=part, medium=medium)
     except ObjectMissing:
         return missing(photo.name, photo.id)
+    except ObjectTooLarge:
+        return changed(photo.name, photo.id, facts.sha256, f"more than {facts.bytes:,} bytes")
     except Undecodable as fault:
         found = PhotoFacts(0, decodable=False, fault=fault.kind, fault_detail=fault.detail)
         return judge_decoding(found, name=photo.name, photo_id=photo.id)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from safelight.domain.findings import Finding
@@ -20,3 +21,5 @@ class PhotoRef:
     findings: tuple[Finding, ...] = ()
     caption: str | None = None
     """The producer's own caption, if there is one."""
+    location_removed: Mapping[str, int] | None = None
+    """What was taken out of it so far of where it was taken."""

@@ -35,6 +35,7 @@ from safelight.domain.photos import (
     judge_decoding,
 )
 from safelight.vision.hashing import sha256_file
+from safelight.vision.location.removal import count_location, remove_location
 from safelight.vision.models import present
 
 SECONDS = 20.0
@@ -108,6 +109,11 @@ class GuardedEye:
                 decoder=DECODER,
             )
         return Inspection(facts, judge_decoding(facts, name=name))
+
+    def location(self, path: Path, *, remove: bool) -> dict[str, int]:
+        """How many properties of the file say where it was taken, by where; with *remove* they are taken
+        out of it. Bytes are read here and nothing is decoded, so it needs no process of its own."""
+        return remove_location(path) if remove else count_location(path)
 
     def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         """Write the training JPEG of the photo at *path* to *target*; `Undecodable` if it cannot."""

@@ -63,6 +63,11 @@ class Photo(BaseModel):
     sha256: str | None
     facts: dict[str, Any] | None = Field(description="What was measured of it.")
     findings: list[Finding]
+    location_removed: dict[str, int] | None = Field(
+        None,
+        description="How many properties of where it was taken were taken out of it before it was stored, "
+        "by where they were: `exif`, `xmp`, `iptc`, `film`, `text`; null: none.",
+    )
     created_at: datetime
     inspected_at: datetime | None
 

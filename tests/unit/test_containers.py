@@ -168,6 +168,21 @@ def test_of_a_moving_avif_the_first_frame_is_used_and_a_warning_says_so(tmp_path
         assert dialects.is_upright(image)
 
 
+def test_of_several_pictures_in_a_heic_the_primary_one_is_measured_and_trained_on(
+    tmp_path: Path,
+) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "a.heic"
+    several = heif.from_pillow(Image.new("RGB", (40, 60)))
+    several.add_from_pillow(dialects.quarters())
+    several.save(path, quality=95, primary_index=1)
+    facts = inspect_file(path, "a.heic").facts
+    assert (facts.width, facts.height, facts.frames) == (*dialects.SIZE, 2)
+    derive_file(path, tmp_path / "out.jpg", max_side=512)
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert dialects.is_upright(image)
+
+
 def test_a_heic_is_read_whatever_its_major_brand(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
     path = tmp_path / "a.heic"

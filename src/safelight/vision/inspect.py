@@ -68,9 +68,8 @@ def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
     with open_photo(path) as image:
         # An MPO is a JPEG that carries a second view of the same moment: not an animation.
         format = "jpeg" if image.format in JPEG else (image.format or "").lower()
+        # Of several frames the reader is at the one that is shown: the first, or a HEIC's primary one.
         frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
-        if frames > 1:
-            image.seek(0)
         colours_of(image, path)  # what cannot be trained on is said before it is looked at
         mode, alpha = image.mode, has_alpha(image)
         bits = _bits(image, path)

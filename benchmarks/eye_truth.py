@@ -21,6 +21,7 @@ from safelight.domain import limits
 from safelight.domain.duplicates import same_look
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import get_profile
+from safelight.domain.quality import is_cut, is_half
 from safelight.vision.inspect import measure
 from safelight.vision.nets import Nets
 from tests.support import labelled, people, real_photos
@@ -70,6 +71,37 @@ def close_ups(count: int, seed: int) -> Iterator[Image.Image]:
         yield people.render(
             people.Shot(who, low, high, turn=(0, 25, -25)[number % 3], seed=seed + number)
         )
+
+
+def turned_heads() -> Iterator[Image.Image]:
+    """Heads turned by up to 65 degrees, large and middling."""
+    for number, turn in enumerate((0, 20, -20, 35, -35, 50, -50, 65, -65)):
+        for kind in ("close-up", "medium"):
+            low, high = people.SPANS[kind]
+            who = people.person(300 + number)
+            yield people.render(people.Shot(who, low, high, turn=turn, seed=number))
+
+
+def cut_faces(pictures: list[Image.Image], nets: Nets, name: str) -> tuple[Score, Score]:
+    """Faces at the photo's edge, whole ones and those of which it takes a part: is the face cut, and is
+    half of it gone? A face that is whole touches the edge, has room before it, or has its cheek cropped."""
+    cut, half = Score(f"face cut, {name}"), Score(f"half a face, {name}")
+    for number, picture in enumerate(pictures):
+        face = seen(picture, nets).face
+        if face is None or is_cut(face):
+            continue
+        for edge in labelled.EDGES:
+            sideways = edge in ("left", "right")
+            for share in (-0.2, -0.05, 0.0, 0.05, 0.3 if sideways else 0.45, 0.5):
+                place = (face.x, face.y, face.width, face.height)
+                part = labelled.cut_off(picture, place, edge, share)
+                again = seen(part, nets).face if part is not None else None
+                if again is not None:
+                    what = f"{number} {edge} {share}"
+                    cut.add(share > 0.1, is_cut(again), what)
+                    if share in (0.05, 0.5) or share <= 0:
+                        half.add(share == 0.5, is_half(again), what)
+    return cut, half
 
 
 def sharpness(pictures: list[Image.Image], nets: Nets, name: str) -> Score:
@@ -164,6 +196,7 @@ def main(count: int) -> None:
         drawn = list(close_ups(30, 900))
         scores.append(sharpness(drawn, nets, "blurred, rendered"))
         scores.append(recompression(folder, drawn, nets))
+        scores += cut_faces(list(turned_heads()), nets, "rendered")
         try:
             photos = real_photos.fetch()
         except real_photos.NotFetched as error:
@@ -171,6 +204,7 @@ def main(count: int) -> None:
         else:
             scores.append(sharpness(real(photos), nets, "blurred, real"))
             scores.append(smoothing(real(photos), nets))
+            scores += cut_faces(real(photos), nets, "real")
             same, review = identity(photos, nets)
             scores.append(same)
     print("| judgement | answer | cases | precision | recall |\n|---|---|---|---|---|")

@@ -289,7 +289,7 @@ def load(env: Mapping[str, str] | None = None) -> Settings:
     except ValidationError as error:
         raise _not_configured(
             [
-                f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+                f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ').rstrip('.')}"
                 for e in error.errors(include_input=False, include_context=False, include_url=False)
             ]
         ) from None

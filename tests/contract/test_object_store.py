@@ -154,6 +154,23 @@ def test_another_object_under_the_key_has_another_etag_where_there_are_any(
         assert before.etag != after.etag
 
 
+def test_an_object_that_is_replaced_keeps_what_it_was(
+    place: Place, key: str, tmp_path: Path
+) -> None:
+    store, path = place.store, tmp_path / "file"
+    store.put_bytes(key, b"first", "text/plain")
+    first = store.get_file(key, path)
+    assert first.before == ()
+    for content in (b"second", b"third"):
+        was = store.get_file(key, path)
+        path.write_bytes(content)
+        store.put_file(key, path, "text/plain", before=was.marks())
+    found = store.get_file(key, path)
+    assert first.sha256 in found.before
+    assert hashlib.sha256(b"second").hexdigest() in found.before
+    assert found.sha256 not in found.before
+
+
 def test_a_file_goes_in_and_out_in_pieces(place: Place, key: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"x" * 9_000_000)

@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from safelight.domain.formats import PhotoType
 from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
 from safelight.flow.context import Context
 from tests.support.api import Door, assert_problem
@@ -260,6 +261,16 @@ def test_a_photo_is_put_straight_into_the_store_and_confirmed(acme: Door, jpeg: 
     assert confirmed["caption"] == "by the sea"
     assert acme.post(upload["confirm"]).json() == confirmed
     assert acme.get(f"/v1/photos/{confirmed['id']}").json() == confirmed
+
+
+def test_an_upload_may_be_of_every_format_that_is_read_and_of_no_other(acme: Door) -> None:
+    path = f"/v1/subjects/{acme.subject()['id']}/uploads"
+    for kind in PhotoType:
+        made = acme.made(path, {"name": "a", "bytes": 5, "content_type": kind.value})
+        assert made["headers"]["Content-Type"] == kind.value
+    for other in ("image/svg+xml", "video/mp4", "text/html", "image/jpeg; x=1"):
+        answer = acme.post(path, {"name": "a", "bytes": 5, "content_type": other})
+        assert_problem(answer, 422, "invalid")
 
 
 @pytest.mark.parametrize("size", [0, -1, 50 * 1024 * 1024 + 1, 2**70, None, "many"])

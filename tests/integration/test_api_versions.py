@@ -77,8 +77,8 @@ def test_a_candidate_draws_no_request_unless_it_is_said(
     assert made["asked_prompt"] == asked["prompt"]
     assert [change["kind"] for change in made["changes"]] == ["markdown", "banned"]
     policy = {"approval": "person", "draw_unapproved": True}
-    assert acme.request("PUT", "/v1/policy", json=policy).json() == policy
-    assert acme.get("/v1/policy").json() == policy
+    assert acme.request("PUT", "/v1/policy", json=policy).json().items() >= policy.items()
+    assert acme.get("/v1/policy").json().items() >= policy.items()
     acme.made("/v1/generations", asked, 202)
 
 

@@ -147,6 +147,9 @@ class AllSeeing:
         facts = PhotoFacts(path.stat().st_size, width=1200, height=1600, measured=measured())
         return Inspection(facts, ())
 
+    def location(self, path: Path, *, remove: bool) -> dict[str, int]:
+        return {}
+
     def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         raise NotImplementedError
 

@@ -251,3 +251,27 @@ def saved(image: Image.Image, path: Path, quality: int = 92) -> Path:
 def once(shot: Shot, **more: object) -> Shot:
     """The shot with some of it changed."""
     return replace(shot, **more)
+
+
+EDGES = ("left", "right", "top", "bottom")
+
+
+def cut_off(
+    image: Image.Image, box: tuple[float, float, float, float], edge: str, share: float
+) -> Image.Image | None:
+    """The picture cut so that *share* of the face in *box* (x, y, width, height) is gone at *edge*; less than
+    nothing leaves room. None where the picture has no such room, or hardly anything would be left."""
+    x, y, wide, tall = box
+    left, top, right, bottom = 0.0, 0.0, float(image.width), float(image.height)
+    if edge == "left":
+        left = x + share * wide
+    elif edge == "right":
+        right = x + wide - share * wide
+    elif edge == "top":
+        top = y + share * tall
+    else:
+        bottom = y + tall - share * tall
+    if left < 0 or top < 0 or right > image.width or bottom > image.height:
+        return None
+    cut = tuple(round(value) for value in (left, top, right, bottom))
+    return image.crop(cut) if min(cut[2] - cut[0], cut[3] - cut[1]) >= 64 else None

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import numpy as np
-from PIL import Image
+from PIL import Image, features
 
-from tests.support import people
+from tests.support import located, people
 
 Mutation = Callable[[bytes, random.Random], bytes]
 
@@ -38,13 +38,20 @@ def originals() -> dict[str, bytes]:
         "tiff": (picture, {"compression": "tiff_lzw"}),
         "tiff-jpeg": (picture, {"compression": "jpeg"}),
         "bmp": (picture, {}),
+        "turned-tiff": (picture, {"compression": "tiff_lzw", "tiffinfo": {0x0112: 6}}),
+        "mpo": (picture, {"save_all": True, "append_images": [picture.reduce(4)], "quality": 85}),
+        "located": (picture, {"quality": 85, "exif": b"Exif\0\0" + located.block(">")}),
     }
+    if features.check("avif"):
+        made["avif"] = (picture, {"quality": 60, "speed": 10, "exif": located.block()})
     formats = {
         "png16": "PNG",
         "palette": "PNG",
         "progressive": "JPEG",
         "cmyk": "JPEG",
         "tiff-jpeg": "TIFF",
+        "turned-tiff": "TIFF",
+        "located": "JPEG",
     }
     found = {}
     for name, (image, options) in made.items():
@@ -92,7 +99,9 @@ def mislabelled(data: bytes, source: random.Random) -> bytes:
     """The first bytes of another kind of file before it, or in place of its own."""
     magic = source.choice(
         (b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"MM\0*", b"RIFF\0\0\0\0WEBP",
-         b"%PDF-1.7\n", b"PK\3\4", b"\0\0\0\x18ftypheic", b"8BPS\0\1", b"%!PS-Adobe-3.0\n", b"<svg/>")
+         b"%PDF-1.7\n", b"PK\3\4", b"\0\0\0\x18ftypheic",
+         b"\0\0\0\x1cftypmif1", b"\0\0\0\x18ftypavif", b"MM\0\x2b", b"8BPS\0\1",
+         b"%!PS-Adobe-3.0\n", b"<svg/>")
     )  # fmt: skip
     return magic + data[source.choice((0, len(magic))) :]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from safelight.cli.contact_sheet import CELL, MARGIN, contact_sheet
+from safelight.cli.contact_sheet import CELL, MARGIN, PAPER, contact_sheet
+from tests.support import dialects
 
 COLORS = [(200, 30, 30), (30, 200, 30), (30, 30, 200), (200, 200, 30), (30, 200, 200)]
 
@@ -28,7 +29,26 @@ def test_every_image_is_on_the_sheet(tmp_path: Path, count: int) -> None:
     with Image.open(sheet) as opened:
         colors = {color for _, color in opened.getcolors(maxcolors=1 << 24) or []}
         assert opened.format == "PNG"
-    assert set(COLORS[:count]) <= colors
+    for wanted in COLORS[:count]:
+        assert any(max(abs(a - b) for a, b in zip(wanted, c, strict=True)) <= 3 for c in colors)
+
+
+def test_what_lies_on_its_side_is_shown_upright_and_a_broken_photo_is_left_out(
+    tmp_path: Path,
+) -> None:
+    lying = tmp_path / "a.tif"
+    dialects.ORIENTED["tif"](dialects.lying(6, (300, 200)), lying, 6)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff" + bytes(900))
+    sheet = contact_sheet(
+        [(lying, "")], tmp_path / "s.png", title="t", subtitle="s", references=[broken, lying]
+    )
+    with Image.open(sheet) as opened:
+        at = MARGIN + CELL // 4
+        last = max(y for y in range(opened.height) if opened.getpixel((at, y)) != PAPER)
+        # 420 wide, so 280 high: a picture that still lay on its side would be taller than wide.
+        assert dialects.is_upright(opened.crop((MARGIN, last - 279, MARGIN + CELL, last + 1)))
+        assert opened.getpixel((at, last - 285)) == PAPER
 
 
 def test_a_long_caption_is_wrapped_and_cut_and_never_runs_into_its_neighbour(

@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from safelight.domain.faults import FAULTS
 from safelight.domain.findings import Level
 from safelight.domain.gates import Gates
 from safelight.domain.photos import (
-    FAULTS,
     MAX_BYTES,
     PhotoFacts,
     changed,

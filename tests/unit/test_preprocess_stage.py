@@ -15,15 +15,18 @@ from PIL import Image
 from safelight.domain.crops import Crop
 from safelight.domain.dataset import Manifest
 from safelight.domain.errors import CancelAsked, ObjectMissing, ObjectTooLarge
+from safelight.domain.findings import Level
 from safelight.domain.measured import Measured
-from safelight.domain.photos import MAX_BYTES, Derived, Inspection, PhotoFacts, Undecodable
+from safelight.domain.photos import DECODER, MAX_BYTES, Derived, Inspection, PhotoFacts, Undecodable
 from safelight.domain.profiles import get_profile
 from safelight.domain.stored import StoredObject
 from safelight.stages.building import BuildOrder, DatasetBuilt, SetBlocked, build_dataset
-from safelight.stages.preprocess import InspectedPhoto, inspect_photos, is_stale
+from safelight.stages.preprocess import InspectedPhoto, Keeps, inspect_photos, is_stale
 from safelight.stages.refs import PhotoRef
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file
+from safelight.vision.location.removal import count_location, remove_location
+from tests.support import located
 from tests.support import photos as make
 from tests.support.measured import measured
 
@@ -37,25 +40,29 @@ class MemoryStore:
         self.objects: dict[str, bytes] = {}
         self.types: dict[str, str] = {}
         self.fetched: list[str] = []
+        self.before: dict[str, tuple[str, ...]] = {}
 
     def _stored(self, key: str) -> StoredObject:
         data = self.objects[key]
-        etag = hashlib.md5(data).hexdigest()
-        return StoredObject(key, len(data), hashlib.sha256(data).hexdigest(), etag=etag)
+        sha256, etag = hashlib.sha256(data).hexdigest(), hashlib.md5(data).hexdigest()
+        return StoredObject(key, len(data), sha256, etag=etag, before=self.before.get(key, ()))
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> StoredObject:
         self.objects[key], self.types[key] = data, content_type
         return self._stored(key)
 
-    def put_file(self, key: str, path: Path, content_type: str) -> StoredObject:
+    def put_file(
+        self, key: str, path: Path, content_type: str, *, before: tuple[str, ...] = ()
+    ) -> StoredObject:
+        self.before[key] = before
         return self.put_bytes(key, path.read_bytes(), content_type)
 
     def get_file(self, key: str, path: Path, *, limit: int | None = None) -> StoredObject:
         if key not in self.objects:
             raise ObjectMissing
-        self.fetched.append(key)
         if limit is not None and len(self.objects[key]) > limit:
             raise ObjectTooLarge
+        self.fetched.append(key)
         path.write_bytes(self.objects[key])
         return self._stored(key)
 
@@ -94,6 +101,9 @@ class PlainEye:
 
     def inspect(self, path: Path, name: str) -> Inspection:
         return inspect_file(path, name)
+
+    def location(self, path: Path, *, remove: bool) -> dict[str, int]:
+        return remove_location(path) if remove else count_location(path)
 
     def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         self.derived += 1
@@ -209,16 +219,20 @@ SEEN = PhotoFacts(9, measured=Measured())
 
 
 def fault(kind: str) -> PhotoFacts:
-    return PhotoFacts(9, decodable=False, fault=kind)
+    return PhotoFacts(9, decodable=False, fault=kind, decoder=DECODER)
 
 
 @pytest.mark.parametrize(
     ("facts", "models", "stale"),
     [
         (fault("unsupported-format"), None, True),  # the reader may be installed by now
+        (replace(fault("unsupported-format"), format="heic"), None, True),
+        (replace(fault("unsupported-format"), format="psd"), None, False),
         (fault("overrun"), ALL, True),  # the machine's fault, perhaps
         (fault("truncated"), ALL, False),
         (fault("not-an-image"), ALL, False),
+        (replace(fault("not-an-image"), decoder=None), ALL, True),
+        (replace(fault("undecodable"), decoder="decoder-1"), ALL, True),
         (PhotoFacts(9), ALL, True),
         (PhotoFacts(9), None, False),
         (SEEN, ALL, False),
@@ -238,8 +252,9 @@ def test_facts_without_identity_are_stale_once_it_may_be_kept() -> None:
     kept = PhotoFacts(9, measured=measured())
     stripped = replace(kept, measured=measured().without_consent())
     for keeps in (False, True):
-        assert is_stale(PhotoFacts.from_dict(stripped.to_dict()), ALL, keeps=keeps) is keeps
-        assert not is_stale(kept, ALL, keeps=keeps)
+        may = Keeps(identity=keeps)
+        assert is_stale(PhotoFacts.from_dict(stripped.to_dict()), ALL, keeps=may) is keeps
+        assert not is_stale(kept, ALL, keeps=may)
 
 
 def test_a_photo_that_was_not_decoded_for_want_of_time_is_looked_at_again(bench: Bench) -> None:
@@ -276,6 +291,9 @@ class Blind:
     def models(self) -> frozenset[str] | None:
         return None
 
+    def location(self, path: Path, *, remove: bool) -> Any:
+        raise AssertionError(f"{path} was looked at")
+
     def inspect(self, path: Path, name: str) -> Any:
         raise AssertionError(f"{name} was looked at")
 
@@ -310,6 +328,111 @@ def test_an_object_that_was_moved_is_the_same_where_its_hash_is(bench: Bench) ->
     bench.store.put_bytes(ref.key, sent, "image/jpeg")
     (seen,) = bench.inspect([ref])
     assert seen.accepted
+
+
+def swapped(bench: Bench, ref: PhotoRef, size: int) -> None:
+    """Another object is put there after its upload was confirmed: the row's size is the old one's."""
+    bench.store.objects[ref.key] += bytes(size - len(bench.store.objects[ref.key]))
+
+
+def test_an_object_that_grew_since_it_was_confirmed_is_not_fetched(bench: Bench) -> None:
+    (ref,) = bench.upload(make.photo(bench.made, "a.jpg"))
+    swapped(bench, ref, MAX_BYTES + 1)
+    (seen,) = bench.inspect([ref])
+    (finding,) = seen.findings
+    assert (finding.kind, finding.limit) == ("changed", ref.bytes)
+    assert (seen.facts, seen.accepted, bench.store.fetched) == (None, False, [])
+    assert list(bench.work.iterdir()) == []
+
+
+def test_an_object_that_grew_since_it_was_inspected_leaves_the_set_unread(bench: Bench) -> None:
+    refs = bench.good(9)
+    swapped(bench, refs[0], 2_000_000)
+    bench.store.fetched.clear()
+    result = bench.built(refs)
+    (finding,) = [item for item in result.report.findings if item.kind == "changed"]
+    assert finding.photo_id == refs[0].id
+    assert refs[0].key not in bench.store.fetched
+
+
+def test_a_photo_that_was_replaced_by_a_worker_that_was_stopped_then_is_the_one_that_was_sent(
+    bench: Bench,
+) -> None:
+    """Its row still has the hash, or the store's mark, of what was sent: with its location."""
+    (ref,) = bench.upload(located_photo(bench.made))
+    sent = bench.store.objects[ref.key]
+    bench.inspect([ref])
+    assert bench.store.objects[ref.key] != sent
+    for known in (
+        {"sha256": hashlib.sha256(sent).hexdigest()},
+        {"etag": hashlib.md5(sent).hexdigest()},
+    ):
+        (seen,) = bench.inspect([replace(ref, bytes=len(sent), **known)])  # type: ignore[arg-type]
+        assert seen.facts is not None
+        assert seen.sha256_before == known.get("sha256")
+    (seen,) = bench.inspect([replace(ref, sha256=hashlib.sha256(b"other").hexdigest())])
+    assert [item.kind for item in seen.findings] == ["changed"]
+
+
+def located_photo(folder: Path) -> Path:
+    path = folder / "place.jpg"
+    path.write_bytes(located.jpeg(located.exif_segment(located.block()), located.xmp_segment()))
+    return path
+
+
+def test_a_photo_that_says_where_it_was_taken_is_replaced_by_one_that_does_not(
+    bench: Bench,
+) -> None:
+    (ref,) = bench.upload(located_photo(bench.made))
+    before = bench.store.objects[ref.key]
+    (seen,) = bench.inspect([ref])
+    data = bench.store.objects[ref.key]
+    assert len(data) == len(before)
+    assert not any(secret in data for secret in located.SECRETS)
+    assert seen.facts is not None
+    assert seen.facts.sha256 == hashlib.sha256(data).hexdigest()
+    assert seen.facts.bytes == len(data)
+    assert seen.sha256_before == hashlib.sha256(before).hexdigest()
+    assert seen.location == seen.facts.location_removed == {"exif": 6, "xmp": 7}
+    assert bench.store.types[ref.key] == "image/jpeg"
+    note = next(item for item in seen.findings if item.kind == "location-removed")
+    assert (note.level, note.measured, note.limit) == (Level.NOTE, 13, 0)
+    assert "6 EXIF tags, 7 XMP properties" in note.message
+
+
+def test_what_was_taken_out_when_it_was_sent_is_told_too(bench: Bench) -> None:
+    (ref,) = bench.upload(make.photo(bench.made, "a.jpg"))
+    (seen,) = bench.inspect([replace(ref, location_removed={"exif": 9})])
+    assert seen.facts is not None
+    assert (seen.facts.location_removed, seen.location) == ({"exif": 9}, None)
+    assert PhotoFacts.from_dict(json.loads(json.dumps(seen.facts.to_dict()))) == seen.facts
+    assert "location-removed" in [item.kind for item in seen.findings]
+
+
+def test_a_location_that_may_be_kept_stays_until_it_may_be_no_more(bench: Bench) -> None:
+    (ref,) = bench.upload(located_photo(bench.made))
+    before = bench.store.objects[ref.key]
+    gates, more = PROFILE.gates, (bench.store, bench.eye, bench.pulse, bench.work)
+    may = Keeps(location=True)
+    (seen,) = inspect_photos([ref], gates, *more, keeps=may)
+    assert bench.store.objects[ref.key] == before
+    assert seen.facts is not None
+    assert (seen.facts.location_kept, seen.location) == ({"exif": 6, "xmp": 7}, None)
+    assert "location-removed" not in [item.kind for item in seen.findings]
+    assert not is_stale(seen.facts, None, keeps=may)
+    assert is_stale(seen.facts, None)
+    (again,) = inspect_photos([replace(ref, facts=seen.facts)], gates, *more)
+    assert again.location == {"exif": 6, "xmp": 7}
+    assert bench.store.objects[ref.key] != before
+
+
+def test_a_file_that_cannot_be_decoded_loses_its_location_as_well(bench: Bench) -> None:
+    path = bench.made / "film.jpg"
+    path.write_bytes(located.film())
+    (ref,) = bench.upload(path)
+    (seen,) = bench.inspect([ref])
+    assert [item.kind for item in seen.findings] == ["not-an-image", "location-removed"]
+    assert not any(secret in bench.store.objects[ref.key] for secret in located.SECRETS)
 
 
 def test_inspection_stops_between_photos_when_it_is_cancelled(bench: Bench) -> None:

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
+from safelight.domain.faults import FAULTS
 from safelight.domain.findings import Finding, Level, Trust
 from safelight.domain.identity import identities
 from safelight.domain.measured import Angle, Framing
 from safelight.domain.members import PhotoForSet
-from safelight.domain.photos import FAULTS
 from safelight.domain.profiles import get_profile
 from safelight.domain.retrain import LastGood
 from safelight.domain.sets import SetReport, Verdict, judge_set

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from safelight.domain.faults import MAX_PIXELS
 from safelight.domain.findings import Level
-from safelight.domain.photos import MAX_PIXELS, Inspection, Undecodable
+from safelight.domain.photos import Inspection, Undecodable
 from safelight.vision.decode import decoding_bytes, header
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file

@@ -125,20 +125,26 @@ def test_a_secret_of_another_form_is_named_and_not_shown(secret: str) -> None:
     with pytest.raises(Invalid) as caught:
         signing_key(secret)
     assert secret in ("", "whsec_") or secret not in str(caught.value)
+    if not secret:  # nothing is set, as in VARIABLE= of a compose file
+        return
     env = {
-        "DATABASE_URL": "-",
-        "BROKER_URL": "-",
+        "DATABASE_URL": "postgresql://there/db",
+        "BROKER_URL": "redis://there",
         "REPLICATE_API_TOKEN": "-",
-        "REPLICATE_WEBHOOK_SECRET": secret or " ",
+        "REPLICATE_WEBHOOK_SECRET": secret,
     }
     with pytest.raises(NotConfigured) as told:
         load(env)
-    assert "REPLICATE_WEBHOOK_SECRET: Value error, The signing secret is not" in str(told.value)
-    assert secret in ("", "whsec_") or secret not in str(told.value)
+    assert "REPLICATE_WEBHOOK_SECRET: The signing secret is not" in str(told.value)
+    assert secret == "whsec_" or secret not in str(told.value)
 
 
 def test_a_secret_out_of_a_file_may_end_in_a_line_end() -> None:
-    env = {"DATABASE_URL": "-", "BROKER_URL": "-", "REPLICATE_API_TOKEN": "-"}
+    env = {
+        "DATABASE_URL": "postgresql://there/db",
+        "BROKER_URL": "redis://there",
+        "REPLICATE_API_TOKEN": "-",
+    }
     found = load({**env, "REPLICATE_WEBHOOK_SECRET": SECRET + "\n"}).replicate_webhook_secret
     assert found is not None
     assert found.get_secret_value() == SECRET

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from safelight import scratch
+from safelight.domain.photos import Undecodable
+from safelight.vision.guard import GuardedEye
 
 Color = tuple[int, int, int]
 PAPER: Color = (24, 24, 27)
@@ -30,22 +35,24 @@ def contact_sheet(
 ) -> Path:
     """Write *images* (path, caption) as one PNG at *target*; returns it.
 
-    *references*: the photos it was trained on, as a row of small ones. *emulated* is said in words.
-    ValueError without an image.
+    *references*: the photos it was trained on, as a row of small ones; what cannot be decoded is left
+    out. *emulated* is said in words. ValueError without an image, `Undecodable` for one that is broken.
     """
     if not images:
         raise ValueError("A contact sheet needs at least one image.")
     columns = min(MAX_COLUMNS, max(3, len(images)))
     width = 2 * MARGIN + columns * CELL + (columns - 1) * GAP
+    with scratch.folder() as folder, GuardedEye() as eye:
+        small = _Small(eye, folder)
+        pictures = [_contained(small(path, 2 * CELL)) for path, _ in images]
+        shown = _squares(small, references, (width - 2 * MARGIN + 8) // (REFERENCE + 8))
     head, body = _Font(34), _Font(17)
     captions = [body.wrap(caption, CELL) for _, caption in images]
     rows = [range(i, min(i + columns, len(images))) for i in range(0, len(images), columns)]
-    pictures = [_thumbnail(path, CELL) for path, _ in images]
     heights = [
         max(pictures[i].height for i in row) + 10 + body.height * max(len(captions[i]) for i in row)
         for row in rows
     ]
-    shown = references[: (width - 2 * MARGIN + 8) // (REFERENCE + 8)]
     top = MARGIN + head.height + body.height * (2 if emulated else 1) + 20
     strip = body.height + REFERENCE + 28 if shown else 0
     height = top + strip + sum(heights) + GAP * (len(rows) - 1) + MARGIN
@@ -62,8 +69,7 @@ def contact_sheet(
         left_out = len(references) - len(shown)
         more = f" (and {left_out} more)" if left_out else ""
         draw.text((MARGIN, y), f"Trained on{more}", FAINT, font=body.font)
-        for place, path in enumerate(shown):
-            square = _square(path, REFERENCE)
+        for place, square in enumerate(shown):
             sheet.paste(square, (MARGIN + place * (REFERENCE + 8), y + body.height + 4))
         y += strip
     for row, tall in zip(rows, heights, strict=True):
@@ -100,14 +106,32 @@ class _Font:
         return f"{text}…"
 
 
-def _thumbnail(path: Path, width: int) -> Image.Image:
-    with Image.open(path) as opened:
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
-    return ImageOps.contain(upright, (width, width * 2), Image.Resampling.LANCZOS)
+class _Small:
+    """Photos upright and small: decoded where a broken one does no harm, as the training files are."""
+
+    def __init__(self, eye: GuardedEye, folder: Path) -> None:
+        self._eye, self._target = eye, folder / "small.jpg"
+
+    def __call__(self, path: Path, side: int) -> Image.Image:
+        self._eye.derive(path, self._target, side)
+        with Image.open(self._target) as ours:
+            ours.load()
+        return ours
 
 
-def _square(path: Path, side: int) -> Image.Image:
-    with Image.open(path) as opened:
-        opened.draft("RGB", (side * 2, side * 2))
-        upright = ImageOps.exif_transpose(opened).convert("RGB")
-    return ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+def _contained(picture: Image.Image) -> Image.Image:
+    return ImageOps.contain(picture, (CELL, 2 * CELL), Image.Resampling.LANCZOS)
+
+
+def _squares(small: _Small, paths: Sequence[Path], most: int) -> list[Image.Image]:
+    found: list[Image.Image] = []
+    for path in paths:
+        if len(found) == most:
+            break
+        with contextlib.suppress(Undecodable):
+            picture = small(path, 4 * REFERENCE)
+            size = (REFERENCE, REFERENCE)
+            found.append(
+                ImageOps.fit(picture, size, Image.Resampling.LANCZOS, centering=(0.5, 0.3))
+            )
+    return found

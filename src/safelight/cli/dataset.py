@@ -89,7 +89,8 @@ def _page(
     cx: Context, target: Path, report: dict[str, Any], photos: Sequence[Photo], *, title: str
 ) -> None:
     from safelight.cli.set_report import thumbnails, write_page
-    from safelight.domain.errors import ObjectMissing
+    from safelight.domain.errors import ObjectMissing, ObjectTooLarge
+    from safelight.domain.photos import MAX_BYTES
     from safelight.vision.pool import EyePool
 
     with scratch.folder() as work, EyePool() as eyes:
@@ -97,8 +98,8 @@ def _page(
         for photo in photos:
             path = work / str(photo.id)
             try:
-                cx.tools.store.get_file(photo.key, path)
-            except ObjectMissing:
+                cx.tools.store.get_file(photo.key, path, limit=MAX_BYTES)
+            except (ObjectMissing, ObjectTooLarge):
                 continue
             files[str(photo.id)] = path
         write_page(target, report, thumbnails(eyes, files), title=title)

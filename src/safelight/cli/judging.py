@@ -130,22 +130,35 @@ def policy(
     draw_unapproved: Annotated[
         bool | None, typer.Option(help="Whether versions nobody approved may draw for users.")
     ] = None,
+    keep_location: Annotated[
+        bool | None, typer.Option(help="Whether photos are stored with where they were taken.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show, or change, how your versions come to draw."""
+    """Show, or change, how your versions come to draw and photos are stored.
+
+    Where a photo was taken (GPS and the like) is taken out of it before it is stored, unless you keep it.
+    """
     from safelight.flow.commands.versions import get_policy, set_policy
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            if approval is None and draw_unapproved is None:
+            if approval is None and draw_unapproved is None and keep_location is None:
                 owner = get_policy(tx, actor)
             else:
-                owner = set_policy(tx, actor, approval=approval, draw_unapproved=draw_unapproved)
+                owner = set_policy(
+                    tx,
+                    actor,
+                    approval=approval,
+                    draw_unapproved=draw_unapproved,
+                    keep_location=keep_location,
+                )
         if as_json:
             say_json(owner)
             return
         out.print(f"approval: {owner.approval}")
         out.print(f"unapproved versions draw for users: {'yes' if owner.draw_unapproved else 'no'}")
+        out.print(f"photos keep where they were taken: {'yes' if owner.keep_location else 'no'}")
 
 
 def import_(

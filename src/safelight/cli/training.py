@@ -13,16 +13,13 @@ from safelight.cli.console import err, find_id, out, say_json, system
 from safelight.cli.naming import version_id_of
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
+from safelight.domain.formats import ENDINGS
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Training
     from safelight.flow.commands import Actor
     from safelight.flow.context import Context
 
-PHOTO_ENDINGS = {
-    *(".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".gif", ".bmp", ".tif", ".tiff"),
-    *(".avif", ".mpo"),
-}
 DEFAULT_KIND = "character"
 """What a folder is trained as where nobody says: without consent on record it can be nothing else."""
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -43,12 +40,12 @@ def photos_in(folder: Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in PHOTO_ENDINGS
+        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in ENDINGS
     )
     if not found:
         raise Invalid(
             f"There are no photos in {folder}.",
-            hint="Photos are files that end in .jpg, .png, .webp or .heic.",
+            hint=f"Photos are files that end in {', '.join(sorted(ENDINGS))}.",
         )
     return found
 
@@ -72,10 +69,10 @@ def upload(
 
     from safelight.flow.commands.subjects import add_photo
 
-    new = 0
+    new = located = 0
     for path in track(paths, description="Photos", console=err, disable=quiet):
         try:
-            _, made = add_photo(
+            photo, made = add_photo(
                 cx.db,
                 cx.tools.store,
                 actor,
@@ -92,6 +89,13 @@ def upload(
             err.print(f"[yellow]left out:[/] {error.message} {error.hint or ''}", highlight=False)
             continue
         new += made
+        located += made and photo.location_removed is not None
+    if located:
+        err.print(
+            f"Where they were taken was taken out of {located} photos before they were stored; "
+            "`safelight policy --keep-location` keeps it in those to come.",
+            highlight=False,
+        )
     return new
 
 

@@ -24,6 +24,7 @@ from safelight import scratch
 from safelight.clients.s3_client import Access, Addressing, digests, open_session
 from safelight.clients.s3_faults import code_of
 from safelight.clients.s3_opened import Opened, open_bucket
+from safelight.clients.s3_replies import stored
 from safelight.domain.errors import ObjectMissing, ObjectTooLarge, SafelightError, StoreRefused
 from safelight.domain.stored import StoredObject, UploadLink
 
@@ -105,16 +106,23 @@ class S3Store:
         """Put *data*."""
         return self._put(key, io.BytesIO(data), content_type)
 
-    def put_file(self, key: str, path: Path, content_type: str) -> StoredObject:
-        """Put the file at *path*, streamed."""
+    def put_file(
+        self, key: str, path: Path, content_type: str, *, before: tuple[str, ...] = ()
+    ) -> StoredObject:
+        """Put the file at *path*, streamed; *before* is kept with it."""
         with path.open("rb") as file:
-            return self._put(key, file, content_type)
+            return self._put(key, file, content_type, before)
 
     def _put(
-        self, key: str, file: io.BytesIO | io.BufferedReader, content_type: str
+        self,
+        key: str,
+        file: io.BytesIO | io.BufferedReader,
+        content_type: str,
+        before: tuple[str, ...] = (),
     ) -> StoredObject:
         sha256, md5, size = digests(file)
-        about: dict[str, Any] = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
+        metadata = {"sha256": sha256} | ({"before": " ".join(before)} if before else {})
+        about: dict[str, Any] = {"ContentType": content_type, "Metadata": metadata}
         with self.at.faults.told_apart(key, there=False):
             if size < self._transfer.multipart_threshold:
                 self.at.s3.put_object(
@@ -124,7 +132,7 @@ class S3Store:
                 self.at.s3.upload_fileobj(
                     file, self.bucket, key, ExtraArgs=about, Config=self._transfer
                 )
-        return StoredObject(key, size, sha256)
+        return StoredObject(key, size, sha256, before=before)
 
     def get_bytes(self, key: str, *, limit: int = _ONE_PUT) -> bytes:
         """The object's bytes. Raises ObjectTooLarge over *limit* of them."""
@@ -143,7 +151,7 @@ class S3Store:
                 file.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
-        return StoredObject(key, size, digest.hexdigest(), reply.get("LastModified"), _etag(reply))
+        return stored(key, size, reply, sha256=digest.hexdigest())
 
     def stream(self, key: str, *, limit: int | None = None) -> Iterator[bytes]:
         """The object's bytes in chunks of a megabyte, at most *limit* of them (more raises)."""
@@ -185,10 +193,7 @@ class S3Store:
             if not there:
                 return None
             size = there[0].bytes
-        told = {name.lower(): value for name, value in (reply.get("Metadata") or {}).items()}
-        return StoredObject(
-            key, int(size), told.get("sha256"), reply.get("LastModified"), _etag(reply)
-        )
+        return stored(key, int(size), reply)
 
     def _reason(self, key: str) -> SafelightError | None:
         """A refused HEAD has no body that says why; a GET of one byte has."""
@@ -288,11 +293,6 @@ class S3Store:
         """Close the connections."""
         if self._opened is not None:
             self._opened.s3.close()
-
-
-def _etag(reply: Mapping[str, Any]) -> str | None:
-    told = str(reply.get("ETag") or "").strip('"')
-    return told or None
 
 
 def _too_large(key: str, size: int, limit: int) -> ObjectTooLarge:

@@ -34,12 +34,24 @@ def get(tx: Tx, id: UUID) -> Owner:
 
 
 def set_policy(
-    tx: Tx, id: UUID, *, approval: str | None, draw_unapproved: bool | None, actor: str
+    tx: Tx,
+    id: UUID,
+    *,
+    approval: str | None,
+    draw_unapproved: bool | None,
+    keep_location: bool | None,
+    actor: str,
 ) -> Owner:
-    """Change how this owner's versions come to draw; None leaves a thing as it is."""
+    """Change how this owner's versions come to draw and photos are stored; None leaves a thing as it is."""
     row = tx.row(
         sql.set_policy,
-        {"id": id, "approval": approval, "draw_unapproved": draw_unapproved, "actor": actor},
+        {
+            "id": id,
+            "approval": approval,
+            "draw_unapproved": draw_unapproved,
+            "keep_location": keep_location,
+            "actor": actor,
+        },
     )
     assert row is not None
     return into(Owner, row)

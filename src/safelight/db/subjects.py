@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from safelight.db.statements import statements
@@ -67,8 +67,8 @@ def find(tx: Tx, owner_id: UUID, *, after: UUID | None = None, limit: int = 50) 
 
 def add_photo(tx: Tx, *, id: UUID, subject_id: UUID, name: str, key: str, state: str,
               caption: str | None, bytes: int | None, sha256: str | None, actor: str,
-              said_bytes: int | None = None,
-              said_sha256: str | None = None) -> Photo | None:  # fmt: skip
+              said_bytes: int | None = None, said_sha256: str | None = None,
+              location_removed: Json | None = None) -> Photo | None:  # fmt: skip
     """A photo, `awaited` (what was said of it is) or `stored`; None: this subject has the same file
     under this name."""
     row = tx.row(
@@ -84,15 +84,18 @@ def add_photo(tx: Tx, *, id: UUID, subject_id: UUID, name: str, key: str, state:
             "sha256": sha256,
             "said_bytes": said_bytes,
             "said_sha256": said_sha256,
+            "location_removed": jsonb(location_removed),
             "actor": actor,
         },
     )
     return into(Photo, row) if row else None
 
 
-def same_photo(tx: Tx, subject_id: UUID, name: str, sha256: str) -> Photo | None:
-    """The photo of this name and content."""
-    row = tx.row(photos_sql.find_photo, {"subject_id": subject_id, "name": name, "sha256": sha256})
+def same_photo(tx: Tx, subject_id: UUID, name: str, sha256s: Iterable[str]) -> Photo | None:
+    """The photo of this name and one of these contents: the file as it came, and without its location."""
+    row = tx.row(
+        photos_sql.find_photo, {"subject_id": subject_id, "name": name, "sha256s": list(sha256s)}
+    )
     return into(Photo, row) if row else None
 
 
@@ -134,8 +137,11 @@ def photos_to_train_on(tx: Tx, subject_id: UUID) -> list[Photo]:
 
 
 def record_inspection(tx: Tx, id: UUID, *, state: str, facts: Json | None, findings: Sequence[Json],
-                      sha256: str | None, actor: str) -> None:  # fmt: skip
-    """What was measured of a photo, and whether it can be used."""
+                      sha256: str | None, bytes: int | None, actor: str,
+                      location_removed: Json | None = None, location_now: Json | None = None,
+                      sha256_before: str | None = None) -> None:  # fmt: skip
+    """What was measured of a photo, and whether it can be used. *location_removed* is all that was taken out
+    of it so far, *location_now* what was just now, from a file whose hash was *sha256_before*."""
     tx.run(
         photos_sql.record_inspection,
         {
@@ -144,6 +150,10 @@ def record_inspection(tx: Tx, id: UUID, *, state: str, facts: Json | None, findi
             "facts": jsonb(facts),
             "findings": jsonb(list(findings)),
             "sha256": sha256,
+            "bytes": bytes,
+            "location_removed": jsonb(location_removed),
+            "location_now": jsonb(location_now),
+            "sha256_before": sha256_before,
             "actor": actor,
         },
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-JUDGE = "judge-2"
+JUDGE = "judge-3"
 """The version of everything that judges. Reports of another version can be made anew."""
 
 
@@ -47,6 +47,18 @@ BRIGHT = Limit(0.90, "not validated; mean brightness, 0 to 1")
 CLIPPED = Limit(0.40, "not validated; the share of pixels at black or white")
 LYING = Limit(60, "identity is not measurable on a face turned by 90 degrees")
 """Degrees: a face rolled further lies on its side."""
+
+CUT_SIDEWAYS = Limit(
+    0.20, "65 whole faces at the edge: up to 0.16; C7: a cut face halves the likeness"
+)
+"""Share of a face's width beyond the photo's edge from which it is cut."""
+CUT_EYE = Limit(0.12, "the same faces; an eye at the edge or beyond it")
+"""The same where an eye is not in the picture."""
+CUT_UPRIGHT = Limit(0.33, "65 faces: a forehead cropped tightly is up to 0.30, eyes go from 0.35")
+"""Share of a face's height above or below the photo's edge from which it is cut."""
+HALF_SIDEWAYS = Limit(0.35, "65 faces: one eye of two is in the picture")
+HALF_UPRIGHT = Limit(0.45, "65 faces: eyes or mouth are not in the picture")
+"""From here on about half of the face is missing."""
 
 ALIKE_PLACE = Limit(0.05, "534 copies, some cropped by 3 % or mirrored: more in 1 of 100")
 """Shares of the photo that a face or a point of the body may be off in a copy."""

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-ANALYSER = "eye-2"
+ANALYSER = "eye-3"
 """The version of everything that measures. Facts of another version are measured anew."""
 
 NO_CONSENT = "no consent to keep biometric data is on record"
@@ -61,9 +61,12 @@ class Face:
     `score` is the detector's, 0 to 1. `yaw` is the nose's offset along the eye axis in eye
     distances: 0 straight on, negative to the left of the picture; `pitch` its drop below the eyes
     against the mouth's (0.5 or so straight on); `roll` in degrees, clockwise. `sharpness` is
-    measured of the main face only (see `Measured`). `cut` is true where the
-    face reaches over the photo's edge. `embedding` is the identity vector, 128 float16 of length 1
-    in base64: biometric data, kept for the main face and for those as near as it.
+    measured of the main face only (see `Measured`). `beyond_x` and `beyond_y` are the shares of the
+    face's width and height, 0 to 1, that lie beyond the photo's edge, sideways and above or below;
+    `eyes` is how many of its eyes are in the picture, clear of the edge. They are None where an older
+    eye measured, which said no more than `cut`: the box reaches over the edge. `embedding` is the
+    identity vector, 128 float16 of length 1 in base64: biometric data, kept for the main face and for
+    those as near as it.
     """
 
     x: float
@@ -78,6 +81,9 @@ class Face:
     sharpness: float | None = None
     cut: bool = False
     embedding: str | None = None
+    beyond_x: float | None = None
+    beyond_y: float | None = None
+    eyes: int | None = None
 
     def vector(self) -> tuple[float, ...] | None:
         """The identity vector, or None where it was not measured."""

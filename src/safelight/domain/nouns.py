@@ -22,6 +22,8 @@ class Owner:
     """`first-version`: a subject's first version draws at once. `person`: none does by itself."""
     draw_unapproved: bool
     """Whether a version that nobody approved may draw for users."""
+    keep_location: bool = False
+    """Whether photos are stored with where they were taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Photo:
     said_bytes: int | None = None
     said_sha256: str | None = None
     etag: str | None = None
+    location_removed: Json | None = None
+    """How many properties of where it was taken were taken out of it, by where they were."""
 
 
 @dataclass(frozen=True, slots=True)

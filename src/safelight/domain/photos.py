@@ -11,24 +11,28 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from safelight.domain.errors import SafelightError
+from safelight.domain.faults import FAULTS, MAX_PIXELS, NAMED
 from safelight.domain.findings import Finding, Level, Trust, shown
+from safelight.domain.formats import way_out
 from safelight.domain.gates import Gates
 from safelight.domain.measured import Measured
 from safelight.domain.quality import judge_measured
 
-MAX_PIXELS = 100_000_000
-"""More is not decoded. 100 MP holds every phone's and camera's usual output; a decoded pixel costs up
-to 4 bytes, so the largest photo fits the decoder's memory limit five times over."""
-
-MAX_BYTES = 64 * 1024 * 1024
-"""Larger files are not fetched: a 100 MP JPEG at quality 95 stays under this."""
+MAX_BYTES = 50 * 1024 * 1024
+"""Larger files are neither taken nor fetched. A 100 MP JPEG of a phone has about 30 MB: past this it is
+not a photo straight from a camera."""
 
 _PLAIN = "the trainer takes one upright, opaque picture of 8 bits a channel in sRGB"
-_LARGEST = "a JPEG of 100 megapixels at quality 95 has less"
+_LARGEST = "a JPEG of 100 megapixels, as a phone writes it, has about 30 MB"
 _INSPECTED = "its sha256 when it was inspected"
 
 GOOD_SIDE = 1024
 """The shorter side asked for (R-28 'prefer 1024'): the trainer's largest usual resolution."""
+
+
+DECODER = "decoder-2"
+"""The version of what opens photos and tells what the others are. A photo that another version could not
+decode is looked at once more."""
 
 
 class Undecodable(SafelightError):
@@ -58,8 +62,11 @@ class PhotoFacts:
     """What the decoder measured. Sizes are in pixels after the EXIF turn, 0 where unknown.
 
     `phash` and `mirror_phash` are 64-bit perceptual hashes of the picture and of its mirror image.
-    `fault` is a key of `FAULTS` when the photo is not decodable, `fault_detail` what was seen.
-    `measured` is what the eye saw in it; None where it was not looked at.
+    `fault` is a key of `FAULTS` when the photo is not decodable, `fault_detail` what was seen, `decoder`
+    the version of what saw it.
+    `measured` is what the eye saw in it; None where it was not looked at. `location_removed` is how many
+    properties of where it was taken were taken out of it, by where they were, `location_kept` how many are
+    in it still, since its owner keeps them.
     """
 
     bytes: int
@@ -77,7 +84,10 @@ class PhotoFacts:
     decodable: bool = True
     fault: str | None = None
     fault_detail: str | None = None
+    decoder: str | None = None
     measured: Measured | None = None
+    location_removed: Mapping[str, int] | None = None
+    location_kept: Mapping[str, int] | None = None
 
     @property
     def pixels(self) -> int:
@@ -125,56 +135,24 @@ class Derived:
     sha256: str
 
 
-FAULTS: dict[str, tuple[str, str]] = {
-    "not-an-image": (
-        "is not an image ({detail})",
-        "Send the photo itself as JPEG, PNG or WebP.",
-    ),
-    "unsupported-format": (
-        "is in a format that is not read here ({detail})",
-        "Export it as JPEG, PNG or WebP and send that.",
-    ),
-    "truncated": (
-        "is cut short: its last part is missing ({detail})",
-        "Send the whole file again.",
-    ),
-    "undecodable": (
-        "cannot be decoded ({detail})",
-        "Open it in a photo program, save it as a new JPEG and send that.",
-    ),
-    "overrun": (
-        "was not decoded within the time and memory that a photo may take ({detail})",
-        "The next inspection tries again; if it ends the same, save it as a new JPEG and send that.",
-    ),
-    "unreadable": (
-        "cannot be read from the disk ({detail})",
-        "Give yourself the right to read it, or copy it anew.",
-    ),
-    "too-many-pixels": (
-        "is too large to decode: {detail}, the limit is " + f"{MAX_PIXELS:,} pixels",
-        "Export it with a longest side of 4,000 pixels or so.",
-    ),
-}
-"""Why a photo cannot be used at all: kind → (what is said of it, the way out)."""
-
-PASSING = {"unsupported-format", "overrun", "unreadable"}
-"""Faults that may be the machine's and not the photo's: a reader not installed then, a box under load."""
-
-
 def judge_decoding(
     facts: PhotoFacts, *, name: str, photo_id: str | None = None
 ) -> tuple[Finding, ...]:
     """The findings that follow from the facts alone, whatever the gates."""
     find = _Finder(name, photo_id)
+    found: list[Finding] = []
+    if facts.location_removed:
+        found.append(_located(find, facts.location_removed))
     if not facts.decodable:
         kind = facts.fault if facts.fault in FAULTS else "undecodable"
         says, remedy = FAULTS[kind]
+        if kind in NAMED:
+            remedy = way_out(facts.format) or remedy
         detail = facts.fault_detail or "no reason given"
         limit = MAX_PIXELS if kind == "too-many-pixels" else None
         source = "a camera's usual output, and the decoder's memory" if limit else "R-45"
         says = says.format(detail=detail)
-        return (find(kind, Level.BLOCK, says, detail, limit, remedy, source),)
-    found = []
+        return (find(kind, Level.BLOCK, says, detail, limit, remedy, source), *found)
     if facts.frames > 1:
         says = f"is animated ({facts.frames} frames); only its first frame is used"
         found.append(
@@ -194,6 +172,24 @@ def judge_decoding(
         says = f"is stored turned (EXIF orientation {facts.orientation}) and is set upright"
         found.append(find("turned", Level.NOTE, says, facts.orientation, 1, None, _PLAIN))
     return tuple(found)
+
+
+_WHERE = {
+    "exif": "EXIF tags",
+    "xmp": "XMP properties",
+    "iptc": "IPTC fields",
+    "film": "entries of the film in it",
+    "text": "texts",
+}
+
+
+def _located(find: _Finder, removed: Mapping[str, int]) -> Finding:
+    told = ", ".join(f"{count} {_WHERE.get(where, where)}" for where, count in removed.items())
+    says = f"said where it was taken ({told}); that was taken out before it was used"
+    remedy = "To keep it in what is stored, say so in your policy (keep_location)."
+    return find(
+        "location-removed", Level.NOTE, says, sum(removed.values()), 0, remedy, "privacy by default"
+    )
 
 
 def judge_photo(

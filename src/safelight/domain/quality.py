@@ -12,8 +12,13 @@ from safelight.domain.limits import (
     BLURRED_FACE,
     BRIGHT,
     CLIPPED,
+    CUT_EYE,
+    CUT_SIDEWAYS,
+    CUT_UPRIGHT,
     DARK,
     FACE_PIXELS,
+    HALF_SIDEWAYS,
+    HALF_UPRIGHT,
     LOW_QUALITY,
     LYING,
     SMOOTHED,
@@ -80,6 +85,10 @@ MOSTLY = 0.5
 """From this share of full-body photos on a profile is about whole bodies."""
 
 
+AS_LARGE = 0.6
+"""A face of this share of the main one's height may be the subject's as well."""
+
+
 def knows_who(face: Face) -> bool:
     """Whether the face says who it is: large enough, and its identity was measured."""
     return face.embedding is not None and min(face.width, face.height) >= FACE_PIXELS.value
@@ -114,11 +123,7 @@ def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[
             remedy,
             LYING.source,
         )
-    if face.cut:
-        says = "has its face cut off by the edge"
-        remedy = "Send the photo uncropped; a face that is cut off halves the likeness."
-        source = "SceneWorks sc-6541: identity 0.156 against 0.285"
-        yield find("face-cut", Level.WARN, says, "cut", "whole", remedy, source)
+    yield from _cut(measured, find, kind)
     width = round(min(face.width, face.height))
     if width < FACE_PIXELS.value and measured.framing is not Framing.WIDE:
         says = f"has a face {width} pixels wide; under {FACE_PIXELS.value:g} nobody can be told"
@@ -126,6 +131,53 @@ def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[
         yield find(
             "face-too-small", Level.NOTE, says, width, FACE_PIXELS.value, remedy, FACE_PIXELS.source
         )
+
+
+def is_cut(face: Face) -> bool:
+    """Whether the photo's edge cuts into the face."""
+    if face.beyond_x is None or face.beyond_y is None:
+        return face.cut
+    eye = face.eyes is not None and face.eyes < 2 and face.beyond_x >= CUT_EYE.value
+    return eye or face.beyond_x >= CUT_SIDEWAYS.value or face.beyond_y >= CUT_UPRIGHT.value
+
+
+def is_half(face: Face) -> bool:
+    """Whether about half of the face is beyond the photo's edge."""
+    if face.beyond_x is None or face.beyond_y is None:
+        return False
+    return face.beyond_x >= HALF_SIDEWAYS.value or face.beyond_y >= HALF_UPRIGHT.value
+
+
+_FILLED = (None, Framing.CLOSE_UP, Framing.UNCLASSIFIED)
+"""Framings of which the face is what there is to learn."""
+
+
+def _cut(measured: Measured, find: Find, kind: str) -> Iterator[Finding]:
+    """C7. A close-up of half a face is not trained on: it would teach half a face. Where the body is in the
+    photo too, or a whole face beside it may be the subject's, and of a drawing, a person looks."""
+    faces = measured.faces or ()
+    face = faces[0]
+    if not is_cut(face):
+        return
+    whole = any(o.height >= AS_LARGE * face.height and not is_cut(o) for o in faces[1:])
+    alone = measured.framing in _FILLED and not whole and kind != "character"
+    level = Level.BLOCK if is_half(face) and alone else Level.WARN
+    remedy = "Send the photo uncropped; a face that is cut off halves the likeness."
+    if face.beyond_x is None or face.beyond_y is None:
+        says = "has its face cut off by the edge"
+        yield find("face-cut", level, says, "cut", "whole", remedy, CUT_SIDEWAYS.source)
+        return
+    sideways = face.beyond_x / CUT_SIDEWAYS.value >= face.beyond_y / CUT_UPRIGHT.value
+    share, limit = (
+        (face.beyond_x, CUT_EYE if (face.eyes or 0) < 2 else CUT_SIDEWAYS)
+        if sideways
+        else (face.beyond_y, CUT_UPRIGHT)
+    )
+    seen = {0: ", and with it both eyes", 1: ", and with it an eye"}.get(face.eyes or 0, "")
+    if face.eyes is None or face.eyes > 1:
+        seen = ""
+    says = f"has its face cut off by the edge: about {share:.0%} of it is not in the picture{seen}"
+    yield find("face-cut", level, says, round(share, 2), limit.value, remedy, limit.source)
 
 
 def _whole(measured: Measured, gates: Gates, find: Find) -> Iterator[Finding]:

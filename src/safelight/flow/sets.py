@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from safelight.db import subjects
+from safelight.db import owners, subjects
 from safelight.db.transaction import Tx
 from safelight.domain.captions import caption_for
 from safelight.domain.findings import Finding, blocked
@@ -20,7 +20,7 @@ from safelight.domain.retrain import LastGood
 from safelight.domain.sets import judge_set
 from safelight.domain.states import PhotoState
 from safelight.domain.swaps import twice
-from safelight.stages.preprocess import InspectedPhoto
+from safelight.stages.preprocess import NOTHING, InspectedPhoto, Keeps
 from safelight.stages.refs import PhotoRef
 
 
@@ -43,7 +43,16 @@ def ref_of(photo: Photo) -> PhotoRef:
         caption=photo.caption,
         sha256=photo.sha256 or photo.said_sha256,
         etag=photo.etag,
+        location_removed=photo.location_removed,
     )
+
+
+def keeps_of(tx: Tx, subject: Subject | None) -> Keeps:
+    """What may be kept of a subject's photos: identity vectors (see `keeps_identity`), and where they were
+    taken if the owner's policy says so."""
+    if subject is None:
+        return NOTHING
+    return Keeps(keeps_identity(subject), owners.get(tx, subject.owner_id).keep_location)
 
 
 def keeps_identity(subject: Subject | None) -> bool:
@@ -74,8 +83,16 @@ def record(
             facts=facts.to_dict() if facts else None,
             findings=[finding.to_dict() for finding in findings],
             sha256=facts.sha256 if facts else None,
+            bytes=facts.bytes if facts else None,
+            location_removed=_counts(facts.location_removed) if facts else None,
+            location_now=_counts(photo.location),
+            sha256_before=photo.sha256_before,
             actor=actor,
         )
+
+
+def _counts(found: Mapping[str, int] | None) -> dict[str, int] | None:
+    return dict(found) if found else None
 
 
 def last_good_of(tx: Tx, subject_id: UUID) -> LastGood | None:

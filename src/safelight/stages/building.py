@@ -183,7 +183,7 @@ def _make(
     except ObjectMissing:
         return missing(photo.name, photo.id)
     except ObjectTooLarge:
-        return changed(photo.name, photo.id, facts.sha256, f"over {facts.bytes} bytes")
+        return changed(photo.name, photo.id, facts.sha256, f"over {facts.bytes:,} bytes")
     except Undecodable as fault:
         found = PhotoFacts(0, decodable=False, fault=fault.kind, fault_detail=fault.detail)
         return judge_decoding(found, name=photo.name, photo_id=photo.id)[0]

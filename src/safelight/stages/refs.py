@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from safelight.domain.findings import Finding
@@ -24,3 +25,5 @@ class PhotoRef:
     """Of the bytes as they were sent, said or inspected; None: nobody knows yet."""
     etag: str | None = None
     """The store's mark of the bytes that were confirmed, where they came straight into it."""
+    location_removed: Mapping[str, int] | None = None
+    """What was taken out of it so far of where it was taken."""

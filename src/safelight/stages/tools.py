@@ -20,7 +20,12 @@ class Store(Protocol):
     """An object store (S3). Keys are relative to one bucket."""
 
     def put_bytes(self, key: str, data: bytes, content_type: str) -> StoredObject: ...
-    def put_file(self, key: str, path: Path, content_type: str) -> StoredObject: ...
+    def put_file(
+        self, key: str, path: Path, content_type: str, *, before: tuple[str, ...] = ()
+    ) -> StoredObject:
+        """Put the file; *before* is kept with it: what the object was until now (see StoredObject)."""
+        ...
+
     def get_bytes(self, key: str, *, limit: int = 64 * 1024 * 1024) -> bytes: ...
     def get_file(self, key: str, path: Path, *, limit: int | None = None) -> StoredObject:
         """Stream to *path*; the sha256 returned is that of the bytes received. ObjectMissing;
@@ -133,6 +138,11 @@ class Eye(Protocol):
         ...
 
     def inspect(self, path: Path, name: str) -> Inspection: ...
+    def location(self, path: Path, *, remove: bool) -> Mapping[str, int]:
+        """How many properties of the file say where it was taken, by where they are in it; with *remove*
+        they are taken out of it, and nothing else in it changes."""
+        ...
+
     def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         """Write the photo, or the part of it that *crop* keeps, upright and in sRGB, at most
         *max_side* pixels a side. Undecodable."""

@@ -1,82 +1,74 @@
 """Opening untrusted photos with Pillow: which formats, how many pixels, and faults under one name.
 
-Every fault comes out as `Undecodable` with its kind; Pillow itself raises a dozen different things.
+Every fault comes out as `Undecodable` with its kind; Pillow itself raises a dozen different things. A file
+is opened by the one reader of what it is (`vision.container`), never by whichever takes it.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, PngImagePlugin, UnidentifiedImageError, features
 
 from safelight import scratch
-from safelight.domain.photos import MAX_PIXELS, Undecodable
+from safelight.domain.faults import MAX_PIXELS
+from safelight.domain.formats import ACCEPTED, FOREIGN, title_of
+from safelight.domain.photos import MAX_BYTES, Undecodable
+from safelight.vision import boxes, tiffs
+from safelight.vision.container import kind_of
+from safelight.vision.parts import Part
+from safelight.vision.turn import ORIENTATION
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-"""What is tried. Not all that Pillow has: its EPS reader, for one, starts Ghostscript.
-Pillow's JPEG reader also takes MPO, which phones write."""
-
-_NO_CANVAS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "HEIF")
+_NO_CANVAS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
 """Formats that Pillow opens without taking memory for the pixels. WebP's reader takes two canvases."""
 
-_BYTES_A_PIXEL = {"JPEG": 2, "WEBP": 16, "HEIF": 10}
+_BYTES_A_PIXEL = {"JPEG": 2, "WEBP": 16, "HEIF": 10, "AVIF": 12}
 """What a pixel takes while it is decoded; 4 where nothing is said. A JPEG is read at a fraction of its
 size, but one saved progressively keeps its coefficients. WebP's reader is that of animations: two canvases,
-a frame, and Pillow's own (16.4 measured). HEIF's has planes, a copy in RGB, and Pillow's own (9.1)."""
+a frame, and Pillow's own (16.4 measured). HEIF's has planes, a copy in RGB, and Pillow's own (9.1); AVIF's
+too (9.3, and 11.8 with transparency)."""
+_TURNED_TIFF = 8
+"""The same of a TIFF that lies on its side: Pillow turns all of it."""
 
 _MEMORY_MAY_LACK = 200_000_000
 """Bytes from which a decoder that keeps all of a photo twice may not get the memory."""
 
 OUT_OF_MEMORY = "it needs more memory than a photo may take"
 
-_ORIENTATION = 0x0112
-"""The EXIF tag that says how the camera was held."""
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_MAJOR = {
+    "AVIF": (b"avif", (b"avif", b"avis", b"mif1", b"msf1")),
+    "HEIF": (
+        b"heic",
+        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"),
+    ),
 }
+"""Major brands that Pillow's readers know, and the one that stands in for others."""
+_OWN_AVIF = {b"avif", b"avis"}
+"""AVIF's reader wants one of these among all brands."""
 
-_MAGIC: tuple[tuple[bytes, int, str], ...] = (
-    (b"\xff\xd8\xff", 0, "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", 0, "png"),
-    (b"WEBP", 8, "webp"),
-    (b"GIF8", 0, "gif"),
-    (b"BM", 0, "bmp"),
-    (b"II*\x00", 0, "tiff"),
-    (b"MM\x00*", 0, "tiff"),
-    (b"ftyphe", 4, "heic"),
-    (b"ftypmif1", 4, "heic"),
-    (b"ftypmsf1", 4, "heic"),
-    (b"ftypavif", 4, "avif"),
-    (b"8BPS", 0, "psd"),
-    (b"%PDF", 0, "pdf"),
-    (b"%!PS", 0, "eps"),
-    (b"<svg", 0, "svg"),
-    (b"\x00\x00\x00\x0cJXL ", 0, "jxl"),
-    (b"\x00\x00\x00\x0cjP  ", 0, "jpeg2000"),
-)
-_READ = frozenset({"jpeg", "png", "webp", "gif", "bmp", "tiff"})
+_MOST_TEXT = 16 * 1024 * 1024
+"""Bytes of a PNG's profile or description once it is unpacked; Pillow's own limit is a megabyte."""
 
 
 def readable_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats that are read: HEIC only where pillow-heif is installed."""
+    """Pillow's names of the formats that are read: HEIC where pillow-heif is installed, AVIF where Pillow
+    was built with it. Not all that Pillow has: its EPS reader, for one, starts Ghostscript."""
     try:
         import pillow_heif  # noqa: PLC0415 - an extra: absent is a supported state
     except ImportError:
-        return FORMATS
-    pillow_heif.register_heif_opener()
-    return (*FORMATS, "HEIF")
+        missing = {"HEIF"}
+    else:
+        missing = set()
+        pillow_heif.register_heif_opener()
+    if not features.check("avif"):
+        missing.add("AVIF")
+    return tuple(one.pillow for one in ACCEPTED.values() if one.pillow not in missing)
 
 
 @contextmanager
@@ -85,25 +77,28 @@ def open_photo(path: Path) -> Iterator[Image.Image]:
 
     Faults inside the ``with`` block (the decoding itself) come out as `Undecodable` too.
     """
-    sniffed = sniff(path)
-    # Pillow keeps its limit in its module; above it, it only warns unless warnings are errors.
+    kind = kind_of(path)
+    reader = _reader_of(path, kind)
+    # Pillow keeps its limits in its modules; above this one, it only warns unless warnings are errors.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    PngImagePlugin.MAX_TEXT_CHUNK = _MOST_TEXT
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a process a core: threads within it would only wait
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(path, formats=readable_formats()) as image:
+            with Image.open(_source(path, reader), formats=[reader]) as image:
                 if image.width * image.height > MAX_PIXELS:
-                    raise _too_large(sniffed, image.size)
+                    raise _too_large(kind, image.size)
                 yield image
         except Undecodable:
             raise
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-            raise _too_large(sniffed, header(path)[:2], str(error)) from error
+            raise _too_large(kind, header(path)[:2], str(error)) from error
         except UnidentifiedImageError as error:
-            raise _unidentified(path, sniffed) from error
+            raise _not_opened(path, kind or "", reader) from error
         except MemoryError as error:
-            raise Undecodable("overrun", OUT_OF_MEMORY, format=sniffed) from error
+            raise Undecodable("overrun", OUT_OF_MEMORY, format=kind) from error
         except Exception as error:  # decoders raise whatever a broken file leads to
             if scratch.is_own(error):
                 raise  # our disk is full, or fails: a good photo stays one
@@ -111,44 +106,77 @@ def open_photo(path: Path) -> Iterator[Image.Image]:
             cut = re.search(
                 r"truncat|unexpected end|not enough (?:image )?data", text, re.IGNORECASE
             )
-            kind = "truncated" if cut else "undecodable"
+            fault = "truncated" if cut else "undecodable"
             size = header(path)[:2]
-            if kind == "undecodable" and decoding_bytes(path) >= _MEMORY_MAY_LACK:
+            if fault == "undecodable" and decoding_bytes(path) >= _MEMORY_MAY_LACK:
                 # Some decoders call it a broken stream when they get no memory.
-                kind = "overrun"
+                fault = "overrun"
                 text = f"{text[:100]}; or {size[0]:,} × {size[1]:,} pixels need too much memory"
-            raise Undecodable(kind, text[:200], format=sniffed) from error
+            raise Undecodable(fault, text[:200], format=kind) from error
 
 
-def sniff(path: Path) -> str | None:
-    """The format a file's first bytes claim, in lower case; None for none that is known."""
+def _reader_of(path: Path, kind: str | None) -> str:
+    """Pillow's name of the reader for a kind of file; `Undecodable` where there is none."""
+    if kind is None:
+        empty = path.stat().st_size == 0
+        says = "the file is empty" if empty else "its first bytes are those of no image format"
+        raise Undecodable("not-an-image", says)
+    if kind in FOREIGN:
+        known = FOREIGN[kind]
+        fault = "unsupported-format" if known.picture else "not-an-image"
+        raise Undecodable(fault, known.title, format=kind)
+    reader = ACCEPTED[kind].pillow
+    if reader not in readable_formats():
+        raise Undecodable("unsupported-format", title_of(kind), format=kind)
+    return reader
+
+
+def _source(path: Path, reader: str) -> Path | BinaryIO:
+    """What Pillow is to open: the file, or its bytes under a major brand that the reader knows."""
+    if reader not in _MAJOR:
+        return path
+    own, known = _MAJOR[reader]
     with path.open("rb") as file:
-        head = file.read(16)
-    for magic, offset, name in _MAGIC:
-        if head[offset : offset + len(magic)] == magic:
-            return name
-    return None
+        told = boxes.brands(Part.whole(file))
+        if told[:1] and told[0] in known and (reader == "HEIF" or _OWN_AVIF.intersection(told)):
+            return path
+        # Both readers take all of the file into memory in any case.
+        file.seek(0)
+        head = file.read(12)
+        return io.BytesIO(head[:8] + own + file.read(MAX_BYTES))
 
 
 def header(path: Path) -> tuple[int, int, str | None]:
     """Width, height and Pillow's name of the format by the header alone; (0, 0, None) if unreadable."""
-    Image.MAX_IMAGE_PIXELS = None
-    try:
-        if sniff(path) == "webp":
-            return *_webp_size(path), "WEBP"
-        formats = [name for name in readable_formats() if name in _NO_CANVAS]
-        with Image.open(path, formats=formats) as image:
-            return image.width, image.height, image.format
-    except Exception:  # noqa: BLE001 - what is wrong with the file is for the decoding to say
-        return (0, 0, None)
-    finally:
-        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    return _weighed(path)[:3]
 
 
 def decoding_bytes(path: Path) -> int:
     """The memory that decoding it takes, about, by its header; 0 if that is unreadable."""
-    width, height, format = header(path)
-    return width * height * _BYTES_A_PIXEL.get(format or "", 4)
+    width, height, _, each = _weighed(path)
+    return width * height * each
+
+
+def _weighed(path: Path) -> tuple[int, int, str | None, int]:
+    """Width, height, format and bytes a pixel."""
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        kind = kind_of(path)
+        if kind == "webp":
+            return *_webp_size(path), "WEBP", _BYTES_A_PIXEL["WEBP"]
+        reader = _reader_of(path, kind)
+        if reader not in _NO_CANVAS:
+            return 0, 0, None, 0
+        with Image.open(_source(path, reader), formats=[reader]) as image:
+            each = _BYTES_A_PIXEL.get(image.format or "", 4)
+            tags = getattr(image, "tag_v2", None)
+            if tags is not None and tags.get(ORIENTATION, 1) != 1:
+                each = _TURNED_TIFF
+            return image.width, image.height, image.format, each
+    except Exception:  # noqa: BLE001 - what is wrong with the file is for the decoding to say
+        return 0, 0, None, 0
+    finally:
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 def _webp_size(path: Path) -> tuple[int, int]:
@@ -165,67 +193,6 @@ def _webp_size(path: Path) -> tuple[int, int]:
     return int.from_bytes(width, "little") & 0x3FFF, int.from_bytes(height, "little") & 0x3FFF
 
 
-def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001 - a broken EXIF block is no reason to refuse the photo
-        return 1
-    return value if isinstance(value, int) and value in _TURNS else 1
-
-
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """The image turned as its EXIF orientation says."""
-    turn = _TURNS.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def eight_bits(image: Image.Image) -> Image.Image:
-    """The image with 8 bits a channel: 16-bit grey is scaled (Pillow's own convert clips it)."""
-    if image.mode.startswith("I;16"):
-        wide = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((wide + 128) // 257).astype(np.uint8))
-    if image.mode in {"I", "F"}:
-        detail = f"32 bits a pixel, Pillow mode {image.mode}"
-        raise Undecodable("unsupported-format", detail, format=(image.format or "").lower() or None)
-    return image.convert("L") if image.mode == "1" else image
-
-
-def shrunk(image: Image.Image, max_side: int) -> Image.Image:
-    """The image with 8 bits a channel and no palette, its longest side at most *max_side* pixels.
-
-    Comes before anything else is done to the pixels: what follows costs a fraction of the memory and
-    the time. Nothing is enlarged.
-    """
-    size = fit(image.size, max_side)
-    picture = eight_bits(image)
-    if picture.mode in {"P", "PA"}:
-        picture = picture.convert("RGBA" if has_alpha(picture) else "RGB")
-    if picture.size == size:
-        return picture
-    return picture.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-
-
-def fit(size: tuple[int, int], max_side: int) -> tuple[int, int]:
-    """The size in pixels that fits into *max_side* a side, in proportion, at least one a side."""
-    scale = min(1.0, max_side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def has_alpha(image: Image.Image) -> bool:
-    """True if some pixels may be transparent, by channel, palette or colour key."""
-    return bool(image.has_transparency_data)
-
-
-def over_white(image: Image.Image) -> Image.Image:
-    """The image without transparency: what could be seen through becomes white."""
-    if not has_alpha(image):
-        return image
-    layer = image.convert("RGBA")
-    white = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(white, layer).convert("RGB")
-
-
 def _too_large(format: str | None, size: tuple[int, int], text: str = "") -> Undecodable:
     detail = f"{size[0]:,} × {size[1]:,} pixels"
     if size == (0, 0):
@@ -234,12 +201,51 @@ def _too_large(format: str | None, size: tuple[int, int], text: str = "") -> Und
     return Undecodable("too-many-pixels", detail, format=format, size=size)
 
 
-def _unidentified(path: Path, sniffed: str | None) -> Undecodable:
-    size = path.stat().st_size
-    if size == 0:
-        return Undecodable("not-an-image", "the file is empty")
-    if sniffed is None:
-        return Undecodable("not-an-image", "its first bytes are those of no image format")
-    if sniffed in _READ:
-        return Undecodable("undecodable", f"its {sniffed} header is broken", format=sniffed)
-    return Undecodable("unsupported-format", sniffed, format=sniffed)
+def _not_opened(path: Path, kind: str, reader: str) -> Undecodable:
+    """Why the reader of its kind does not take it: its header is broken, or it is of a sort not read."""
+    why = _said(path, reader)
+    if kind == "tiff" and (sort := _tiff_sort(path)):
+        return Undecodable("unsupported-format", f"TIFF of {sort}", format=kind)
+    if why and re.search(r"unsupported|not support|cannot handle|unknown (?:pixel mode|comp)", why):
+        return Undecodable("unsupported-format", f"{title_of(kind)}: {why[:120]}", format=kind)
+    return Undecodable("undecodable", f"its {kind} header is broken", format=kind)
+
+
+def _said(path: Path, reader: str) -> str:
+    """What the reader itself says of the file; Pillow keeps it to itself."""
+    try:
+        with path.open("rb") as file, Image.OPEN[reader][0](file, str(path)):
+            return ""
+    except Exception as error:  # noqa: BLE001 - readers raise whatever a broken file leads to
+        return str(error).splitlines()[0] if str(error) else ""
+
+
+_COLOURS = {
+    0: "grey, zero is white",
+    1: "grey",
+    2: "RGB",
+    3: "palette",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "LAB",
+    9: "LAB",
+}
+
+
+def _tiff_sort(path: Path) -> str | None:
+    """A whole TIFF's sort of pixels in words; None for one whose first directory makes no sense."""
+    with path.open("rb") as file:
+        tiff = tiffs.Tiff.open(Part.whole(file))
+        first = tiff.directory(tiff.first) if tiff else None
+        if tiff is None or first is None:
+            return None
+        told = {entry.tag: tiff.values(entry, 8) for entry in first.entries}
+    if not all(told.get(tag) and told[tag][0] for tag in (256, 257)) or not (
+        told.get(273) or told.get(324)
+    ):
+        return None
+    bits, kind = (told.get(258) or [1])[0], (told.get(339) or [1])[0]
+    colours = _COLOURS.get((told.get(262) or [99])[0], f"photometric {(told.get(262) or [99])[0]}")
+    word = {1: "", 2: "signed ", 3: "floating-point "}.get(kind, "odd ")
+    count, packed = (told.get(277) or [1])[0], (told.get(259) or [1])[0]
+    return f"{count} {word}samples of {bits} bits ({colours}, compression {packed})"

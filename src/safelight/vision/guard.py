@@ -26,8 +26,16 @@ from typing import IO, Any
 from safelight.config import environment
 from safelight.domain.crops import Crop
 from safelight.domain.errors import Unfinished
-from safelight.domain.photos import Derived, Inspection, PhotoFacts, Undecodable, judge_decoding
+from safelight.domain.photos import (
+    DECODER,
+    Derived,
+    Inspection,
+    PhotoFacts,
+    Undecodable,
+    judge_decoding,
+)
 from safelight.vision.hashing import sha256_file
+from safelight.vision.location.removal import count_location, remove_location
 from safelight.vision.models import present
 
 SECONDS = 20.0
@@ -98,8 +106,14 @@ class GuardedEye:
                 decodable=False,
                 fault=fault.kind,
                 fault_detail=fault.detail,
+                decoder=DECODER,
             )
         return Inspection(facts, judge_decoding(facts, name=name))
+
+    def location(self, path: Path, *, remove: bool) -> dict[str, int]:
+        """How many properties of the file say where it was taken, by where; with *remove* they are taken
+        out of it. Bytes are read here and nothing is decoded, so it needs no process of its own."""
+        return remove_location(path) if remove else count_location(path)
 
     def derive(self, path: Path, target: Path, max_side: int, crop: Crop | None = None) -> Derived:
         """Write the training JPEG of the photo at *path* to *target*; `Undecodable` if it cannot."""

@@ -10,21 +10,15 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from safelight.domain.photos import Inspection, PhotoFacts, Undecodable, judge_decoding
-from safelight.vision.decode import (
-    decoding_bytes,
-    fit,
-    has_alpha,
-    open_photo,
-    orientation_of,
-    over_white,
-    shrunk,
-    upright,
-)
+from safelight.domain.photos import DECODER, Inspection, PhotoFacts, Undecodable, judge_decoding
+from safelight.vision.colour import colours_of, plain_rgb
+from safelight.vision.decode import decoding_bytes, open_photo
 from safelight.vision.hashing import SIDE, perceptual_hash, sha256_file
 from safelight.vision.look import SIDE as LOOK_SIDE
 from safelight.vision.look import File, look
 from safelight.vision.nets import Nets, Picture, no_memory
+from safelight.vision.pixels import has_alpha, over_white, shrunk
+from safelight.vision.turn import JPEG, decode, upright
 
 _READ_SIDE = 768
 """Longest side down to which a JPEG may be read at a fraction of its size: the decoder knows halves,
@@ -55,7 +49,7 @@ def measure(path: Path, nets: Nets | None = None) -> PhotoFacts:
     With *nets*, what can be seen in it is measured too.
     """
     digest, size = sha256_file(path)
-    facts = PhotoFacts(bytes=size, sha256=digest)
+    facts = PhotoFacts(bytes=size, sha256=digest, decoder=DECODER)
     try:
         return _decoded(path, facts, nets)
     except Undecodable as fault:
@@ -73,23 +67,20 @@ def measure(path: Path, nets: Nets | None = None) -> PhotoFacts:
 def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
     with open_photo(path) as image:
         # An MPO is a JPEG that carries a second view of the same moment: not an animation.
-        format = "jpeg" if image.format == "MPO" else (image.format or "").lower()
+        format = "jpeg" if image.format in JPEG else (image.format or "").lower()
+        # Of several frames the reader is at the one that is shown: the first, or a HEIC's primary one.
         frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
-        if frames > 1:
-            image.seek(0)
-        orientation = orientation_of(image)
-        width, height = image.size if orientation < 5 else image.size[::-1]
+        colours_of(image, path)  # what cannot be trained on is said before it is looked at
         mode, alpha = image.mode, has_alpha(image)
         bits = _bits(image, path)
         tables = image.quantization if isinstance(image, JpegImageFile) else None
-        stored_width = image.width
         # Reads a JPEG at a fraction of its size: all of its data is still decoded, so a file that
         # is cut short is still found out.
-        image.draft(None, fit(image.size, _READ_SIDE))
-        image.load()
-        reduced = max(1, round(stored_width / image.width))
+        turn = decode(image, _READ_SIDE)
+        width, height = turn.size
+        reduced = max(1, round(max(turn.size) / max(image.size)))
         small = over_white(shrunk(image, LOOK_SIDE))
-        phash, mirror = perceptual_hash(upright(shrunk(small, 4 * SIDE), orientation))
+        phash, mirror = perceptual_hash(upright(shrunk(small, 4 * SIDE), turn.left))
         measured = None
         if nets is not None:
             stored = np.asarray(image.convert("L")) if tables else _NOTHING
@@ -97,7 +88,7 @@ def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
             if small is not image:
                 image.close()  # its pixels' memory is what the networks are loaded into
             try:
-                measured = look(_bgr(upright(small, orientation)), stored, file, nets)
+                measured = look(_bgr(upright(small, turn.left)), stored, file, nets)
             except cv2.error as error:
                 if no_memory(error):
                     raise MemoryError from error
@@ -107,7 +98,7 @@ def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
         format=format,
         width=width,
         height=height,
-        orientation=orientation,
+        orientation=turn.told,
         mode=mode,
         bits=bits,
         alpha=alpha,
@@ -122,14 +113,17 @@ _NOTHING = np.zeros((1, 1), np.uint8)
 
 
 def _bgr(image: Image.Image) -> Picture:
-    return np.asarray(cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), np.uint8)
+    return np.asarray(cv2.cvtColor(np.asarray(plain_rgb(image)), cv2.COLOR_RGB2BGR), np.uint8)
 
 
 def _bits(image: Image.Image, path: Path) -> int:
-    """Bits a channel as stored. Pillow reads 16-bit colour PNGs as 8 bits without saying so."""
+    """Bits a channel as stored. Pillow reads 16-bit colour as 8 bits without saying so."""
     if image.mode.startswith("I;16"):
         return 16
     if image.format == "PNG":
         with path.open("rb") as file:
             return max(8, file.read(25)[24])  # the depth byte of IHDR
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None:
+        return max(8, *(int(bits) for bits in tags.get(258, (8,))))
     return 8

@@ -46,6 +46,10 @@ class EyePool:
         finally:
             self._free.put(eye)
 
+    def location(self, path: Path, *, remove: bool) -> dict[str, int]:
+        """As `GuardedEye.location`."""
+        return self._eyes[0].location(path, remove=remove)
+
     def models(self) -> frozenset[str] | None:
         """As `GuardedEye.models`."""
         return self._eyes[0].models()

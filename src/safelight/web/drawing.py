@@ -35,13 +35,24 @@ class Presets(BaseModel):
     items: list[Preset]
 
 
-class Policy(BaseModel):
-    """How your versions come to draw."""
+class NewPolicy(BaseModel):
+    """How your versions are to draw, and photos to be stored."""
 
     approval: Literal["first-version", "person"] = Field(
         description="`first-version`: a subject's first one draws at once. `person`: none does."
     )
     draw_unapproved: bool = Field(description="Whether versions nobody approved draw for users.")
+    keep_location: bool | None = Field(
+        None,
+        description="Whether photos are stored with where they were taken (GPS and the like); left out, it "
+        "stays as it is. It is taken out unless you say so.",
+    )
+
+
+class Policy(NewPolicy):
+    """How your versions come to draw, and photos are stored."""
+
+    keep_location: bool = Field(description="Whether photos are stored with where they were taken.")
 
 
 @router.get("/presets")
@@ -65,16 +76,20 @@ def list_presets(who: Who) -> Presets:  # noqa: ARG001 (a key is needed, whoseve
 
 @router.get("/policy")
 def get_policy(cx: Cx, who: Who) -> Policy:
-    """How your versions come to draw."""
+    """How your versions come to draw, and photos are stored."""
     with cx.db.transaction() as tx:
         return Policy.model_validate(commands.get_policy(tx, who), from_attributes=True)
 
 
 @router.put("/policy")
-def set_policy(asked: Policy, cx: Cx, who: Who) -> Policy:
-    """Say how your versions come to draw."""
+def set_policy(asked: NewPolicy, cx: Cx, who: Who) -> Policy:
+    """Say how your versions come to draw, and whether photos are stored with where they were taken."""
     with cx.db.transaction() as tx:
         owner = commands.set_policy(
-            tx, who, approval=asked.approval, draw_unapproved=asked.draw_unapproved
+            tx,
+            who,
+            approval=asked.approval,
+            draw_unapproved=asked.draw_unapproved,
+            keep_location=asked.keep_location,
         )
     return Policy.model_validate(owner, from_attributes=True)

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from safelight import scratch
 from safelight.domain.errors import Invalid
+from safelight.domain.formats import spoken
 from safelight.domain.texts import shown
 from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
 from safelight.web.access import Who
@@ -238,7 +239,7 @@ SCHEMA = {
                             "items": {"type": "string", "format": "binary"},
                             "minItems": 1,
                             "maxItems": MAX_FILES,
-                            "description": "One part a photo, each at most 50 MiB.",
+                            "description": f"One part a photo ({spoken()}), each at most 50 MiB.",
                         },
                         "caption": {
                             "type": "string",

@@ -14,6 +14,7 @@ from safelight.db import subjects as rows
 from safelight.db.transaction import Tx
 from safelight.domain import nouns
 from safelight.domain.errors import Invalid
+from safelight.domain.formats import PhotoType
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import DEFAULT
 from safelight.domain.texts import keepable, shown
@@ -65,6 +66,11 @@ class Photo(BaseModel):
     sha256: str | None
     facts: dict[str, Any] | None = Field(description="What was measured of it.")
     findings: list[Finding]
+    location_removed: dict[str, int] | None = Field(
+        None,
+        description="How many properties of where it was taken were taken out of it before it was stored, "
+        "by where they were: `exif`, `xmp`, `iptc`, `film`, `text`; null: none.",
+    )
     created_at: datetime
     inspected_at: datetime | None
 
@@ -120,9 +126,7 @@ class NewUpload(BaseModel):
     """A photo that will be put straight into the store."""
 
     name: Text = Field(min_length=1, max_length=255, examples=["IMG_0114.jpg"])
-    content_type: Literal["image/jpeg", "image/png", "image/webp", "image/heic", "image/tiff"] = (
-        Field("image/jpeg", description="What the PUT must say too.")
-    )
+    content_type: PhotoType = Field(PhotoType.JPEG, description="What the PUT must say too.")
     bytes: int = Field(
         ge=1,
         le=commands.MAX_PHOTO_BYTES,
@@ -227,7 +231,7 @@ def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: C
             sha256=asked.sha256,
             caption=asked.caption,
         )
-        kept = _Kept(photo_id=photo.id, content_type=asked.content_type)
+        kept = _Kept(photo_id=photo.id, content_type=asked.content_type.value)
         return kept, v1("photos", photo.id)
 
     def show(body: str) -> Upload:

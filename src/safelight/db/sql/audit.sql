@@ -16,7 +16,7 @@ SELECT
     d.sha256 AS dataset_sha256, d.manifest_key, d.manifest, d.report, d.purged_at AS dataset_purged_at,
     (SELECT jsonb_agg(jsonb_build_object(
          'photo_id', p.id, 'name', p.name, 'state', p.state, 'key', p.key, 'bytes', p.bytes,
-         'sha256', p.sha256, 'file', dp.file, 'file_sha256', dp.sha256, 'caption', dp.caption,
+         'sha256', p.sha256, 'sha256_before', p.sha256_before, 'file', dp.file, 'file_sha256', dp.sha256, 'caption', dp.caption,
          'purged_at', p.purged_at) ORDER BY dp.file)
      FROM dataset_photos dp JOIN photos p ON p.id = dp.photo_id WHERE dp.dataset_id = d.id) AS photos,
     (SELECT jsonb_agg(jsonb_build_object(

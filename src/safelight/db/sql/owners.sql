@@ -10,15 +10,17 @@ SELECT * FROM made UNION ALL SELECT * FROM owners WHERE name = %(name)s LIMIT 1;
 SELECT * FROM owners WHERE id = %(id)s;
 
 -- name: set_policy
--- How this owner's versions come to draw; what is not given stays as it is.
+-- How this owner's versions come to draw, and photos are stored; what is not given stays as it is.
 WITH changed AS (
     UPDATE owners SET approval = coalesce(%(approval)s, approval),
-                      draw_unapproved = coalesce(%(draw_unapproved)s, draw_unapproved)
+                      draw_unapproved = coalesce(%(draw_unapproved)s, draw_unapproved),
+                      keep_location = coalesce(%(keep_location)s, keep_location)
     WHERE id = %(id)s RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'owner', id, 'made', 'made', %(actor)s,
-           jsonb_build_object('approval', approval, 'draw_unapproved', draw_unapproved) FROM changed
+           jsonb_build_object('approval', approval, 'draw_unapproved', draw_unapproved,
+                              'keep_location', keep_location) FROM changed
 )
 SELECT * FROM changed;
 

@@ -2,21 +2,24 @@
 -- A photo: `awaited` (to be uploaded) or `stored`. The same file sent twice gives no row.
 WITH made AS (
     INSERT INTO photos (id, subject_id, name, key, state, caption, bytes, sha256, said_bytes,
-                        said_sha256)
+                        said_sha256, location_removed)
     VALUES (%(id)s, %(subject_id)s, %(name)s, %(key)s, %(state)s, %(caption)s, %(bytes)s, %(sha256)s,
-            %(said_bytes)s, %(said_sha256)s)
+            %(said_bytes)s, %(said_sha256)s, %(location_removed)s)
     ON CONFLICT (subject_id, name, sha256) WHERE state <> 'removed' DO NOTHING
     RETURNING *
 ), event AS (
-    INSERT INTO events (noun, noun_id, before, after, actor)
-    SELECT 'photo', id, NULL, state::text, %(actor)s FROM made
+    INSERT INTO events (noun, noun_id, before, after, actor, detail)
+    SELECT 'photo', id, NULL, state::text, %(actor)s,
+           CASE WHEN location_removed IS NOT NULL THEN jsonb_build_object('location_removed', location_removed) END
+    FROM made
 )
 SELECT * FROM made;
 
 -- name: find_photo
--- The photo of this name and content, if it is there already.
+-- The photo of this name and content, if it is there already: of either content, with its location or without.
 SELECT * FROM photos
-WHERE subject_id = %(subject_id)s AND name = %(name)s AND sha256 = %(sha256)s AND state <> 'removed';
+WHERE subject_id = %(subject_id)s AND name = %(name)s AND sha256 = ANY(%(sha256s)s) AND state <> 'removed'
+ORDER BY id LIMIT 1;
 
 -- name: find_twin
 -- The name of a photo, if another of its subject is this file under this name already.
@@ -56,13 +59,19 @@ SELECT * FROM photos WHERE subject_id = %(subject_id)s AND state IN ('stored', '
 WITH target AS (
     SELECT id, state FROM photos WHERE id = %(id)s AND state IN ('stored', 'accepted', 'rejected') FOR UPDATE
 ), changed AS (
-    UPDATE photos SET state = %(state)s, facts = %(facts)s, findings = %(findings)s,
-                      sha256 = coalesce(%(sha256)s, sha256), inspected_at = now()
-    FROM target WHERE photos.id = target.id
-    RETURNING photos.id, photos.state, target.state AS before
+    UPDATE photos p
+    SET state = %(state)s::photo_state, facts = %(facts)s, findings = %(findings)s, inspected_at = now(),
+        sha256 = coalesce(%(sha256)s, p.sha256), bytes = coalesce(%(bytes)s, p.bytes),
+        location_removed = coalesce(%(location_removed)s, p.location_removed),
+        sha256_before = CASE WHEN p.sha256 = %(sha256_before)s THEN p.sha256 ELSE p.sha256_before END
+    FROM target WHERE p.id = target.id
+    RETURNING p.id, p.state, target.state AS before
 )
-INSERT INTO events (noun, noun_id, before, after, actor)
-SELECT 'photo', id, before::text, state::text, %(actor)s FROM changed WHERE before <> state;
+INSERT INTO events (noun, noun_id, before, after, actor, detail)
+SELECT 'photo', id, before::text, state::text, %(actor)s,
+       CASE WHEN %(location_now)s::jsonb IS NOT NULL
+            THEN jsonb_build_object('location_removed', %(location_now)s::jsonb) END
+FROM changed WHERE before <> state OR %(location_now)s::jsonb IS NOT NULL;
 
 -- name: remove_photo
 -- A person takes a photo out; it is not trained on again.

@@ -58,6 +58,7 @@ def reinspect(
     with db.transaction() as tx:
         subject = get_subject(tx, actor, subject_id)
         photos = subjects.photos_to_train_on(tx, subject_id)
+        keeps = sets.keeps_of(tx, subject)
     refs = [sets.ref_of(photo) for photo in photos]
     with scratch.folder() as work:
         found = inspect_photos(
@@ -68,7 +69,7 @@ def reinspect(
             pulse or _NoPulse(),
             work,
             kind=subject.kind,
-            keeps=sets.keeps_identity(subject),
+            keeps=keeps,
         )
     with db.transaction() as tx:
         sets.record(tx, subject, found, actor=actor.name)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from itertools import count
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
-from safelight.db import erasures, subjects, temporary
+from safelight import scratch
+from safelight.db import erasures, owners, subjects, temporary
 from safelight.db.faults import Violated
 from safelight.db.transaction import Database, Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound, ObjectMissing
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Photo, Subject
+from safelight.domain.photos import MAX_BYTES
 from safelight.domain.states import PhotoState
 from safelight.domain.stored import UploadLink
 from safelight.domain.texts import shown, visible
 from safelight.domain.triggers import new_trigger
 from safelight.flow.commands import Actor
 from safelight.stages.tools import Store
+from safelight.vision.location.removal import count_location, remove_location
 
 KINDS = ("person", "model", "character")
-MAX_PHOTO_BYTES = 50 * 1024 * 1024
-"""A 100 MP phone JPEG is about 30 MB; past this it is not a photo straight from a camera."""
+MAX_PHOTO_BYTES = MAX_BYTES
 UPLOAD_SECONDS = 3600
 """A presigned upload is open for an hour."""
 UNUSED_UPLOAD_SECONDS = 24 * 3600
@@ -122,7 +125,8 @@ def add_photo(
 ) -> tuple[Photo, bool]:
     """Store the file at *path* as a photo of the subject; False: the same file was there already.
 
-    The object is noted as temporary before it is put, so that a crash in between leaves nothing
+    Where it was taken is taken out of what is stored, unless the owner keeps it; the file at *path* stays
+    as it is. The object is noted as temporary before it is put, so that a crash in between leaves nothing
     that cleanup does not know.
 
     Raises:
@@ -135,18 +139,66 @@ def add_photo(
             f"{name}: a photo has 1 to {MAX_PHOTO_BYTES:,} bytes; this file has {size:,}.",
             hint="Send the photo as the camera or phone made it.",
         )
+    with db.transaction() as tx:
+        get_subject(tx, actor, subject_id)
+        keep = owners.get(tx, actor.owner_id).keep_location
+    with scratch.folder() as folder:
+        chosen, hashes, removed = _to_store(path, folder / "photo", keep=keep)
+        return _stored(
+            db,
+            store,
+            actor,
+            subject_id,
+            chosen,
+            hashes,
+            name=name,
+            caption=caption,
+            removed=removed,
+        )
+
+
+def _to_store(
+    path: Path, copy: Path, *, keep: bool
+) -> tuple[Path, tuple[str, ...], dict[str, int] | None]:
+    """The file to store, its hash and then that of the other (with its location, or without), and what was
+    taken out of it. The file at *path* is its sender's: what is changed is the *copy*."""
+    own = _sha256(path)
+    if not count_location(path):
+        return path, (own,), None
+    shutil.copyfile(path, copy)
+    removed = remove_location(copy)
+    if keep:
+        return path, (own, _sha256(copy)), None
+    return copy, (_sha256(copy), own), removed
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stored(
+    db: Database,
+    store: Store,
+    actor: Actor,
+    subject_id: UUID,
+    path: Path,
+    hashes: tuple[str, ...],
+    *,
+    name: str,
+    caption: str | None,
+    removed: dict[str, int] | None,
+) -> tuple[Photo, bool]:
     photo_id = new_id()
     key = _photo_key(subject_id, photo_id)
     with db.transaction() as tx:
         get_subject(tx, actor, subject_id)
-        if there := subjects.same_photo(tx, subject_id, name, sha256):
+        if there := subjects.same_photo(tx, subject_id, name, hashes):
             return there, False
         temporary.note(
             tx, key, purpose="upload", seconds=UNUSED_UPLOAD_SECONDS, subject_id=subject_id
         )
-    store.put_file(key, path, "application/octet-stream")
+    put = store.put_file(key, path, "application/octet-stream")
     with db.transaction() as tx:
         photo = subjects.add_photo(
             tx,
@@ -156,15 +208,16 @@ def add_photo(
             key=key,
             state=PhotoState.STORED,
             caption=caption,
-            bytes=size,
-            sha256=sha256,
+            bytes=put.bytes,
+            sha256=hashes[0],
+            location_removed=removed,
             actor=actor.name,
         )
         if photo is not None:
             temporary.keep(tx, key)
             return photo, True
         # Someone sent the same file at the same time; ours is left to cleanup.
-        there = subjects.same_photo(tx, subject_id, name, sha256)
+        there = subjects.same_photo(tx, subject_id, name, hashes)
     if there is None:
         raise Conflict(f"{name}: the photo was removed while it was sent.", hint="Send it again.")
     return there, False

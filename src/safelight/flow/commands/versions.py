@@ -166,18 +166,29 @@ def tune_version(
 
 
 def get_policy(tx: Tx, actor: Actor) -> Owner:
-    """How the owner's versions come to draw."""
+    """How the owner's versions come to draw, and photos are stored."""
     return owners.get(tx, actor.owner_id)
 
 
 def set_policy(
-    tx: Tx, actor: Actor, *, approval: str | None = None, draw_unapproved: bool | None = None
+    tx: Tx,
+    actor: Actor,
+    *,
+    approval: str | None = None,
+    draw_unapproved: bool | None = None,
+    keep_location: bool | None = None,
 ) -> Owner:
-    """Say how the owner's versions come to draw: by whom, and whether unapproved ones may."""
+    """Say how the owner's versions come to draw (by whom, and whether unapproved ones may), and whether
+    photos are stored with where they were taken. What is not said stays as it is."""
     if approval is not None and approval not in APPROVALS:
         raise Invalid(f"approval is one of {', '.join(APPROVALS)}; {approval!r} was given.")
     return owners.set_policy(
-        tx, actor.owner_id, approval=approval, draw_unapproved=draw_unapproved, actor=actor.name
+        tx,
+        actor.owner_id,
+        approval=approval,
+        draw_unapproved=draw_unapproved,
+        keep_location=keep_location,
+        actor=actor.name,
     )
 
 

@@ -30,7 +30,7 @@ class _Inspect:
     photos: tuple[PhotoRef, ...]
     gates: Gates
     kind: str
-    keeps: bool
+    keeps: preprocess.Keeps
 
 
 def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
@@ -45,7 +45,7 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
     subject = subjects.get(tx, training.subject_id, training.owner_id)
     kind = subject.kind if subject else "person"
     refs = tuple(sets.ref_of(photo) for photo in photos)
-    return _Inspect(refs, gates, kind, sets.keeps_identity(subject))
+    return _Inspect(refs, gates, kind, sets.keeps_of(tx, subject))
 
 
 def _do_inspect(

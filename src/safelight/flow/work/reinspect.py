@@ -32,7 +32,7 @@ class _Anew:
     before: dict[UUID, str]
     gates: Gates
     kind: str
-    keeps: bool
+    keeps: preprocess.Keeps
 
 
 def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
@@ -48,7 +48,7 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
         {photo.id: photo.state for photo in photos},
         used.profile_of(tx, profile).gates,
         subject.kind if subject else "person",
-        sets.keeps_identity(subject),
+        sets.keeps_of(tx, subject),
     )
 
 

@@ -1,0 +1,296 @@
+"""Photos are stored without where they were taken, however they come, unless their owner wants it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import urllib.request
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from PIL import Image
+
+from safelight.db import subjects
+from safelight.domain.nouns import Photo
+from safelight.flow.audit import audit_subject
+from safelight.flow.commands import Actor
+from safelight.flow.commands.datasets import reinspect
+from safelight.flow.commands.subjects import (
+    add_photo,
+    confirm_upload,
+    create_subject,
+    request_upload,
+)
+from safelight.flow.commands.versions import set_policy
+from safelight.flow.context import Context
+from safelight.vision.location.removal import count_location, remove_location
+from tests.support import located, photos
+from tests.support.api import Door
+from tests.support.pipeline import ScriptedProvider, drain, row, train
+
+
+@pytest.fixture
+def here(cx: Context) -> Context:
+    return replace(cx, tools=replace(cx.tools, provider=ScriptedProvider()))
+
+
+def with_place(folder: Path, seed: int = 1, name: str | None = None) -> Path:
+    """A photo that says where it was taken, in EXIF and in XMP."""
+    path = folder / (name or f"place-{seed:02d}.jpg")
+    held = io.BytesIO()
+    photos.picture(seed, (900, 1100)).save(held, "JPEG", quality=90)
+    data = held.getvalue()
+    more = located.exif_segment(located.block()) + located.xmp_segment()
+    path.write_bytes(data[:2] + more + data[2:])
+    return path
+
+
+def without_place(path: Path) -> bytes:
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    remove_location(copy)
+    return copy.read_bytes()
+
+
+def subject_of(cx: Context, who: Actor, name: str = "Luca") -> UUID:
+    with cx.db.transaction() as tx:
+        return create_subject(tx, who, name=name, kind="character").id
+
+
+def put_past_us(cx: Context, who: Actor, subject: UUID, path: Path) -> Photo:
+    """A photo that is put straight into the store."""
+    with cx.db.transaction() as tx:
+        photo, url = request_upload(tx, cx.tools.store, who, subject, name=path.name)
+    request = urllib.request.Request(
+        url, path.read_bytes(), {"Content-Type": "image/jpeg"}, method="PUT"
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 200
+    return confirm_upload(cx.db, cx.tools.store, who, photo.id)
+
+
+def stored(cx: Context, photo: Photo) -> bytes:
+    return cx.tools.store.get_bytes(photo.key)
+
+
+def photos_of(cx: Context, subject: UUID) -> list[Photo]:
+    with cx.db.transaction() as tx:
+        return subjects.photos_to_train_on(tx, subject)
+
+
+def look(cx: Context, who: Actor, subject: UUID) -> None:
+    reinspect(cx.db, cx.tools.store, cx.tools.eye, who, subject)
+
+
+def details(cx: Context, photo: Photo) -> list[dict]:
+    with cx.db.transaction() as tx:
+        rows = tx.rows(
+            "SELECT detail FROM events WHERE noun_id = %(id)s ORDER BY id", {"id": photo.id}
+        )
+    return [found["detail"] for found in rows if found["detail"]]
+
+
+def test_a_photo_is_stored_without_its_location_and_the_senders_file_stays_as_it_is(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject, path = subject_of(here, who), with_place(tmp_path)
+    before = path.read_bytes()
+    photo, new = add_photo(here.db, here.tools.store, who, subject, path)
+    assert new
+    assert path.read_bytes() == before
+    data = stored(here, photo)
+    assert data == without_place(path)
+    assert not any(secret in data for secret in located.SECRETS)
+    assert located.KEPT in data
+    assert (photo.bytes, photo.sha256) == (len(before), hashlib.sha256(data).hexdigest())
+    assert photo.location_removed == {"exif": 6, "xmp": 7}
+    assert details(here, photo) == [{"location_removed": {"exif": 6, "xmp": 7}}]
+
+
+def test_the_same_file_sent_again_is_still_one_photo_with_its_location_or_without(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject, path = subject_of(here, who), with_place(tmp_path)
+    first, _ = add_photo(here.db, here.tools.store, who, subject, path)
+    assert add_photo(here.db, here.tools.store, who, subject, path) == (first, False)
+    cleaned = tmp_path / "cleaned" / path.name
+    cleaned.parent.mkdir()
+    cleaned.write_bytes(without_place(path))
+    assert add_photo(here.db, here.tools.store, who, subject, cleaned) == (first, False)
+    with here.db.transaction() as tx:
+        set_policy(tx, who, keep_location=True)
+    assert add_photo(here.db, here.tools.store, who, subject, path) == (first, False)
+
+
+def test_an_owner_who_wants_it_keeps_the_location_and_it_goes_once_they_do_not(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    with here.db.transaction() as tx:
+        assert set_policy(tx, who, keep_location=True).keep_location
+    subject, path = subject_of(here, who), with_place(tmp_path)
+    photo, _ = add_photo(here.db, here.tools.store, who, subject, path)
+    other = put_past_us(here, who, subject, with_place(tmp_path, 2))
+    assert stored(here, photo) == path.read_bytes()
+    assert photo.location_removed is None
+    look(here, who, subject)
+    assert stored(here, photo) == path.read_bytes()
+    for found in photos_of(here, subject):
+        assert found.facts
+        assert found.facts["location_kept"] == {"exif": 6, "xmp": 7}
+        assert "location-removed" not in [f["kind"] for f in found.findings]
+    with here.db.transaction() as tx:
+        set_policy(tx, who, keep_location=False)
+    look(here, who, subject)
+    for found in photos_of(here, subject):
+        assert "location-removed" in [f["kind"] for f in found.findings]
+        assert not any(secret in stored(here, found) for secret in located.SECRETS)
+    assert {photo.id, other.id} == {found.id for found in photos_of(here, subject)}
+
+
+def test_a_photo_that_was_put_past_us_is_replaced_when_a_worker_first_fetches_it(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject, path = subject_of(here, who), with_place(tmp_path)
+    photo = put_past_us(here, who, subject, path)
+    assert stored(here, photo) == path.read_bytes()
+    look(here, who, subject)
+    (found,) = photos_of(here, subject)
+    data = stored(here, found)
+    assert data == without_place(path)
+    assert (found.bytes, found.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert found.location_removed == {"exif": 6, "xmp": 7}
+    (finding,) = [f for f in found.findings if f["kind"] == "location-removed"]
+    assert (finding["level"], finding["measured"]) == ("note", 13)
+    assert "6 EXIF tags, 7 XMP properties" in finding["message"]
+    assert {"location_removed": {"exif": 6, "xmp": 7}} in details(here, found)
+    # What it said is told no more by the next look, and what was taken out of it still is.
+    with here.db.transaction() as tx:
+        tx.run("UPDATE photos SET facts = NULL, state = 'stored'")
+    look(here, who, subject)
+    (again,) = photos_of(here, subject)
+    assert again.location_removed == {"exif": 6, "xmp": 7}
+    assert "location-removed" in [f["kind"] for f in again.findings]
+
+
+def test_the_same_file_put_past_us_twice_is_kept_once(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    """Two uploads under one name, and one through us: their content is known when they are looked at."""
+    subject, path = subject_of(here, who), with_place(tmp_path)
+    first = put_past_us(here, who, subject, path)
+    second = put_past_us(here, who, subject, path)
+    look(here, who, subject)
+    assert [photo.id for photo in photos_of(here, subject)] == [first.id]
+    assert {"same_as": str(first.id)}.items() <= details(here, second)[-1].items()
+    third, new = add_photo(here.db, here.tools.store, who, subject, path)
+    assert (third.id, new) == (first.id, False)
+
+
+def test_nothing_of_a_location_is_in_what_is_made_of_a_photo(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    """The zip, its captions, the manifest, the report, facts, findings and events."""
+    subject = subject_of(here, who)
+    for seed in range(1, 7):
+        add_photo(here.db, here.tools.store, who, subject, with_place(tmp_path, seed))
+    for seed in range(7, 13):
+        put_past_us(here, who, subject, with_place(tmp_path, seed))
+    train(here, who, subject)
+    drain(here)
+    dataset = row(here, "SELECT * FROM datasets WHERE subject_id = %(id)s", id=subject)
+    zipped = here.tools.store.get_bytes(dataset["key"])
+    with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
+        members = b"\0".join(archive.read(name) for name in archive.namelist())
+        with Image.open(archive.open("001.jpg")) as image:
+            assert not {"exif", "xmp", "icc_profile", "photoshop", "comment"} & image.info.keys()
+    manifest = here.tools.store.get_bytes(dataset["manifest_key"])
+    for photo in photos_of(here, subject):
+        assert count_location(_saved(tmp_path, stored(here, photo))) == {}
+    with here.db.transaction() as tx:
+        told = str(tx.rows("SELECT * FROM photos")) + str(tx.rows("SELECT * FROM events"))
+        told += str(tx.rows("SELECT report, manifest FROM datasets"))
+    for secret in (*located.SECRETS, located.KEPT, b"GPS", b"ns.adobe.com"):
+        assert secret not in members
+        assert secret not in manifest
+    for secret in ("SECRET", "52.52", "31.2057", "13.41", "CELLID"):
+        assert secret not in told
+
+
+def _saved(folder: Path, data: bytes) -> Path:
+    path = folder / "fetched"
+    path.write_bytes(data)
+    return path
+
+
+def test_what_was_stored_before_is_cleaned_at_the_next_look_and_old_versions_still_verify(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    """A photo of an older release: stored, measured and trained on with its location in it."""
+    with here.db.transaction() as tx:
+        set_policy(tx, who, keep_location=True)
+    subject = subject_of(here, who)
+    for seed in range(1, 9):
+        add_photo(here.db, here.tools.store, who, subject, with_place(tmp_path, seed))
+    look(here, who, subject)
+    from tests.support.past import add_version
+
+    add_version(here, subject, 1, state="active")
+    with here.db.transaction() as tx:
+        set_policy(tx, who, keep_location=False)
+        tx.run(
+            "INSERT INTO dataset_photos (dataset_id, photo_id, file, sha256, caption) "
+            "SELECT d.id, p.id, p.name, p.sha256, 'x' FROM datasets d, photos p "
+            "WHERE d.subject_id = %(id)s AND p.subject_id = %(id)s",
+            {"id": subject},
+        )
+        tx.run(
+            "UPDATE datasets SET manifest = jsonb_build_object('photos', (SELECT jsonb_agg("
+            "jsonb_build_object('photo_id', p.id, 'sha256', p.sha256, 'source_sha256', p.sha256, "
+            "'caption', 'x')) "
+            "FROM photos p WHERE p.subject_id = %(id)s)) WHERE subject_id = %(id)s",
+            {"id": subject},
+        )
+    photo_links = lambda: [  # noqa: E731
+        link.state
+        for link in audit_subject(here, who, subject).versions[0].links
+        if link.name == "photos"
+    ]
+    before = photo_links()
+    look(here, who, subject)
+    assert all(photo.location_removed for photo in photos_of(here, subject))
+    assert photo_links() == before
+    # A swapped file is still found out: only the location's going is excused.
+    key = photos_of(here, subject)[0].key
+    here.tools.store.put_bytes(key, b"another picture", "image/jpeg")
+    assert photo_links() != before
+
+
+def test_through_the_api_it_is_said_and_the_policy_is_shown_and_changed(
+    cx: Context, acme: Door, tmp_path: Path
+) -> None:
+    subject, path = acme.subject(), with_place(tmp_path)
+    files = [("file", (path.name, path.read_bytes(), "image/jpeg"))]
+    answer = acme.request("POST", f"/v1/subjects/{subject['id']}/photos", files=files)
+    (sent,) = answer.json()["items"]
+    assert sent["location_removed"] == {"exif": 6, "xmp": 7}
+    again = acme.request("POST", f"/v1/subjects/{subject['id']}/photos", files=files).json()[
+        "items"
+    ][0]
+    assert (again["id"], again["new"]) == (sent["id"], False)
+    assert acme.get(f"/v1/photos/{sent['id']}").json()["location_removed"] == {"exif": 6, "xmp": 7}
+    assert acme.get("/v1/policy").json()["keep_location"] is False
+    policy = {"approval": "first-version", "draw_unapproved": False}
+    put = acme.request("PUT", "/v1/policy", json={**policy, "keep_location": True})
+    assert put.json() == {**policy, "keep_location": True}
+    # Who says nothing of it changes nothing of it.
+    assert acme.request("PUT", "/v1/policy", json=policy).json()["keep_location"] is True
+    other = with_place(tmp_path, 2)
+    files = [("file", (other.name, other.read_bytes(), "image/jpeg"))]
+    (kept,) = acme.request("POST", f"/v1/subjects/{subject['id']}/photos", files=files).json()[
+        "items"
+    ]
+    assert kept["location_removed"] is None
+    assert cx.tools.store.get_bytes(f"photos/{subject['id']}/{kept['id']}") == other.read_bytes()

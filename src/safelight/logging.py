@@ -6,6 +6,7 @@ secret is masked whoever logged it.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -16,6 +17,8 @@ from typing import Any, Literal
 import structlog
 from structlog.contextvars import bound_contextvars, clear_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from safelight.domain.texts import shown, shown_json
 
 _SECRETS = (
     re.compile(r"(?P<keep>\w+://[^:/\s]*:)[^@/\s]+(?=@)"),  # user:password@ in a URL
@@ -38,6 +41,19 @@ def _mask_all(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     return {k: mask(v) if isinstance(v, str) else v for k, v in event.items()}
 
 
+def _shown_all(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """For a terminal: names and errors of others may be in any of it. Tracebacks keep their lines."""
+    return {
+        shown(k): shown(v, lines=k in ("exception", "stack")) if isinstance(v, str) else v
+        for k, v in event.items()
+    }
+
+
+def _json(event: EventDict, **options: Any) -> str:
+    """A line of JSON that a terminal may show: what it would obey is escaped, and the value stays."""
+    return shown_json(json.dumps(event, **options))
+
+
 def setup(
     format: Literal["auto", "json", "console"] = "auto", level: str = "INFO", *, component: str = ""
 ) -> None:
@@ -54,10 +70,12 @@ def setup(
     last: list[Processor] = [
         structlog.processors.format_exc_info,
         _mask_all,
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if console
-        else structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
     ]
+    last += (
+        [_shown_all, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if console
+        else [structlog.processors.JSONRenderer(_json, ensure_ascii=not _unicode(), default=str)]
+    )
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -92,6 +110,10 @@ def setup(
     clear_contextvars()
     if component:
         structlog.contextvars.bind_contextvars(component=component)
+
+
+def _unicode() -> bool:
+    return (sys.stderr.encoding or "").lower().startswith("utf")
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

@@ -100,7 +100,6 @@ def estimate(
     out.print(
         f"{plan.steps} steps, each of {images} images {plan.exposures:.0f} times: "
         f"{found.words}{_emulated()}",
-        highlight=False,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from safetensors import safe_open
 
 from safelight import config, deps, logging
-from safelight.cli.console import emulated, err, out
+from safelight.cli.console import emulated, err, out, styled
 from safelight.cli.contact_sheet import contact_sheet
 from safelight.cli.following import Sight, follow_training, look, summary
 from safelight.cli.training import photos_in, start_or_join, upload
@@ -137,16 +137,21 @@ def _show(
     )
     err.print()
     out.print(summary(sight))
-    out.print(f"\nWeights open with safetensors: {tensors} tensors in {weights}", soft_wrap=True)
+    out.print()
+    out.print(f"Weights open with safetensors: {tensors} tensors in {weights}", soft_wrap=True)
     out.print(f"Previews: {sheet}", soft_wrap=True)
-    out.print(_audited(cx, version), soft_wrap=True, markup=False)
+    out.print(_audited(cx, version), soft_wrap=True)
     if emulated(env):
         out.print(
-            "[yellow]EMULATED:[/] Replicate was played by an emulator on this machine. No model was "
-            "trained and nothing was paid; weights have real names and shapes and random values, "
-            "previews are cut out of the training photos. All else is real."
+            styled(
+                ("EMULATED:", "yellow"),
+                " Replicate was played by an emulator on this machine. No model was trained and "
+                "nothing was paid; weights have real names and shapes and random values, previews are "
+                "cut out of the training photos. All else is real.",
+            )
         )
-    out.print(f"Took {seconds:.0f} s in all.\n")
+    out.print(f"Took {seconds:.0f} s in all.")
+    out.print()
     out.print("Try next:")
     for command, why in (
         ("safelight up", "keep everything running (in another terminal)"),
@@ -159,4 +164,4 @@ def _show(
         ("safelight train FOLDER --name NAME", "your own photos"),
         ("safelight jobs", "every queue and what stands still"),
     ):
-        out.print(f"  .venv/bin/{command:<46} {why}", highlight=False, soft_wrap=True)
+        out.print(f"  .venv/bin/{command:<46} {why}", soft_wrap=True)

@@ -71,7 +71,7 @@ def inspect(
         show_report(report, html)
         if kind != DEFAULT_KIND:
             said = f"`safelight train` judges alike with --kind {kind}; unasked it takes a {DEFAULT_KIND}."
-            err.print(said, highlight=False)
+            err.print(said)
     if strict and judged.verdict.value == "block":
         raise typer.Exit(1)
 

@@ -189,7 +189,7 @@ def import_(
         out.print(f"Version {version.number} of {there.name} {said}: {version.id}", soft_wrap=True)
         known = version.known or {}
         for name, why in (known.get("cannot_verify") or {}).items():
-            out.print(f"  cannot verify {name}: {why}", style="yellow", markup=False)
+            out.print(f"  cannot verify {name}: {why}", style="yellow")
         if version.provider_version and not version.approved:
             out.print(f"Try it, then approve it: `safelight approve {version.id}`", soft_wrap=True)
 

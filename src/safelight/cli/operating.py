@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import ago, environment, err, out, say_json, system, table
+from safelight.cli.console import (
+    ago,
+    environment,
+    err,
+    out,
+    say_json,
+    short,
+    styled,
+    system,
+    table,
+)
 from safelight.domain.errors import Invalid, NotFound
 from safelight.domain.queues import Queue
 
@@ -116,7 +126,10 @@ def list_keys(as_json: Json = False) -> None:
         table(
             "API keys",
             ("id", "label", "made", "revoked"),
-            ((str(k["id"]), k["label"], ago(k["created_at"]), ago(k["revoked_at"])) for k in found),
+            (
+                (short(k["id"]), k["label"], ago(k["created_at"]), ago(k["revoked_at"]))
+                for k in found
+            ),
         )
 
 
@@ -142,10 +155,10 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         say_json(found)
     else:
-        marks = {"ok": "[green]ok[/]  ", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
+        marks = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
         for check in found:
-            out.print(f"{marks[check.verdict]} {check.what}: {check.seen}", highlight=False)
+            out.print(styled(marks[check.verdict], f" {check.what}: {check.seen}"))
             if check.remedy:
-                out.print(f"       {check.remedy}", highlight=False)
+                out.print(f"       {check.remedy}")
     if any(check.verdict == "fail" for check in found):
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from safelight.cli.console import err, find_id, out, say_json, system
+from safelight.cli.console import err, find_id, out, say_json, styled, system
 from safelight.cli.naming import version_id_of
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
@@ -86,10 +86,10 @@ def upload(
             )
         except PermissionError as error:
             why = f"{shown(name_of(path))} cannot be read ({error.strerror})."
-            err.print(f"[yellow]left out:[/] {why}", highlight=False)
+            err.print(styled(("left out:", "yellow"), f" {why}"))
             continue
         except Invalid as error:
-            err.print(f"[yellow]left out:[/] {error.message} {error.hint or ''}", highlight=False)
+            err.print(styled(("left out:", "yellow"), f" {error.message} {error.hint or ''}"))
             continue
         new += made
     return new
@@ -142,7 +142,7 @@ def train(
                 _, found = estimate_training(
                     tx, training.profile, images=len(paths), overrides=training.overrides
                 )
-            err.print(f"Once it is sent: {found.words}", highlight=False)
+            err.print(f"Once it is sent: {found.words}")
         if follow:
             training = follow_training(cx, actor, training.id, quiet=as_json)
         if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from safelight import scratch
-from safelight.cli.console import err, out, say_json
+from safelight.cli.console import err, out, say_json, styled
 from safelight.domain.errors import BadArchive, NotFound
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def inspect(
         if facts:
             _show(facts)
         for problem in problems:
-            err.print(f"[red]✗[/] {problem}", highlight=False, soft_wrap=True)
+            err.print(styled(("✗", "red"), f" {problem}"), soft_wrap=True)
         if not problems:
-            out.print("[green]✓[/] nothing is wrong with it")
+            out.print(styled(("✓", "green"), " nothing is wrong with it"))
     if problems:
         raise typer.Exit(1)
 
@@ -99,16 +99,19 @@ def _show(facts: WeightsFacts) -> None:
 
     model = "FLUX.1-dev" if facts.flux else "a model that is not known here"
     out.print(
-        f"[bold]rank {facts.rank}[/] · {len(facts.layers)} layers, {facts.tensors} tensors · "
-        f"{', '.join(facts.dtypes)} · {facts.bytes:,} bytes · {facts.naming} naming · {model}\n"
-        f"sha256 {facts.sha256}",
-        highlight=False,
+        styled(
+            (f"rank {facts.rank}", "bold"),
+            f" · {len(facts.layers)} layers, {facts.tensors} tensors · {', '.join(facts.dtypes)} · "
+            f"{facts.bytes:,} bytes · {facts.naming} naming · {model}",
+        ),
         soft_wrap=True,
     )
+    out.print(f"sha256 {facts.sha256}", soft_wrap=True)
     kind_shown = ""
     for kind, part, signs in picture(facts.layers):
         if kind != kind_shown:
-            out.print(f"\n[bold]{kind}[/] (one sign a block: RMS of B against the largest)")
+            out.print()
+            out.print(styled((kind, "bold"), " (one sign a block: RMS of B against the largest)"))
             kind_shown = kind
-        out.print(f"  {part:<28} {signs}", highlight=False, soft_wrap=True, markup=False)
+        out.print(f"  {part:<28} {signs}", soft_wrap=True)
     out.print()

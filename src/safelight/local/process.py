@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,13 @@ class LocalError(SafelightError):
     """A part of the local stack did not do what it must."""
 
     code = "local"
+
+    def __init__(self, message: str, *, hint: str | None = None, said: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.said = tuple(said)
+
+    def __str__(self) -> str:
+        return "\n".join((super().__str__(), *(f"  {line}" for line in self.said)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,22 +179,23 @@ class Child:
             if time.monotonic() > deadline:
                 failure = self.failure()
                 self.kill()
-                raise LocalError(failure)
+                raise failure
             if not self.running:
                 time.sleep(0.5)
                 self.start()
             time.sleep(POLL_INTERVAL)
 
-    def failure(self) -> str:
-        """What to tell when it did not come up."""
+    def failure(self) -> LocalError:
+        """What to tell when it did not come up, with its last lines."""
         service, code = self.service, self.exit_code()
         what = (
             f"ended with {code}" + ("" if service.once else " before it was ready")
             if code is not None
             else f"was not ready within {service.ready_timeout:g} s"
         )
-        said = "\n".join(f"  {line}" for line in self.tail) or "  (nothing)"
-        return f"{service.name} {what}. Its last lines:\n{said}"
+        return LocalError(
+            f"{service.name} {what}. Its last lines:", said=self.tail or ("(nothing)",)
+        )
 
     def _join(self) -> None:
         if self._reader is not None:

@@ -144,6 +144,7 @@ def versions(
 def subjects(as_json: Json = False) -> None:
     """List subjects with their trigger words."""
     from safelight.db import subjects as db
+    from safelight.flow.commands.consent import needs_consent
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
@@ -161,7 +162,7 @@ def subjects(as_json: Json = False) -> None:
                     s.kind,
                     s.trigger_word,
                     ago(s.consented_at)
-                    or (styled(("missing", "red")) if s.kind == "person" else "-"),
+                    or (styled(("missing", "red")) if needs_consent(s.kind) else "-"),
                     ago(s.created_at),
                 )
                 for s in found

@@ -163,7 +163,7 @@ def import_(
     scale: Annotated[float, typer.Option(help="LoRA scale it draws with.")] = 1.0,
     kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
     consent: Annotated[
-        str | None, typer.Option(help="For a person: who consented, how and when.")
+        str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,
     as_json: Json = False,
 ) -> None:

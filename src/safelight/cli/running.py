@@ -104,7 +104,7 @@ def demo(
     ] = None,
     kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
     consent: Annotated[
-        str | None, typer.Option(help="For a person: who consented, how and when.")
+        str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,
 ) -> None:
     """Start everything, train on photos, draw previews, and show what came of it."""

@@ -92,6 +92,12 @@ def same_photo(tx: Tx, subject_id: UUID, name: str, sha256: str) -> Photo | None
     return into(Photo, row) if row else None
 
 
+def recaption(tx: Tx, id: UUID, caption: str) -> Photo | None:
+    """Give a photo another caption; None: it has this one."""
+    row = tx.row(photos_sql.recaption, {"id": id, "caption": caption})
+    return into(Photo, row) if row else None
+
+
 def confirm_upload(tx: Tx, id: UUID, bytes: int, *, actor: str) -> Photo | None:
     """An awaited photo has arrived; None: it is not awaited."""
     row = tx.row(photos_sql.confirm_upload, {"id": id, "bytes": bytes, "actor": actor})

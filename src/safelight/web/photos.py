@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from safelight.db import subjects as rows
 from safelight.db.transaction import Tx
 from safelight.domain import nouns
+from safelight.domain.captions import MAX_CAPTION
 from safelight.domain.errors import Invalid
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import DEFAULT
@@ -26,8 +27,6 @@ from safelight.web.problems import documented
 from safelight.web.text import Text, storable
 
 router = APIRouter(prefix="/v1", tags=["photos"], responses=documented(401, 404, 422, 503))
-
-MAX_CAPTION = 2000
 
 
 class Finding(BaseModel):
@@ -135,23 +134,25 @@ class Upload(BaseModel):
 
 
 def _there(subject_id: UUID, cx: Cx, who: Who) -> None:
-    """Before a byte is taken: there is such a subject."""
+    """Before a byte is taken: there is such a subject, and consent where it is a real person."""
     with cx.db.transaction() as tx:
-        commands.get_subject(tx, who, subject_id)
+        commands.subject_for_photos(tx, who, subject_id)
 
 
 @router.post(
     "/subjects/{subject_id}/photos",
     status_code=201,
     dependencies=[Depends(_there)],
-    responses=documented(413),
+    responses=documented(409, 413),
     openapi_extra=SCHEMA,
 )
 def send_photos(subject_id: UUID, form: Files, cx: Cx, who: Who) -> SentPhotos:
     """Send photos as files, one or many.
 
     The same file under the same name is kept once, so a request that was cut off may be sent again
-    as it is. Photos are inspected when a training begins.
+    as it is; a caption that comes with it takes the place of the one it had. Photos are inspected when a
+    training begins. A real person's (kinds `person` and `model`) are taken only once consent is on
+    record: before that the request is refused unread.
     """
     caption = form.fields.get("caption") or None
     if caption is not None:
@@ -181,12 +182,17 @@ def _storable(what: str, text: str) -> None:
         raise Invalid(f"The {what} {text[:40]!r} is not valid: {error}.") from None
 
 
-@router.post("/subjects/{subject_id}/uploads", status_code=201, response_model=Upload)
+@router.post(
+    "/subjects/{subject_id}/uploads",
+    status_code=201,
+    response_model=Upload,
+    responses=documented(409),
+)
 def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: Creates) -> Response:
     """Ask for a URL that takes a photo straight into the store.
 
-    PUT the file there, then POST to `confirm`. What is never confirmed is purged after a day.
-    Honours `Idempotency-Key`.
+    PUT the file there, then POST to `confirm`. What is never confirmed is purged after a day. For a real
+    person there is no URL before consent is on record. Honours `Idempotency-Key`.
     """
 
     def make(tx: Tx) -> tuple[BaseModel, str]:
@@ -212,7 +218,7 @@ def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: C
     return once(asked, make, status=201)
 
 
-@router.post("/photos/{photo_id}/confirm")
+@router.post("/photos/{photo_id}/confirm", responses=documented(409))
 def confirm_upload(photo_id: UUID, cx: Cx, who: Who) -> Photo:
     """Say that the upload has ended; from now on the photo counts. Doing so twice is no error."""
     return Photo.of(commands.confirm_upload(cx.db, cx.tools.store, who, photo_id))

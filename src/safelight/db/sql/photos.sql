@@ -16,6 +16,11 @@ SELECT * FROM made;
 SELECT * FROM photos
 WHERE subject_id = %(subject_id)s AND name = %(name)s AND sha256 = %(sha256)s AND state <> 'removed';
 
+-- name: recaption
+-- The same file came with another caption than it had.
+UPDATE photos SET caption = %(caption)s WHERE id = %(id)s AND caption IS DISTINCT FROM %(caption)s
+RETURNING *;
+
 -- name: confirm_upload
 -- An awaited photo has arrived.
 WITH changed AS (

@@ -10,10 +10,10 @@ from safelight import scratch
 from safelight.db import subjects, temporary, versions
 from safelight.db.transaction import Tx
 from safelight.domain import draw_inputs
-from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
+from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.ids import new_id
-from safelight.domain.nouns import StoredWeights, Subject, Version
-from safelight.flow.commands import Actor
+from safelight.domain.nouns import StoredWeights, Version
+from safelight.flow.commands import Actor, consent
 from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
 from safelight.stages import importing
@@ -52,7 +52,7 @@ def import_version(
     name, version = _named(cx, model)
     with cx.db.transaction() as tx:
         subject = get_subject(tx, actor, subject_id)
-        _require_consent(subject)
+        consent.require_for_training(subject)
         if there := _there(tx, actor, subject_id, version, None):
             return there, False
     with scratch.folder() as work:
@@ -99,15 +99,6 @@ def _named(cx: Context, model: str | None) -> tuple[str | None, str | None]:
             hint="Copy it from the model's page; owner/name alone means its newest version.",
         )
     return fits[1], fits[2] or cx.tools.provider.latest_version(fits[1])
-
-
-def _require_consent(subject: Subject) -> None:
-    if subject.kind == "person" and subject.consented_at is None:
-        raise ConsentMissing(
-            f"{subject.name} is a person, and their consent is not on record.",
-            hint="Record it first (who gave it, how and when): `--consent NOTE`, or "
-            "PUT /v1/subjects/{id}/consent.",
-        )
 
 
 def _there(

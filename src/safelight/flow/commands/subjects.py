@@ -15,6 +15,7 @@ from safelight.domain.nouns import Photo, Subject
 from safelight.domain.states import PhotoState
 from safelight.domain.triggers import new_trigger
 from safelight.flow.commands import Actor
+from safelight.flow.commands.consent import require_for_photos
 from safelight.stages.tools import Store
 
 KINDS = ("person", "model", "character")
@@ -92,6 +93,18 @@ def get_subject(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
     return found
 
 
+def subject_for_photos(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
+    """The subject, if photos of it may be taken.
+
+    Raises:
+        NotFound: it is not there or another owner's. ConsentMissing: it is a real person, and no consent
+        is on record.
+    """
+    subject = get_subject(tx, actor, subject_id)
+    require_for_photos(subject)
+    return subject
+
+
 def _file_name(name: str) -> str:
     """The last part of what the producer called it: shown, never used as a path."""
     plain = PurePosixPath(name.replace("\\", "/")).name.strip()
@@ -114,12 +127,14 @@ def add_photo(
     name: str | None = None,
     caption: str | None = None,
 ) -> tuple[Photo, bool]:
-    """Store the file at *path* as a photo of the subject; False: the same file was there already.
+    """Store the file at *path* as a photo of the subject; False: the same file was there already, and has
+    *caption* from now on if one is given.
 
     The object is noted as temporary before it is put, so that a crash in between leaves nothing
     that cleanup does not know.
 
     Raises:
+        ConsentMissing: it is a real person, and no consent is on record; nothing was stored.
         Invalid: the file is empty or over 50 MiB.
     """
     name = _file_name(name or path.name)
@@ -134,9 +149,9 @@ def add_photo(
     photo_id = new_id()
     key = _photo_key(subject_id, photo_id)
     with db.transaction() as tx:
-        get_subject(tx, actor, subject_id)
+        subject_for_photos(tx, actor, subject_id)
         if there := subjects.same_photo(tx, subject_id, name, sha256):
-            return there, False
+            return subjects.recaption(tx, there.id, caption) or there if caption else there, False
         temporary.note(
             tx, key, purpose="upload", seconds=UNUSED_UPLOAD_SECONDS, subject_id=subject_id
         )
@@ -174,8 +189,12 @@ def request_upload(
     content_type: str = "image/jpeg",
     caption: str | None = None,
 ) -> tuple[Photo, str]:
-    """A photo to come, and the URL that takes it (one PUT with this content type, within an hour)."""
-    get_subject(tx, actor, subject_id)
+    """A photo to come, and the URL that takes it (one PUT with this content type, within an hour).
+
+    Raises:
+        ConsentMissing: it is a real person, and no consent is on record; there is no URL then.
+    """
+    subject_for_photos(tx, actor, subject_id)
     photo_id = new_id()
     key = _photo_key(subject_id, photo_id)
     temporary.note(tx, key, purpose="upload", seconds=UNUSED_UPLOAD_SECONDS, subject_id=subject_id)
@@ -199,10 +218,12 @@ def confirm_upload(db: Database, store: Store, actor: Actor, photo_id: UUID) -> 
     """The upload has ended: the object is looked for, and the photo counts from now on.
 
     Raises:
-        ObjectMissing: nothing was uploaded. Invalid: it is empty or over 50 MiB.
+        ObjectMissing: nothing was uploaded. Invalid: it is empty or over 50 MiB. ConsentMissing: as
+        `request_upload`, for a URL that was given out before that was asked.
     """
     with db.transaction() as tx:
         photo = get_photo(tx, actor, photo_id)
+        subject_for_photos(tx, actor, photo.subject_id)
     if photo.state != PhotoState.AWAITED:
         return photo
     found = store.head(photo.key)

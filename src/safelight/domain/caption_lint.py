@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from safelight.domain.findings import Finding, Level, Trust, of_set, shown
+from safelight.domain.leaks import leaks_in
 from safelight.domain.limits import ALMOST_ALL
 from safelight.domain.measured import WHOLE_BODY, Framing, Measured
 from safelight.domain.members import PhotoForSet
@@ -81,14 +82,20 @@ def _one(photo: PhotoForSet, text: str, trigger: str | None) -> Iterator[Finding
         yield say(
             "caption-identity", Level.NOTE, says, remedy, listed, "C9; one age word in all: R-41"
         )
-    if leak := _LEAK.search(text):
+    if leak := _leak_in(text):
         says = "has text in it that is no caption"
         remedy = "Take out markdown and instructions."
-        yield say("caption-leak", Level.WARN, says, remedy, leak[0], "R-69")
+        yield say("caption-leak", Level.WARN, says, remedy, leak[:80], "R-69")
     measured = photo.facts.measured if photo.facts else None
     for says, what in _untrue(text, measured) if measured else ():
         remedy = "A caption that is not true teaches the wrong thing; correct it."
         yield say("caption-untrue", Level.WARN, says, remedy, what, "K10")
+
+
+def _leak_in(text: str) -> str | None:
+    if found := _LEAK.search(text):
+        return found[0]
+    return next((line[a:b] for line in text.splitlines() for a, b in leaks_in(line)), None)
 
 
 def _untrue(text: str, measured: Measured) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,13 @@ from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.nouns import Generation, Version
 from safelight.domain.presets import Preset, get_preset
 from safelight.domain.profiles import DEFAULT, GenerationPreset
-from safelight.domain.prompts import CleanedPrompt, banned_words, clean_prompt, with_trigger
+from safelight.domain.prompts import (
+    MAX_PROMPT,
+    CleanedPrompt,
+    banned_words,
+    clean_prompt,
+    with_trigger,
+)
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, VersionState
 from safelight.flow import paid, used
@@ -58,6 +64,11 @@ def request_generation(
     chosen = get_preset(preset) if preset is not None else None
     subject = subjects.get(tx, version.subject_id, actor.owner_id)
     assert subject is not None  # a foreign key
+    if len(prompt) > MAX_PROMPT:
+        raise Invalid(
+            f"A prompt has at most {MAX_PROMPT:,} characters; this one has {len(prompt):,}.",
+            hint="The drawing model reads about 512 words of it.",
+        )
     cleaned = clean_prompt(
         prompt,
         banned=banned_words(subject.kind, chosen.banned if chosen else ()),

@@ -132,7 +132,10 @@ def test_two_profiles_are_compared_number_by_number_with_their_sources(tmp_path:
     )
     found = {one["name"]: one for one in json.loads(done.stdout)["differences"]}
     assert (found["sent.lora_rank"]["first"], found["sent.lora_rank"]["second"]) == (16, 32)
-    assert found["sent.lora_rank"]["sources"] == ["K1: 16 is the default candidate", "R-75"]
+    assert found["sent.lora_rank"]["sources"] == [
+        "16 is the default candidate",
+        "the note's rank",
+    ]
     assert (found["steps.exposures"]["first"], found["steps"]["second"]) == (40, 1200)
     assert found["recorded as ignored.mixed_precision.value"]["second"] == "fp16"
     assert "sent.optimizer" not in found

@@ -30,7 +30,7 @@ def audit(
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Trace every version back to its photos, parameters, weights and approver (R-9, R-148).
+    """Trace every version back to its photos, parameters, weights and approver.
 
     Each photo, zip, manifest, weights file and preview in the store is read and hashed; where a link
     is missing, 'cannot verify' is said. Exit 1 where something was changed or is gone.

@@ -40,8 +40,8 @@ def add_to(app: typer.Typer) -> None:
 
         Real Postgres, broker, object store, emulator, workers, clock and API of its own, in a folder
         of its own: nothing of yours is touched. Processes are killed and stopped, links cut, messages
-        lost, the provider misbehaves; then it is quiet, and I1 to I7 are checked against Postgres, the
-        store and the provider's ledger. Exit 1 where a promise did not hold.
+        lost, the provider misbehaves; then it is quiet, and each promise is checked against Postgres,
+        the store and the provider's ledger. Exit 1 where a promise did not hold.
         """
         from safelight.chaos.broken import BUILDS
         from safelight.chaos.run import run

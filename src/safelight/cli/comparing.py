@@ -83,10 +83,10 @@ def diagnose(
     version: Annotated[str | None, typer.Option(help="Not the active version, but this.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Rank what a symptom may come from, with the evidence in this subject's own records (R-131).
+    """Rank what a symptom may come from, with the evidence in this subject's own records.
 
     No cause is named without evidence. How sure it is: measured (it explains the symptom by itself),
-    likely, or folklore. Then the checklist before a retrain (R-108), answered from the data; without
+    likely, or folklore. Then the checklist before a retrain, answered from the data; without
     --symptom that alone. A training's loss is never evidence.
     """
     from safelight.flow.diagnosis import examine

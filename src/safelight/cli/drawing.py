@@ -37,7 +37,7 @@ def generate(
     aspect: Annotated[str | None, typer.Option(help="Like 3:4.")] = None,
     preset: Annotated[str | None, typer.Option(help="See `safelight presets`.")] = None,
     extra_lora: Annotated[
-        str | None, typer.Option(help="Another adapter beside it (R-71).")
+        str | None, typer.Option(help="Another adapter beside it; it pulls towards its own look.")
     ] = None,
     unapproved: Annotated[
         bool, typer.Option("--unapproved", help="Draw with a version that nobody approved.")

@@ -107,7 +107,9 @@ def retrain(
 def tune(
     version: Which,
     scale: Annotated[float | None, typer.Option(help="LoRA scale it draws with.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="2.0 to 3.5 is advised (R-97).")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="2.0 to 3.5 is advised; more looks plastic.")
+    ] = None,
     reason: Reason = "tuned",
     as_json: Json = False,
 ) -> None:

@@ -117,8 +117,8 @@ def _extra_lora(preset: Preset | None, name: str | None, scale: float | None) ->
         return {}
     if preset is not None and preset.extra_lora == "off":
         raise Invalid(
-            f"The preset {preset.id} keeps extra adapters off: they pull towards the polished look "
-            "(R-71).",
+            f"The preset {preset.id} keeps extra adapters off: they pull towards the polished "
+            "look.",
             hint="Leave extra_lora away, or take another preset: `safelight presets`.",
         )
     return {"extra_lora": name, "extra_lora_scale": scale}
@@ -218,7 +218,7 @@ def _drawing_version(
                 else "was never approved"
             )
             raise Conflict(
-                f"Version {version.number} {why}, so it does not draw for users (R-106).",
+                f"Version {version.number} {why}, so it does not draw for users.",
                 hint=f"Look at its previews and `safelight approve {version.id}`; or ask with "
                 "--unapproved (unapproved=true) to try it.",
             )

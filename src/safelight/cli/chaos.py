@@ -45,19 +45,21 @@ def add_to(app: typer.Typer) -> None:
         """
         from safelight.chaos.broken import BUILDS
         from safelight.chaos.run import run
+        from safelight.local.process import ended_by_signals
 
         if broken not in ("-", *BUILDS):
             raise Invalid(f"There is no broken build {broken!r}; there are {', '.join(BUILDS)}.")
         logging.setup("console", "WARNING")
-        report = run(
-            seed,
-            minutes,
-            config.environment(),
-            broken=broken,
-            trainings=trainings,
-            home=home,
-            say=err.print,
-        )
+        with ended_by_signals():  # also killed by a time limit it leaves nothing behind
+            report = run(
+                seed,
+                minutes,
+                config.environment(),
+                broken=broken,
+                trainings=trainings,
+                home=home,
+                say=err.print,
+            )
         if as_json:
             say_json(report.to_dict())
         else:

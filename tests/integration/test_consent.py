@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from safelight.cli.main import app
 from safelight.config import Settings
-from safelight.domain.errors import ConsentMissing
+from safelight.domain.errors import Conflict, ConsentMissing
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import (
     add_photo,
@@ -209,6 +209,17 @@ def test_a_caption_that_was_mended_is_taken_though_its_photo_is_there(
     (folder / "0.txt").unlink()
     assert train(env, folder).exit_code == 0
     assert row(cx, "SELECT caption FROM photos WHERE name = '0.jpg'") == found
+    assert count(cx, "photos") == 3
+
+
+@REAL
+def test_a_person_is_not_taken_for_a_character_of_the_same_name(
+    cx: Context, env: dict[str, str], folder: Path, kind: str
+) -> None:
+    assert train(env, folder).exit_code == 0
+    refused = train(env, folder, "--kind", kind)
+    assert isinstance(refused.exception, Conflict)
+    assert f"is a character here, and not a {kind}" in str(refused.exception)
     assert count(cx, "photos") == 3
 
 

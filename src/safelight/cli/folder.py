@@ -32,8 +32,10 @@ MASKS = ("-masklabel", "-condlabel", "_mask")
 """Behind a photo's name: a picture for other trainers, of which part of the photo to learn from."""
 MAX_FILES = 50_000
 """Ten times the largest set on record; more is a disk, not a folder of photos."""
-SHOWN = 5
+SHOWN = 20
 """Files named for one reason; the rest are counted."""
+REASONS = 20
+"""Reasons told one by one, likewise."""
 _SYSTEMS_OWN = {"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"}
 
 
@@ -55,13 +57,16 @@ class Folder:
 
     def say_aside(self) -> None:
         """Name what is left aside, on stderr."""
-        for why, names in self.aside.items():
+        told = list(self.aside.items())
+        for why, names in told[:REASONS]:
             listed = ", ".join(shown(name) for name in names[:SHOWN])
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             err.print(
                 styled(("left aside:", "yellow"), f" {listed}{more}: {why.rstrip('.')}."),
                 soft_wrap=True,
             )
+        if rest := sum(len(names) for _, names in told[REASONS:]):
+            err.print(styled(("left aside:", "yellow"), f" {rest} more files, for such reasons."))
 
 
 def read_folder(folder: Path) -> Folder:
@@ -81,7 +86,7 @@ def read_folder(folder: Path) -> Folder:
         raise Invalid(f"There are no photos in {folder}.", hint=_where_else(folder))
     captions = [path for path in files if path.suffix.lower() in CAPTION_ENDINGS]
     beside = _beside(photos, captions, aside)
-    found = [PhotoFile(path, name_of(path), _caption(beside[path], path, aside)) for path in photos]
+    found = [PhotoFile(path, name_of(path), _caption(beside[path], aside)) for path in photos]
     known = {*PHOTO_ENDINGS, *CAPTION_ENDINGS}
     for path in files:
         if path.suffix.lower() not in known:
@@ -200,9 +205,15 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _caption(files: Sequence[Path], photo: Path, aside: Aside) -> str | None:
+_SECOND = (
+    "another file captions its photo; a whole name (photo.jpg.txt) counts before a part of it, then "
+    f"{' before '.join(CAPTION_ENDINGS)}"
+)
+
+
+def _caption(files: Sequence[Path], aside: Aside) -> str | None:
     """The first caption that can be read; the other files are left aside unless they say the same."""
-    taken: tuple[str, Path] | None = None
+    taken: str | None = None
     for path in files:
         try:
             text = _read(path)
@@ -214,11 +225,10 @@ def _caption(files: Sequence[Path], photo: Path, aside: Aside) -> str | None:
                 aside["nothing is in it; the photo is captioned by what is measured"], name_of(path)
             )
         elif taken is None:
-            taken = text, path
-        elif text != taken[0]:
-            why = f"{shown(name_of(photo))} is captioned by {shown(name_of(taken[1]))}"
-            aside[why].append(name_of(path))
-    return taken[0] if taken else None
+            taken = text
+        elif text != taken:
+            aside[_SECOND].append(name_of(path))
+    return taken
 
 
 def _once(names: list[str], name: str) -> None:

@@ -15,7 +15,7 @@ from safelight.domain.nouns import Photo, Subject
 from safelight.domain.states import PhotoState
 from safelight.domain.triggers import new_trigger
 from safelight.flow.commands import Actor
-from safelight.flow.commands.consent import require_for_photos
+from safelight.flow.commands.consent import needs_consent, require_for_photos
 from safelight.stages.tools import Store
 
 KINDS = ("person", "model", "character")
@@ -68,10 +68,20 @@ def create_subject(
 def ensure_subject(
     tx: Tx, actor: Actor, *, name: str, kind: str, consent: str | None = None
 ) -> Subject:
-    """The subject of this name, made unless it is there; consent is put on record if given."""
+    """The subject of this name, made unless it is there; consent is put on record if given.
+
+    Raises:
+        Conflict: a real person is asked for, and what is there by that name is a character.
+    """
     found = subjects.named(tx, actor.owner_id, name.strip())
     if found is None:
         return create_subject(tx, actor, name=name, kind=kind, consent=consent)
+    if needs_consent(kind) and not needs_consent(found.kind):
+        # Their photos would be taken without consent, by a name that somebody drew before.
+        raise Conflict(
+            f"{found.name} is a {found.kind} here, and not a {kind}.",
+            hint="Give the person a subject of their own, by another name.",
+        )
     if consent and found.consented_at is None:
         return record_consent(tx, actor, found.id, consent)
     return found

@@ -204,8 +204,9 @@ def test_the_time_to_clean_a_prompt_goes_with_its_length(part: str) -> None:
         )
         return time.process_time() - started
 
-    took(400)
-    assert took(MAX_PROMPT) < 30 * took(MAX_PROMPT // 8) + 0.1
+    # The least of three: a busy machine adds to some.
+    short, long = (min(took(length) for _ in range(3)) for length in (MAX_PROMPT // 8, MAX_PROMPT))
+    assert long < 30 * short + 0.1
 
 
 @pytest.mark.parametrize(

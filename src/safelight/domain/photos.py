@@ -24,6 +24,8 @@ MAX_BYTES = 64 * 1024 * 1024
 """Larger files are not fetched: a 100 MP JPEG at quality 95 stays under this."""
 
 _SIZE = "512 pixels at least, and 1024 rather, in the field notes"
+_BYTES = "the profile's own; 10 KB in the field notes"
+_DECODED = "what cannot be decoded cannot be trained on"
 _PLAIN = "the trainer takes one upright, opaque picture of 8 bits a channel in sRGB"
 _LARGEST = "a JPEG of 100 megapixels at quality 95 has less"
 _INSPECTED = "its sha256 when it was inspected"
@@ -172,11 +174,7 @@ def judge_decoding(
         says, remedy = FAULTS[kind]
         detail = facts.fault_detail or "no reason given"
         limit = MAX_PIXELS if kind == "too-many-pixels" else None
-        source = (
-            "a camera's usual output, and the decoder's memory"
-            if limit
-            else "what cannot be decoded cannot be trained on"
-        )
+        source = "a camera's usual output, and the decoder's memory" if limit else _DECODED
         says = says.format(detail=detail)
         return (find(kind, Level.BLOCK, says, detail, limit, remedy, source),)
     found = []
@@ -231,15 +229,7 @@ def judge_photo(
         says = f"is {facts.bytes:,} bytes; at least {gates.min_bytes:,} are needed"
         remedy = "Send the original; a file this small has lost its detail to compression."
         found.append(
-            find(
-                "too-few-bytes",
-                Level.BLOCK,
-                says,
-                facts.bytes,
-                gates.min_bytes,
-                remedy,
-                "the profile's own, 10 KB in the field notes",
-            )
+            find("too-few-bytes", Level.BLOCK, says, facts.bytes, gates.min_bytes, remedy, _BYTES)
         )
     if facts.measured is not None:
         found += judge_measured(facts.measured, gates, find, kind=kind)

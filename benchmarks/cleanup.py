@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from safelight import config, logging
+from benchmarks.manners import say, stores_in, workplace
+from safelight import config
 from safelight.clients.s3 import S3Store
 from safelight.db import jobs
 from safelight.db.migrate import migrate
@@ -31,7 +30,6 @@ from safelight.flow.heartbeat import Heartbeat
 from safelight.flow.perform import perform
 from safelight.flow.work import WORKS
 from safelight.stages.tools import Tools
-from tests.support.servers import start_stores
 
 OBJECTS = 20_000
 ROUNDS = 3
@@ -91,34 +89,27 @@ def bare(store: S3Store, keys: list[str]) -> None:
 
 def main() -> None:
     """Rounds in turn, so that a slow minute of the machine hits both."""
-    logging.setup("json", "WARNING")
-    with tempfile.TemporaryDirectory(prefix="safelight-bench-") as folder:
-        stores = start_stores(Path(folder) / "stores")
-        try:
-            migrate(stores.database_url)
-            settings = config.load({**stores.environment, "REPLICATE_API_TOKEN": "r8_none"})
-            store = open_store(settings)
-            db = Database(stores.database_url, lambda _hints: None)
-            tools = Tools(store, NOTHING, NOTHING)
-            cx = Context(settings, db, tools, NOTHING, Heartbeat(db), "bench")
-            pairs = []
-            for number in range(ROUNDS):
-                keys = fill(store, f"bare{number}")
-                plain = timed(lambda keys=keys: bare(store, keys))  # type: ignore[misc]
-                keys = fill(store, f"ours{number}")
-                note(stores.database_url, keys)
-                ours = timed(lambda: cleanup(cx))
-                left = sum(1 for _ in store.list("temporary/"))
-                assert left == 0, f"{left} objects are left"
-                pairs.append((ours, plain))
-                print(
-                    f"cleanup {ours:7.0f} objects/s   bare DeleteObjects {plain:7.0f} /s",
-                    flush=True,
-                )
-            db.close()
-            store.close()
-        finally:
-            stores.stop()
+    with workplace() as folder, stores_in(folder) as stores:
+        migrate(stores.database_url)
+        settings = config.load({**stores.environment, "REPLICATE_API_TOKEN": "r8_none"})
+        store = open_store(settings)
+        db = Database(stores.database_url, lambda _hints: None)
+        tools = Tools(store, NOTHING, NOTHING)
+        cx = Context(settings, db, tools, NOTHING, Heartbeat(db), "bench")
+        pairs = []
+        for number in range(ROUNDS):
+            say(f"round {number + 1} of {ROUNDS}: {OBJECTS:,} objects are put, twice")
+            keys = fill(store, f"bare{number}")
+            plain = timed(lambda keys=keys: bare(store, keys))  # type: ignore[misc]
+            keys = fill(store, f"ours{number}")
+            note(stores.database_url, keys)
+            ours = timed(lambda: cleanup(cx))
+            left = sum(1 for _ in store.list("temporary/"))
+            assert left == 0, f"{left} objects are left"
+            pairs.append((ours, plain))
+            say(f"cleanup {ours:7.0f} objects/s   bare DeleteObjects {plain:7.0f} /s")
+        db.close()
+        store.close()
     print(
         json.dumps(
             {

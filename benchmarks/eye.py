@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import venv
 from collections.abc import Callable, Sequence
@@ -22,6 +20,7 @@ from pathlib import Path
 import psutil
 from PIL import Image
 
+from benchmarks.manners import run_to_its_end, say, workplace
 from safelight.config import cores, models_folder
 from safelight.vision.guard import GuardedEye
 from safelight.vision.inspect import measure
@@ -183,7 +182,7 @@ def cleanvision(folder: Path, work: Path) -> tuple[float, int] | None:
         (python, "-m", "pip", "install", "--quiet", CLEANVISION),
         (python, "-c", COMPARE, str(folder), str(cores())),
     ):
-        done = subprocess.run(command, capture_output=True, check=False, timeout=900)
+        done = run_to_its_end(command)
         if done.returncode:
             print(f"no cleanvision here: {done.stderr[-300:]!r}", file=sys.stderr)
             return None
@@ -197,31 +196,30 @@ def main() -> None:
     if wrong:
         sys.exit(" ".join(wrong.values()) + " Fetch them: make models")
     nets = Nets(models_folder())
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
+    with workplace() as work:
         large, usual = work / "large", work / "usual"
         large.mkdir()
         usual.mkdir()
         twelve = make(large, LARGE, 6)
         ratio, ours, theirs = against_pillow(twelve, nets)
         size = twelve[0].stat().st_size / 1e6
-        print(f"12 MP, {size:.1f} MB: {ours * 1000:.0f} ms, Pillow {theirs * 1000:.0f} ms")
+        say(f"12 MP, {size:.1f} MB: {ours * 1000:.0f} ms, Pillow {theirs * 1000:.0f} ms")
         two = make(usual, USUAL, DIFFERENT)
         rate = a_core(two)
-        print(f"2 MP: {rate:.1f} photos a second and core")
+        say(f"2 MP: {rate:.1f} photos a second and core")
         photos = [two[number % len(two)] for number in range(PHOTOS)]
         one, both = by_the_clock(photos, 1), by_the_clock(photos, 2)
         load = os.getloadavg()[0]
-        print(
+        say(
             f"{PHOTOS} photos: {one.seconds:.1f} s on one core, {both.seconds:.1f} s on two; load {load:.1f}"
         )
         most = max(one.memory, both.memory, heavy(work))
-        print(f"memory of a worker: at most {most / 1e6:.0f} MB")
+        say(f"memory of a worker: at most {most / 1e6:.0f} MB")
         folder_time = by_the_clock(two, cores()).seconds
         other = cleanvision(usual, work)
         if other is not None:
             told = f"{folder_time:.1f} s for {len(JUDGEMENTS)} judgements a photo"
-            print(f"{len(two)} photos: {told}; cleanvision {other[0]:.1f} s for {other[1]}")
+            say(f"{len(two)} photos: {told}; cleanvision {other[0]:.1f} s for {other[1]}")
     print(
         json.dumps(
             {

@@ -9,13 +9,13 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.manners import say, workplace
 from safelight.config import models_folder
 from safelight.domain import limits
 from safelight.domain.duplicates import same_look
@@ -185,11 +185,12 @@ def real(photos: dict[str, list[Path]]) -> list[Image.Image]:
 def main(count: int) -> None:
     """Print the table and the summary."""
     nets = Nets(models_folder())
+    say(f"{count} rendered shots and more are judged")
     shots = [*labelled.shots(count), *labelled.groups(count // 5), *labelled.covered(count // 5)]
     scores = list(labelled.judge(shots, nets).values())
     review = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with workplace() as folder:
+        say("duplicates, one backdrop, sharpness, recompression")
         pictures = [people.render(shot) for shot in labelled.shots(60, seed=7)]
         scores.append(duplicates(folder, pictures, nets))
         scores.append(one_backdrop(folder, 6, nets))
@@ -197,6 +198,7 @@ def main(count: int) -> None:
         scores.append(sharpness(drawn, nets, "blurred, rendered"))
         scores.append(recompression(folder, drawn, nets))
         scores += cut_faces(list(turned_heads()), nets, "rendered")
+        say("real photos are fetched")
         try:
             photos = real_photos.fetch()
         except real_photos.NotFetched as error:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from safelight import config, logging
+from benchmarks.manners import say, stores_in, workplace
+from safelight import config
 from safelight.db import jobs
 from safelight.db.migrate import migrate
 from safelight.db.transaction import Database
@@ -25,7 +24,6 @@ from safelight.domain.queues import Kind, Queue
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
 from safelight.flow.perform import Work, perform
-from tests.support.servers import start_stores
 
 JOBS = 1_000
 ROUNDS = 5
@@ -64,27 +62,25 @@ def bare(url: str) -> None:
 
 def main() -> None:
     """Rounds in turn, so that a slow minute of the machine hits both."""
-    logging.setup("json", "WARNING")
-    with tempfile.TemporaryDirectory(prefix="safelight-bench-") as folder:
-        stores = start_stores(Path(folder))
-        try:
-            migrate(stores.database_url)
-            db = Database(stores.database_url, lambda _hints: None)
-            settings = config.load(
-                {
-                    "DATABASE_URL": stores.database_url,
-                    "BROKER_URL": stores.broker_url,
-                    "REPLICATE_API_TOKEN": "r8_none",
-                }
+    with workplace() as folder, stores_in(folder) as stores:
+        migrate(stores.database_url)
+        db = Database(stores.database_url, lambda _hints: None)
+        settings = config.load(
+            {
+                "DATABASE_URL": stores.database_url,
+                "BROKER_URL": stores.broker_url,
+                "REPLICATE_API_TOKEN": "r8_none",
+            }
+        )
+        cx = Context(settings, db, NOTHING, NOTHING, Heartbeat(db), "bench")
+        pairs = []
+        for number in range(ROUNDS):
+            pairs.append((rate(lambda: spine(cx)), rate(lambda: bare(stores.database_url))))
+            say(
+                f"round {number + 1} of {ROUNDS}: spine {pairs[-1][0]:7.0f} jobs/s   "
+                f"two bare commits {pairs[-1][1]:7.0f} /s"
             )
-            cx = Context(settings, db, NOTHING, NOTHING, Heartbeat(db), "bench")
-            pairs = []
-            for _ in range(ROUNDS):
-                pairs.append((rate(lambda: spine(cx)), rate(lambda: bare(stores.database_url))))
-                print(f"spine {pairs[-1][0]:7.0f} jobs/s   two bare commits {pairs[-1][1]:7.0f} /s")
-            db.close()
-        finally:
-            stores.stop()
+        db.close()
     print(
         json.dumps(
             {

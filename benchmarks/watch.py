@@ -11,13 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 import sqlite3
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from bisect import bisect_right
 from collections import Counter
@@ -30,6 +26,7 @@ from uuid import UUID
 
 import psycopg
 
+from benchmarks.manners import say, start, stop_all, stores_in, workplace
 from safelight.db.migrate import migrate
 from safelight.db.transaction import Database
 from safelight.domain.ids import new_id
@@ -40,8 +37,8 @@ from safelight.local.emulator.course import Course
 from safelight.local.emulator.models import TRAINER_VERSION
 from safelight.local.emulator.state import State
 from safelight.local.emulator.state import new_id as run_id
+from safelight.local.process import Child
 from tests.support.emulator import TOKEN, Emulator, free_port
-from tests.support.servers import start_stores
 
 STEPS = (1320, 2820)
 """From, to: lives of 20 to 40 minutes (`Course`)."""
@@ -126,8 +123,7 @@ def here(cursor: psycopg.Cursor[Any], owner: UUID, runs: Sequence[Run]) -> None:
 def run(folder: Path, count: int, seconds: float, *, hooks: bool) -> dict[str, Any]:
     """One measurement."""
     with ExitStack() as stack:
-        stores = start_stores(folder)
-        stack.callback(stores.remove)
+        stores = stack.enter_context(stores_in(folder))
         migrate(stores.database_url)
         db = Database(stores.database_url, lambda _hints: None)
         stack.callback(db.close)
@@ -148,26 +144,21 @@ def run(folder: Path, count: int, seconds: float, *, hooks: bool) -> dict[str, A
         emulator.start()
         stack.callback(emulator.end)
         env = {
-            **os.environ,
             **stores.environment,
             "REPLICATE_API_TOKEN": TOKEN,
             "REPLICATE_BASE_URL": emulator.url,
             "SAFELIGHT_LOG_LEVEL": "WARNING",
         }
         celery = "-m celery -A workers.poll worker --without-mingle --without-gossip"
-        for command in (
-            celery.split(),
-            ["-m", "workers.beat"],
-            ["-m", "safelight.cli", "api", "--port", str(api)],
+        children: list[Child] = []
+        stack.callback(stop_all, children)
+        for name, command in (
+            ("poll", celery.split()),
+            ("clock", ["-m", "workers.beat"]),
+            ("api", ["-m", "safelight.cli", "api", "--port", str(api)]),
         ):
-            process = subprocess.Popen(
-                [sys.executable, *command],
-                env=env,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            stack.callback(process.wait)
-            stack.callback(process.terminate)
+            children.append(start(name, command, env, folder / f"{name}.log"))
+        say(f"{len(in_flight):,} in flight; it is measured for {seconds + WARM + SEEN:.0f} s")
         started = time.time() + WARM
         samples: list[tuple[float, Counter[str]]] = []
         arriving = [one for one in runs if one.created > now]
@@ -253,9 +244,10 @@ def main() -> None:
     given = parser.parse_args()
     result = {}
     for name, hooks in (("without_webhooks", False), ("with_webhooks", True)):
-        with tempfile.TemporaryDirectory(prefix="safelight-bench-") as folder:
-            result[name] = run(Path(folder), given.in_flight, given.seconds, hooks=hooks)
-        print(name, result[name], flush=True)
+        with workplace() as folder:
+            say(name)
+            result[name] = run(folder, given.in_flight, given.seconds, hooks=hooks)
+        say(f"{name} {result[name]}")
     print(json.dumps(result))
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from benchmarks.manners import run_to_its_end, say, workplace
 from safelight.local.emulator.archive import write_tar
 from safelight.stages.weights import check, inspect, unpack
 
@@ -45,8 +44,7 @@ def sha256(path: Path) -> str:
 
 def main() -> None:
     """Print what was measured."""
-    with TemporaryDirectory(prefix="safelight-bench-") as name:
-        folder = Path(name)
+    with workplace() as folder:
         write_tar(folder / "trained.tar", {"lora_rank": RANK}, {}, "all", "bench")
         path = unpack(folder / "trained.tar", folder).weights
         (folder / "trained.tar").unlink()
@@ -54,12 +52,13 @@ def main() -> None:
         assert not check(facts, RANK)
         assert facts.sha256 == sha256(path)
         alone, whole = [], []
-        for _ in range(TURNS):
+        for number in range(TURNS):
             alone.append(timed(lambda: sha256(path)))
             whole.append(timed(lambda: inspect(path)))
-        child = subprocess.run(
-            (sys.executable, "-c", CHILD, str(path)), capture_output=True, text=True, check=True
-        )
+            say(
+                f"turn {number + 1} of {TURNS}: sha256 {alone[-1]:.3f} s, every check {whole[-1]:.3f} s"
+            )
+        child = run_to_its_end((sys.executable, "-c", CHILD, str(path)), check=True)
         peak = int(child.stdout) * 1024
     megabytes = facts.bytes / 1e6
     print(f"{megabytes:.1f} MB, rank {facts.rank}, {facts.tensors} tensors; best of {TURNS}")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks.manners import start, stop_all
+from safelight.local.process import Child
 from tests.support.servers import Stores
 
 TIMEOUT = 180.0
@@ -28,7 +27,6 @@ class Engine(ABC):
         self.url = stores.database_url
         self.broker = stores.broker_url
         self._folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
         self.prepare()
 
     @abstractmethod
@@ -50,29 +48,15 @@ class Engine(ABC):
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """With its workers up and warm."""
+        children: list[Child] = []
         try:
             for index, (arguments, env) in enumerate(self.commands()):
-                log = (self._folder / f"{type(self).__name__}-{index}.log").open("ab")
-                self._processes.append(
-                    subprocess.Popen(
-                        [sys.executable, *arguments],
-                        env={**os.environ, **env},
-                        stdout=log,
-                        stderr=log,
-                    )
-                )
+                name = f"{type(self).__name__}-{index}"
+                children.append(start(name, arguments, env, self._folder / f"{name}.log"))
             self.take(WARM)
             yield
         finally:
-            for process in self._processes:
-                process.terminate()
-            for process in self._processes:
-                try:
-                    process.wait(15)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-            self._processes.clear()
+            stop_all(children)
 
     def take(self, trainings: int) -> float:
         """Seconds from the first enqueue until *trainings* more are done.

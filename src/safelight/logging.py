@@ -6,6 +6,7 @@ secret is masked whoever logged it.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from structlog.contextvars import bound_contextvars, clear_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from safelight.domain.masking import mask
+from safelight.domain.texts import shown, shown_json
 
 
 def _masked(value: Any) -> Any:
@@ -36,6 +38,19 @@ def _mask_all(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     return {key: _masked(value) for key, value in event.items()}
 
 
+def _shown_all(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """For a terminal: names and errors of others may be in any of it. Tracebacks keep their lines."""
+    return {
+        shown(k): shown(v, lines=k in ("exception", "stack")) if isinstance(v, str) else v
+        for k, v in event.items()
+    }
+
+
+def _json(event: EventDict, **options: Any) -> str:
+    """A line of JSON that a terminal may show: what it would obey is escaped, and the value stays."""
+    return shown_json(json.dumps(event, **options))
+
+
 def setup(
     format: Literal["auto", "json", "console"] = "auto", level: str = "INFO", *, component: str = ""
 ) -> None:
@@ -52,10 +67,12 @@ def setup(
     last: list[Processor] = [
         structlog.processors.format_exc_info,
         _mask_all,
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-        if console
-        else structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
     ]
+    last += (
+        [_shown_all, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if console
+        else [structlog.processors.JSONRenderer(_json, ensure_ascii=not _unicode(), default=str)]
+    )
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -90,6 +107,10 @@ def setup(
     clear_contextvars()
     if component:
         structlog.contextvars.bind_contextvars(component=component)
+
+
+def _unicode() -> bool:
+    return (sys.stderr.encoding or "").lower().startswith("utf")
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

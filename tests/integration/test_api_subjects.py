@@ -345,7 +345,7 @@ def test_a_photo_is_taken_out_once(acme: Door, jpeg: Path) -> None:
 def test_another_owners_subject_and_photos_are_not_there(
     acme: Door, other: Door, jpeg: Path
 ) -> None:
-    subject = acme.subject(kind="person")
+    subject = acme.subject()
     id = subject["id"]
     photo_id = sent(acme, id, jpeg).json()["items"][0]["id"]
     upload = acme.made(f"/v1/subjects/{id}/uploads", {"name": "b.jpg", "bytes": 5})

@@ -66,3 +66,21 @@ def test_the_estimate_is_drawn_from_the_runs_of_the_profile_and_its_steps(ran: C
 def test_before_anything_ran_the_run_on_record_is_the_estimate(cx: Context) -> None:
     with cx.db.transaction() as tx:
         assert estimate_training(tx, "likeness@v2", images=20)[1].basis is Basis.REFERENCE
+
+
+def test_the_first_run_that_costs_shows_is_what_the_next_estimate_rests_on(
+    cx: Context, tmp_path: Path
+) -> None:
+    who = actor(cx)
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 8))
+    training = train(cx, who, subject.id)
+    with cx.db.transaction() as tx:
+        tx.run(DATASET, {"id": subject.id})
+        values = {"id": training.id, "dataset": subject.id, "state": "succeeded", "seconds": 400}
+        tx.run(ENDED, values)
+        tx.run("UPDATE trainings SET destination = 'emulated/x'")
+        (row,) = runs.spent(tx, who.owner_id)
+        found = estimate_training(tx, "likeness@v2", images=40)[1]
+    assert (row["runs"], row["succeeded"]) == (found.runs, found.emulated) == (1, 1)
+    assert found.seconds_p50 == pytest.approx(1500 * 400 / 800)
+    assert "1 run measured here, emulated" in found.words

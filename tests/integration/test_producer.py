@@ -125,10 +125,11 @@ def test_consent_is_needed_through_this_door_too(
     person = door.ensure_subject(name="mara", kind="person")
     orders.commit()
     path = photo(tmp_path, "a.jpg", 1, (64, 80))
-    add_photo(cx.db, cx.tools.store, actor(cx), person.id, path)
     with pytest.raises(ConsentMissing):
-        door.start_training(person.id)
+        add_photo(cx.db, cx.tools.store, actor(cx), person.id, path)
     assert door.ensure_subject(name="mara", kind="person", consent="form 7").consented_at
+    orders.commit()
+    add_photo(cx.db, cx.tools.store, actor(cx), person.id, path)
     training = door.start_training(person.id)
     assert door.cancel_training(training.id).state == "canceled"
     assert [t.id for t in door.trainings()] == [training.id]

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 
 from safelight.local.emulator import CONTROL_FILE
+from safelight.local.process import dies_with_us
 
 TOKEN = "r8_" + "e" * 37
 
@@ -43,7 +44,7 @@ class Emulator:
     def start(self) -> None:
         command = (sys.executable, "-m", "safelight.local.emulator")
         where = ("--port", str(self.port), "--data", str(self.data))
-        self.process = subprocess.Popen((*command, *where, *self.arguments))
+        self.process = subprocess.Popen(dies_with_us((*command, *where, *self.arguments)))
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             try:

@@ -124,11 +124,17 @@ def until(cx: Context, done: Callable[[], bool], seconds: float = 60) -> None:
 def subject_with_photos(
     cx: Context, who: Actor, photos: Iterable[Path], *, name: str = "Luca", kind: str = "character"
 ) -> Subject:
+    """*kind* person or model: as from before their photos were refused without consent, which is missing."""
     with cx.db.transaction() as tx:
-        subject = create_subject(tx, who, name=name, kind=kind)
+        subject = create_subject(tx, who, name=name, kind="character")
     for path in photos:
         add_photo(cx.db, cx.tools.store, who, subject.id, path)
-    return subject
+    with cx.db.transaction() as tx:
+        tx.run(
+            "UPDATE subjects SET kind = %(kind)s WHERE id = %(id)s",
+            {"kind": kind, "id": subject.id},
+        )
+    return replace(subject, kind=kind)
 
 
 def train(cx: Context, who: Actor, subject_id: UUID, **more: Any) -> Training:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from safelight.cli.console import duration, find_id, size
 from safelight.cli.course import curve, draw
+from safelight.cli.folder import read_folder
 from safelight.cli.main import app
-from safelight.cli.training import photos_in
 from safelight.domain.errors import Invalid, NotFound
 from safelight.domain.ids import new_id
 
@@ -132,7 +132,10 @@ def test_two_profiles_are_compared_number_by_number_with_their_sources(tmp_path:
     )
     found = {one["name"]: one for one in json.loads(done.stdout)["differences"]}
     assert (found["sent.lora_rank"]["first"], found["sent.lora_rank"]["second"]) == (16, 32)
-    assert found["sent.lora_rank"]["sources"] == ["K1: 16 is the default candidate", "R-75"]
+    assert found["sent.lora_rank"]["sources"] == [
+        "16 is the default candidate",
+        "the note's rank",
+    ]
     assert (found["steps.exposures"]["first"], found["steps"]["second"]) == (40, 1200)
     assert found["recorded as ignored.mixed_precision.value"]["second"] == "fp16"
     assert "sent.optimizer" not in found
@@ -152,7 +155,7 @@ def test_the_doctor_fails_where_nothing_is_set_and_says_what(tmp_path: Path) -> 
 def test_hidden_and_other_files_are_no_photos_and_odd_names_are(tmp_path: Path) -> None:
     for name in (".hidden.jpg", "notes.txt", "été 📷 1.JPG", "b.png"):
         (tmp_path / name).write_bytes(b"x")
-    assert [p.name for p in photos_in(tmp_path)] == ["b.png", "été 📷 1.JPG"]
+    assert [p.name for p in read_folder(tmp_path).photos] == ["b.png", "été 📷 1.JPG"]
 
 
 def test_the_end_of_an_id_is_enough_and_an_ambiguous_end_is_refused() -> None:

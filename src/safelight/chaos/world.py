@@ -26,7 +26,7 @@ from safelight.chaos.proxy import Proxy, Target
 from safelight.flow.context import Context
 from safelight.local import programs
 from safelight.local.logs import Log
-from safelight.local.process import Service
+from safelight.local.process import Service, dies_with_us
 from safelight.local.stack import Stack, plan
 from safelight.local.supervisor import Backoff, Supervisor
 
@@ -81,7 +81,7 @@ class World:
         service = self.services[name]
         env = {key: value for key, value in service.env.items() if key != "SAFELIGHT_READY_FILE"}
         process = subprocess.Popen(
-            service.argv,
+            dies_with_us(service.argv, service.death_signal),
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

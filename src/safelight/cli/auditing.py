@@ -30,7 +30,7 @@ def audit(
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Trace every version back to its photos, parameters, weights and approver (R-9, R-148).
+    """Trace every version back to its photos, parameters, weights and approver.
 
     Each photo, zip, manifest, weights file and preview in the store is read and hashed; where a link
     is missing, 'cannot verify' is said. Exit 1 where something was changed or is gone.
@@ -42,7 +42,7 @@ def audit(
         found = audit_subject(cx, actor, subject_id_of(cx, actor, subject), read=read)
     if html is not None:
         html.write_text(audit_page(found.to_dict()), "utf-8")
-        err.print(f"Written: {html}", highlight=False, soft_wrap=True)
+        err.print(f"Written: {html}", soft_wrap=True)
     if as_json:
         say_json(found.to_dict())
     elif html is None:
@@ -53,17 +53,15 @@ def audit(
 
 def _show(found: SubjectAudit) -> None:
     if not found.versions:
-        out.print(f"{found.subject.name} has no versions.", markup=False)
+        out.print(f"{found.subject.name} has no versions.")
     for one in found.versions:
         row = one.row
         head = f"Version {row['number']} ({row['state']}, {row['origin']})  {row['version_id']}"
-        out.print(head, style="bold", markup=False, highlight=False, soft_wrap=True)
+        out.print(head, style="bold", soft_wrap=True)
         for link in one.links:
             color = COLORS.get(link.state)
-            out.print(f"  {link.state:<13} ", style=color, end="", highlight=False)
-            out.print(f"{link.name:<10} {link.says}", markup=False, highlight=False, soft_wrap=True)
+            out.print(f"  {link.state:<13} ", style=color, end="")
+            out.print(f"{link.name:<10} {link.says}", soft_wrap=True)
             if link.state == "broken" and link.expected:
-                out.print(f"{'':27}expected {link.expected}", highlight=False, soft_wrap=True)
-                out.print(
-                    f"{'':27}found    {link.found or 'nothing'}", highlight=False, soft_wrap=True
-                )
+                out.print(f"{'':27}expected {link.expected}", soft_wrap=True)
+                out.print(f"{'':27}found    {link.found or 'nothing'}", soft_wrap=True)

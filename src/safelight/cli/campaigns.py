@@ -17,6 +17,7 @@ from safelight.cli.console import (
     short,
     size,
     state,
+    styled,
     system,
     table,
 )
@@ -103,7 +104,7 @@ def plan(
             )
         _say(planned, as_json)
         if not as_json:
-            out.print(f"Nothing is done yet: {_how_to_start(planned)}.", highlight=False)
+            out.print(f"Nothing is done yet: {_how_to_start(planned)}.")
 
 
 def _how_to_start(planned: Report) -> str:
@@ -242,14 +243,13 @@ def _say(found: Report, as_json: bool) -> None:
         return
     campaign = found.campaign
     why = f" ({campaign.reason})" if campaign.reason else ""
-    out.print(f"{campaign.name}: {campaign.kind}, {state(campaign.state)}{why}", highlight=False)
+    out.print(styled(f"{campaign.name}: {campaign.kind}, ", state(campaign.state), why))
     items = ", ".join(f"{n} {name}" for name, n in sorted(found.items.items()))
-    out.print(f"{found.subjects} subjects: {items}", highlight=False)
+    out.print(f"{found.subjects} subjects: {items}")
     budget = f" of {dollars(campaign.budget_micro_usd)}" if campaign.budget_micro_usd else ""
     out.print(
         f"Estimated {dollars(found.estimate_micro_usd)}; spent {dollars(found.spent_micro_usd)}, "
         f"with what is set aside {dollars(found.bound_micro_usd)}{budget}",
-        highlight=False,
     )
     table(
         "What",

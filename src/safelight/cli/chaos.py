@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.table import Table
 
 from safelight import config, logging
-from safelight.cli.console import err, out
+from safelight.cli.console import err, out, say_json, styled
 from safelight.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -41,26 +40,28 @@ def add_to(app: typer.Typer) -> None:
 
         Real Postgres, broker, object store, emulator, workers, clock and API of its own, in a folder
         of its own: nothing of yours is touched. Processes are killed and stopped, links cut, messages
-        lost, the provider misbehaves; then it is quiet, and I1 to I7 are checked against Postgres, the
-        store and the provider's ledger. Exit 1 where a promise did not hold.
+        lost, the provider misbehaves; then it is quiet, and each promise is checked against Postgres,
+        the store and the provider's ledger. Exit 1 where a promise did not hold.
         """
         from safelight.chaos.broken import BUILDS
         from safelight.chaos.run import run
+        from safelight.local.process import ended_by_signals
 
         if broken not in ("-", *BUILDS):
             raise Invalid(f"There is no broken build {broken!r}; there are {', '.join(BUILDS)}.")
         logging.setup("console", "WARNING")
-        report = run(
-            seed,
-            minutes,
-            config.environment(),
-            broken=broken,
-            trainings=trainings,
-            home=home,
-            say=lambda line: err.print(line, highlight=False),
-        )
+        with ended_by_signals():  # also killed by a time limit it leaves nothing behind
+            report = run(
+                seed,
+                minutes,
+                config.environment(),
+                broken=broken,
+                trainings=trainings,
+                home=home,
+                say=err.print,
+            )
         if as_json:
-            out.print_json(json.dumps(report.to_dict()))
+            say_json(report.to_dict())
         else:
             _show(report)
         if not report.as_expected:
@@ -93,21 +94,21 @@ def _show(report: Report) -> None:
         f"{report.accepted} trainings accepted: {ended}. At rest after {report.quiet_seconds:.0f} s."
     )
     for refusal, times in Counter(report.refused).items():
-        out.print(f"  refused: {times} x {refusal}", highlight=False)
+        out.print(f"  refused: {times} x {refusal}")
     for reason, times in sorted(report.parked.items()):
         out.print(f"  parked: {times} x {reason}")
     promises = Table("", "promise", "looked at", "violations", "outcome")
     for v in report.verdicts:
-        outcome = "[green]holds[/]" if v.holds else "[red]BROKEN[/]"
+        outcome = styled(("holds", "green") if v.holds else ("BROKEN", "red"))
         promises.add_row(v.name, v.promise, str(v.looked_at), str(len(v.violations)), outcome)
     out.print(promises)
     for v in report.verdicts:
         for line in v.violations[:5]:
-            out.print(f"  {v.name}: {line}", highlight=False)
+            out.print(f"  {v.name}: {line}")
         for why, times in v.excused.items():
-            out.print(f"  {v.name}: {times} let pass: {why}", highlight=False)
+            out.print(f"  {v.name}: {times} let pass: {why}")
     if not report.most_succeeded:
-        out.print("[red]Less than half of what was accepted succeeded.[/]")
+        out.print(styled(("Less than half of what was accepted succeeded.", "red")))
     if report.broken != "-":
         found = "was found" if report.as_expected else "was NOT found"
         out.print(f"The broken build {report.broken!r} {found}.")

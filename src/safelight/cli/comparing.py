@@ -44,7 +44,7 @@ def _show_diff(found: dict[str, Any]) -> None:
         one = found[side]
         version = f"version {one['version']}" if one["version"] else "no version"
         says = f"{side.upper()}: {one['subject']}, training {one['training']} ({one['state']}), {version}"
-        out.print(says, markup=False, highlight=False, soft_wrap=True)
+        out.print(says, soft_wrap=True)
     sets = found["set"]
     table(
         "Set",
@@ -64,7 +64,7 @@ def _show_diff(found: dict[str, Any]) -> None:
     )
     course = {name: values for name, values in found["course"].items() if name != "note"}
     table("Course", ("", "A", "B"), ((name, *values) for name, values in course.items()))
-    out.print(found["course"]["note"], style="dim", highlight=False)
+    out.print(found["course"]["note"], style="dim")
     weights = {name: values for name, values in found["weights"].items() if name != "same_file"}
     table("Weights", ("", "A", "B"), ((name, *values) for name, values in weights.items()))
     if found["weights"]["same_file"]:
@@ -83,10 +83,10 @@ def diagnose(
     version: Annotated[str | None, typer.Option(help="Not the active version, but this.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Rank what a symptom may come from, with the evidence in this subject's own records (R-131).
+    """Rank what a symptom may come from, with the evidence in this subject's own records.
 
     No cause is named without evidence. How sure it is: measured (it explains the symptom by itself),
-    likely, or folklore. Then the checklist before a retrain (R-108), answered from the data; without
+    likely, or folklore. Then the checklist before a retrain, answered from the data; without
     --symptom that alone. A training's loss is never evidence.
     """
     from safelight.flow.diagnosis import examine
@@ -105,7 +105,7 @@ def diagnose(
 def _show(found: Examined) -> None:
     head = f"{found.subject.name}, version {found.version}"
     if found.diagnosis is not None:
-        out.print(f"{head}: {found.diagnosis.symptom}", style="bold", markup=False)
+        out.print(f"{head}: {found.diagnosis.symptom}", style="bold")
         if not found.diagnosis.causes:
             out.print("No cause that there is evidence for.")
         for place, cause in enumerate(found.diagnosis.causes, start=1):
@@ -113,29 +113,23 @@ def _show(found: Examined) -> None:
             out.print(cause.confidence.value, style=SURE[cause.confidence], end="  ")
             out.print(
                 f"{cause.name}: {cause.says} ({cause.source})",
-                markup=False,
-                highlight=False,
                 soft_wrap=True,
             )
             for line in cause.evidence:
-                out.print(f"   evidence: {line}", markup=False, highlight=False, soft_wrap=True)
+                out.print(f"   evidence: {line}", soft_wrap=True)
             free = cause.cost_micro_usd == 0
             price = "free" if free else dollars(cause.cost_micro_usd) or "cost not known"
-            out.print(
-                f"   remedy: {cause.remedy} ({cause.effort}, {price})", markup=False, soft_wrap=True
-            )
+            out.print(f"   remedy: {cause.remedy} ({cause.effort}, {price})", soft_wrap=True)
         for line in found.diagnosis.checks:
-            out.print(f"first: {line}", markup=False, highlight=False, soft_wrap=True)
+            out.print(f"first: {line}", soft_wrap=True)
         for line in found.diagnosis.unknown:
             out.print(
                 f"cannot verify: {line}",
                 style="yellow",
-                markup=False,
-                highlight=False,
                 soft_wrap=True,
             )
     out.print("Before a retrain", style="bold")
     for answer in found.checklist:
         out.print(f"{answer.step}. ", end="")
         out.print(f"{answer.answer:<13}", style=ANSWERED[answer.answer], end=" ")
-        out.print(f"{answer.asks} {answer.says}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{answer.asks} {answer.says}", soft_wrap=True)

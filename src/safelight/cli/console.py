@@ -1,4 +1,9 @@
-"""What every command shares: where the system is, who asks, how things are printed."""
+"""What every command shares: where the system is, who asks, how things are printed.
+
+Names, captions, reasons and errors are other people's words. On a terminal they are text: what is
+printed here is never read as markup, and what a terminal would obey is written out (`domain.texts`).
+Words in a colour are a `Text` made by `styled`, so that a colour is always one of ours.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +13,45 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
+from rich import box
 from rich.console import Console
+from rich.highlighter import JSONHighlighter
+from rich.protocol import is_renderable
 from rich.table import Table
+from rich.text import Text
 
 from safelight import config, logging
+from safelight.cli.widths import fit
 from safelight.domain import money
-from safelight.domain.errors import Invalid, NotFound
+from safelight.domain.errors import Invalid, NotFound, SafelightError
+from safelight.domain.texts import shown, shown_json
 
 if TYPE_CHECKING:
     from safelight.flow.commands import Actor
     from safelight.flow.context import Context
 
-out = Console()
-err = Console(stderr=True)
+
+class Terminal(Console):
+    """A console on which a str is text and nothing else: no markup, no emoji codes, no highlighting."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; what is neither a text nor made for a console is printed as its text."""
+        super().print(*(o if is_renderable(o) else str(o) for o in objects), **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Every str that is printed comes through here, also as a table's cell or title."""
+        plain = {**options, "markup": False, "emoji": False, "highlight": False}
+        return super().render_str(shown(text), **plain)
+
+
+out = Terminal()
+err = Terminal(stderr=True)
 
 STATE_COLORS = {
     "succeeded": "green",
@@ -38,6 +66,21 @@ STATE_COLORS = {
     "canceled": "yellow",
     "archived": "dim",
 }
+_RIGHT = {"step", "loss", "bytes", "rank", "attempts", "photos", "due", "waiting"}
+_WHOLE = {"id", "its id"}
+"""Columns that are never broken: what stands in them is copied into the next command."""
+
+
+def styled(*parts: str | tuple[str, str] | Text) -> Text:
+    """A line of words, some in a style: a part is a text, a text with its style, or such a line."""
+    made = Text()
+    for part in parts:
+        if isinstance(part, Text):
+            made.append_text(part)
+        else:
+            text, style = (part, "") if isinstance(part, str) else part
+            made.append(shown(text), style)
+    return made
 
 
 def environment() -> dict[str, str]:
@@ -106,30 +149,71 @@ def find_id(text: str, among: Iterable[UUID], what: str) -> UUID:
     raise NotFound(f"There is no {what} {text!r}.", hint=f"`safelight {what}s` lists them.")
 
 
+def survive_any_encoding() -> None:
+    """Let what a stream cannot encode be written out (``\\u2713``), and not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # pytest's and IDEs' own have none
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say_json(value: Any) -> None:
-    """One JSON document on stdout."""
+    """One JSON document on stdout: the value exactly, in characters that the stream has."""
+    sys.stdout.write(_document(value) + "\n")
+
+
+def show_json(value: Any) -> None:
+    """The same for a person's eyes, in colours where there are any."""
+    out.print(JSONHighlighter()(_document(value)), soft_wrap=True)
+
+
+def _document(value: Any) -> str:
     from safelight.db.jsons import dumps
 
-    sys.stdout.write(json.dumps(json.loads(dumps(value)), indent=2, ensure_ascii=False) + "\n")
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    document = json.dumps(json.loads(dumps(value)), indent=2, ensure_ascii=not unicode)
+    return shown_json(document)
+
+
+def say_error(error: SafelightError) -> None:
+    """What went wrong and the way out, on stderr: wrapped at words on a terminal, else line by line."""
+    wrap: dict[str, Any] = {"soft_wrap": not err.is_terminal}
+    err.print(styled(("error:", "red"), f" {error.message}"), **wrap)
+    for line in error.said:
+        err.print(styled(f"  {line}"), **wrap)
+    if error.hint:
+        err.print(styled(f"       {error.hint}"), **wrap)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; nothing to show is said."""
-    shown = Table(title=title, title_justify="left", title_style="bold", expand=False)
-    for column in columns:
-        right = column in ("step", "loss", "bytes", "rank", "attempts", "photos", "due", "waiting")
-        shown.add_column(column, justify="right" if right else "left", overflow="fold")
-    count = 0
-    for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
-        count += 1
-    out.print(shown if count else f"[bold]{title}[/]: none")
+    """Print a table; nothing to show is said. A cell is a `Text`, or anything as its text."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    if not cells:
+        out.print(styled((title, "bold"), ": none"))
+        return
+    texts = [[name, *(row[place].plain for row in cells)] for place, name in enumerate(columns)]
+    whole = {place for place, name in enumerate(columns) if name in _WHOLE}
+    widths = fit(texts, out.width - 2 * len(columns) + 1, whole)
+    made = Table(
+        title=styled(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0), pad_edge=False, show_edge=False,
+    )  # fmt: skip
+    for name, width in zip(columns, widths, strict=True):
+        side: Literal["left", "right"] = "right" if name in _RIGHT else "left"
+        made.add_column(styled(name), justify=side, overflow="fold", width=width)
+    for row in cells:
+        made.add_row(*row)
+    out.print(made)
 
 
-def state(word: str) -> str:
+def _cell(cell: Any) -> Text:
+    if isinstance(cell, Text):
+        return cell
+    return styled("" if cell is None else str(cell))
+
+
+def state(word: str) -> Text:
     """A state in its colour."""
-    color = STATE_COLORS.get(word)
-    return f"[{color}]{word}[/]" if color else word
+    return styled((word, STATE_COLORS.get(word, "")))
 
 
 def ago(at: datetime | None) -> str:

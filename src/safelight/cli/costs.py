@@ -72,8 +72,9 @@ def estimate(
 ) -> None:
     """Say what a training would take, before it is asked for: steps, exposures, time and money.
 
-    Drawn from the runs measured here: of the profile where it has five or more, else of all. With
-    none, one real run that is on record elsewhere stands in, and the answer says so.
+    Drawn from the runs that succeeded here, as `safelight costs` shows them: of the profile where it has
+    five or more, else of all. Fewer than five give no spread; with none, one real run that is on record
+    elsewhere stands in. The answer says which, and how many were emulated.
     """
     from safelight.flow.commands.estimates import estimate_training
 
@@ -94,13 +95,12 @@ def estimate(
                 "micro_usd_p95": found.micro_usd_p95,
                 "basis": found.basis,
                 "runs": found.runs,
+                "emulated": found.emulated,
             }
         )
         return
     out.print(
-        f"{plan.steps} steps, each of {images} images {plan.exposures:.0f} times: "
-        f"{found.words}{_emulated()}",
-        highlight=False,
+        f"{plan.steps} steps, each of {images} images {plan.exposures:.0f} times: {found.words}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import dollars, duration, find_id, out, say_json, system
+from safelight.cli.console import dollars, duration, find_id, out, say_json, styled, system
 from safelight.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def course(
         )
         return
     if went is None:
-        out.print(f"No log of this training was seen: it is {one.state}.", highlight=False)
+        out.print(f"No log of this training was seen: it is {one.state}.")
         return
     _show(one, went)
 
@@ -64,20 +64,22 @@ def _show(training: Training, went: Course) -> None:
     rate = f", {went.rate:.2f} steps a second" if went.rate else ""
     cost = dollars(training.cost_micro_usd)
     spent = f", {duration(training.predict_seconds)} {cost}" if cost else ""
-    out.print(f"step {went.step} of {went.steps or '?'}{rate}{spent}", highlight=False)
+    out.print(f"step {went.step} of {went.steps or '?'}{rate}{spent}")
     if went.images is not None:
-        out.print(f"the trainer found {went.images} images", highlight=False)
+        out.print(f"the trainer found {went.images} images")
     for step in went.restarts:
-        out.print(f"an attempt broke off after step {step}, and it began again", highlight=False)
+        out.print(f"an attempt broke off after step {step}, and it began again")
     if went.nan_steps:
         shown = ", ".join(map(str, went.nan_steps[:5]))
-        out.print(f"[red]no number (NaN)[/] at {len(went.nan_steps)} steps: {shown}")
+        out.print(styled(("no number (NaN)", "red"), f" at {len(went.nan_steps)} steps: {shown}"))
     if went.points:
         middles = curve([p.loss for p in went.points])
         out.print(
             f"loss {draw(middles)}  medians {min(middles):.3f} to {max(middles):.3f}, "
-            f"last step {went.loss:.3f}\n[dim]{LOSS_SAYS_LITTLE}[/]",
-            highlight=False,
+            f"last step {went.loss:.3f}"
+        )
+        out.print(
+            styled((LOSS_SAYS_LITTLE, "dim")),
         )
 
 

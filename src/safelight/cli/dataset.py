@@ -81,7 +81,6 @@ def reinspect(subject: Subject, profile: Profile = "likeness@v2", as_json: Json 
     out.print(
         f"{counts['photos']} photos judged, {counts['looked_at']} of them looked at again; "
         f"{counts['changed']} changed between usable and not.",
-        highlight=False,
     )
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from safetensors import safe_open
 
 from safelight import config, deps, logging
-from safelight.cli.console import emulated, err, out
+from safelight.cli.console import emulated, err, out, styled
 from safelight.cli.contact_sheet import contact_sheet
+from safelight.cli.folder import Folder, read_folder
 from safelight.cli.following import Sight, follow_training, look, summary
-from safelight.cli.training import photos_in, start_or_join, upload
+from safelight.cli.training import start_or_join, upload
 from safelight.domain.errors import SafelightError
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
 
     started = time.monotonic()
     folder = photos or demo.photos()
-    paths = photos_in(folder)
+    given = read_folder(folder)
+    if photos:
+        given.say_aside()
     env = config.environment()
     home = config.home(env)
     # The demo looks often, so that there is something to see.
@@ -47,7 +50,8 @@ def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
         logging.setup("console", "ERROR")
         cx = deps.open_context(config.load({**base, **found}), "cli", connections=2)
         try:
-            sight = _train(cx, photos, paths, kind=kind, consent=consent)
+            sight = _train(cx, photos, given, kind=kind, consent=consent)
+            paths = [photo.path for photo in given.photos]
             _show(cx, sight, home / "demo", paths, env=found, seconds=time.monotonic() - started)
         finally:
             deps.close_context(cx)
@@ -73,21 +77,23 @@ def _parts(env: dict[str, str]) -> list[str]:
 
 
 def _train(
-    cx: Context, photos: Path | None, paths: list[Path], *, kind: str, consent: str | None
+    cx: Context, photos: Path | None, given: Folder, *, kind: str, consent: str | None
 ) -> Sight:
     from safelight.db import owners
     from safelight.flow.commands import Actor
+    from safelight.flow.commands.consent import require_for_photos
     from safelight.flow.commands.subjects import ensure_subject
 
     with cx.db.transaction() as tx:
         actor = Actor(owners.ensure(tx, "local").id, "cli:demo")
         name = photos.resolve().name if photos else SUBJECT
         subject = ensure_subject(tx, actor, name=name, kind=kind, consent=consent)
-    new = upload(cx, actor, subject.id, paths)
+        require_for_photos(subject)
+    new = upload(cx, actor, subject.id, given.photos)
     training, joined = start_or_join(cx, actor, subject.id, "likeness@v2", {})
     said = "going on with" if joined else "starting"
     err.print(
-        f"{subject.name}: {len(paths)} photos ({new} new), trigger word {subject.trigger_word}; "
+        f"{subject.name}: {len(given.photos)} photos ({new} new), trigger word {subject.trigger_word}; "
         f"{said} training {training.number}"
     )
     if follow_training(cx, actor, training.id).state != "succeeded":
@@ -137,16 +143,21 @@ def _show(
     )
     err.print()
     out.print(summary(sight))
-    out.print(f"\nWeights open with safetensors: {tensors} tensors in {weights}", soft_wrap=True)
+    out.print()
+    out.print(f"Weights open with safetensors: {tensors} tensors in {weights}", soft_wrap=True)
     out.print(f"Previews: {sheet}", soft_wrap=True)
-    out.print(_audited(cx, version), soft_wrap=True, markup=False)
+    out.print(_audited(cx, version), soft_wrap=True)
     if emulated(env):
         out.print(
-            "[yellow]EMULATED:[/] Replicate was played by an emulator on this machine. No model was "
-            "trained and nothing was paid; weights have real names and shapes and random values, "
-            "previews are cut out of the training photos. All else is real."
+            styled(
+                ("EMULATED:", "yellow"),
+                " Replicate was played by an emulator on this machine. No model was trained and "
+                "nothing was paid; weights have real names and shapes and random values, previews are "
+                "cut out of the training photos. All else is real.",
+            )
         )
-    out.print(f"Took {seconds:.0f} s in all.\n")
+    out.print(f"Took {seconds:.0f} s in all.")
+    out.print()
     out.print("Try next:")
     for command, why in (
         ("safelight up", "keep everything running (in another terminal)"),
@@ -159,4 +170,4 @@ def _show(
         ("safelight train FOLDER --name NAME", "your own photos"),
         ("safelight jobs", "every queue and what stands still"),
     ):
-        out.print(f"  .venv/bin/{command:<46} {why}", highlight=False, soft_wrap=True)
+        out.print(f"  .venv/bin/{command:<46} {why}", soft_wrap=True)

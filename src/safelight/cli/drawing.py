@@ -37,7 +37,7 @@ def generate(
     aspect: Annotated[str | None, typer.Option(help="Like 3:4.")] = None,
     preset: Annotated[str | None, typer.Option(help="See `safelight presets`.")] = None,
     extra_lora: Annotated[
-        str | None, typer.Option(help="Another adapter beside it (R-71).")
+        str | None, typer.Option(help="Another adapter beside it; it pulls towards its own look.")
     ] = None,
     unapproved: Annotated[
         bool, typer.Option("--unapproved", help="Draw with a version that nobody approved.")
@@ -81,7 +81,7 @@ def generate(
             say_json({"generation": done, "files": saved})
             return
         show_changes(done)
-        err.print(f"Drawn as: {done.input['prompt']} (seed {done.input['seed']})", highlight=False)
+        err.print(f"Drawn as: {done.input['prompt']} (seed {done.input['seed']})")
         for path_name in saved:
             out.print(path_name, soft_wrap=True)
 
@@ -92,7 +92,7 @@ def show_changes(generation: Generation) -> None:
         added = change["kind"] == "added"
         sign, color = ("+", "green") if added else ("-", "yellow")
         line = f"{sign} {change['kind']}: {change['text']}"
-        err.print(line, style=color, markup=False, highlight=False)
+        err.print(line, style=color)
 
 
 def wait_for_generation(cx: Context, id: UUID, *, quiet: bool = False) -> Generation:

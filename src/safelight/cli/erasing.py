@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import ago, find_id, out, say_json, short, state, system, table
+from safelight.cli.console import (
+    ago,
+    find_id,
+    out,
+    say_json,
+    short,
+    show_json,
+    state,
+    styled,
+    system,
+    table,
+)
 from safelight.domain.errors import Invalid
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -122,11 +133,11 @@ def erasures(
     if one is None or as_json:
         say_json(_shown(one) if one else None)
         return
-    out.print(f"{one.id}: {state(one.state)}")
+    out.print(styled(f"{one.id}: ", state(one.state)))
     for error in parked:
-        out.print(f"It stands still: {error}", highlight=False)
+        out.print(f"It stands still: {error}")
     if one.statement is not None:
-        out.print_json(json.dumps(one.statement))
+        show_json(one.statement)
 
 
 def _shown(erasure: object) -> dict[str, object]:
@@ -158,4 +169,4 @@ def verify_erasure(
         raise Invalid(f"{file}: the signature is not of this statement: it was changed.")
     if public_key is not None and public_key != proof["public_key"]:
         raise Invalid(f"{file}: it is signed by {proof['public_key']}, not by {public_key}.")
-    out.print(f"Signed by {proof['public_key']}.", highlight=False)
+    out.print(f"Signed by {proof['public_key']}.")

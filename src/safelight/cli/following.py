@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from safelight.cli.console import dollars, duration, err, size, state
+from safelight.cli.console import dollars, duration, err, size, state, styled
 from safelight.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def picture(sight: Sight) -> Group:
         if name == "training" and (now or name in reached):
             more = _progress(training)
         grid.add_row(
-            Text(mark, style),
-            Text(says, style),
+            styled((mark, style)),
+            styled((says, style)),
             duration(spent[name]) if name in reached else "",
             more,
         )
@@ -116,13 +116,13 @@ def picture(sight: Sight) -> Group:
     if sight.previews:
         done = drawn == len(sight.previews)
         grid.add_row(
-            Text("✓" if done else "▸", "green" if done else "bold cyan"),
-            Text("Previews drawn and stored", "green" if done else "bold cyan"),
+            styled(("✓" if done else "▸", "green" if done else "bold cyan")),
+            styled(("Previews drawn and stored", "green" if done else "bold cyan")),
             "",
             f"{drawn} of {len(sight.previews)}",
         )
     else:
-        grid.add_row(Text("·", "dim"), Text("Previews drawn and stored", "dim"), "", "")
+        grid.add_row(styled(("·", "dim")), styled(("Previews drawn and stored", "dim")), "", "")
     return Group(grid, *_notes(sight))
 
 
@@ -137,11 +137,9 @@ def _progress(training: Training) -> Any:
 
 
 def _notes(sight: Sight) -> list[Text]:
-    notes = [
-        Text.assemble((f"{job.reason}: ", "red"), (job.error or "", "")) for job in sight.parked
-    ]
+    notes = [styled((f"{job.reason}: ", "red"), job.error or "") for job in sight.parked]
     if sight.training.error:
-        notes.append(Text.assemble((f"{sight.training.state}: ", "red"), sight.training.error))
+        notes.append(styled((f"{sight.training.state}: ", "red"), sight.training.error))
     return notes
 
 
@@ -158,7 +156,7 @@ def follow_training(
             sight = look(cx, actor, training_id)
         _say_line(sight, said, quiet=quiet)
         if sight.training.error and not quiet:
-            err.print(sight.training.error, highlight=False, markup=False)
+            err.print(sight.training.error)
     else:
         with Live(picture(sight), console=err, refresh_per_second=4) as live:
             while not sight.settled:
@@ -194,9 +192,9 @@ def show_findings(sight: Sight, *, notes: bool = False) -> None:
     for finding in sorted(found, key=lambda f: weight.get(f["level"], 3)):
         color = {"block": "red", "warn": "yellow"}.get(finding["level"], "dim")
         shown.add_row(
-            f"[{color}]{finding['level']}[/]",
-            Text(finding.get("photo") or "the set"),
-            Text(finding["message"]),
+            styled((finding["level"], color)),
+            styled(finding.get("photo") or "the set"),
+            styled(finding["message"]),
         )
     err.print(shown)
 
@@ -204,7 +202,7 @@ def show_findings(sight: Sight, *, notes: bool = False) -> None:
 def say_what_it_waits_for(sight: Sight) -> None:
     """For a training that stands still: why, and the way on."""
     for job in sight.parked:
-        err.print(f"[red]It stands still[/] ({job.reason}): {job.error}", highlight=False)
+        err.print(styled(("It stands still", "red"), f" ({job.reason}): {job.error}"))
         if sight.training.state == "blocked":
             first = "Run `safelight train` again with more photos"
         elif sight.training.state == "unknown":
@@ -221,16 +219,16 @@ def summary(sight: Sight) -> Table:
     shown = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     shown.add_column(style="bold")
     shown.add_column(overflow="fold")
-    shown.add_row("training", f"{training.number} ({state(training.state)})  {training.id}")
+    shown.add_row("training", _which(training.number, training.state, training.id))
     if version is not None:
-        shown.add_row("version", f"{version.number} ({state(version.state)})  {version.id}")
+        shown.add_row("version", _which(version.number, version.state, version.id))
         shown.add_row("weights", f"{size(version.weights_bytes or 0)}, {version.tensors} tensors")
         shown.add_row("sha256", version.weights_sha256)
         shown.add_row("rank", str(version.rank))
         shown.add_row("trigger word", version.trigger_word)
         for mark in version.marks:
             said = f"sent {mark['sent']}, the trainer used {mark['effective']}"
-            shown.add_row("[red]not as ordered[/]", f"{mark['name']}: {said}")
+            shown.add_row(styled(("not as ordered", "red")), f"{mark['name']}: {said}")
     shown.add_row("profile", training.profile)
     shown.add_row("steps", f"{training.step or 0} of {training.steps or 0}")
     if training.loss is not None:
@@ -243,6 +241,10 @@ def summary(sight: Sight) -> Table:
     stages = [f"{name} {duration(spent[name])}" for name, _ in STAGES if name in spent]
     shown.add_row("time", ", ".join(stages))
     return shown
+
+
+def _which(number: int, its_state: str, id: UUID) -> Text:
+    return styled(f"{number} (", state(its_state), f")  {id}")
 
 
 def training_json(cx: Context, actor: Actor, training_id: UUID) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safelight.cli.console import err, say_json
-from safelight.cli.training import DEFAULT_KIND, caption_beside, name_of, photos_in
+from safelight.cli.folder import PhotoFile, name_of, read_folder
+from safelight.cli.training import DEFAULT_KIND
 from safelight.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def inspect(
 
     Says what can be used, what cannot and why, whether all photos show one person, what the set is
     made of and what to add. Works with nothing running; nothing is sent anywhere. A caption may lie
-    beside its photo as a .txt file.
+    beside its photo as a .txt or .caption file; what is not read is named.
     """
     from safelight.cli.profiles import read_own
     from safelight.cli.set_report import show_report, thumbnails, write_page
@@ -55,14 +56,15 @@ def inspect(
         raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {kind!r}.")
     read_own()
     chosen = get_profile(profile)
-    paths = photos_in(folder)
+    found = read_folder(folder)
+    found.say_aside()
     with EyePool() as eyes:
-        photos = _look(eyes, paths, quiet=as_json)
+        photos = _look(eyes, found.photos, quiet=as_json)
         judged = judge_set(photos, chosen.gates, kind=kind, exposures=exposures_of(chosen))
         report = report_of(judged, photos, chosen)
         if html is not None:
             pictures = thumbnails(
-                eyes, {photo.id: path for photo, path in zip(photos, paths, strict=True)}
+                eyes, {p.id: file.path for p, file in zip(photos, found.photos, strict=True)}
             )
             write_page(html, report, pictures, title=name_of(folder.resolve()))
     if as_json:
@@ -71,35 +73,26 @@ def inspect(
         show_report(report, html)
         if kind != DEFAULT_KIND:
             said = f"`safelight train` judges alike with --kind {kind}; unasked it takes a {DEFAULT_KIND}."
-            err.print(said, highlight=False)
+            err.print(said)
     if strict and judged.verdict.value == "block":
         raise typer.Exit(1)
 
 
-def _look(eyes: EyePool, paths: Sequence[Path], *, quiet: bool) -> list[PhotoForSet]:
+def _look(eyes: EyePool, files: Sequence[PhotoFile], *, quiet: bool) -> list[PhotoForSet]:
     from rich.progress import track
 
     from safelight.domain.members import PhotoForSet
 
-    names = [name_of(path) for path in paths]
-    found = eyes.inspect_all(zip(paths, names, strict=True))
-    shown = track(found, "Looking", len(paths), console=err, disable=quiet, transient=True)
+    found = eyes.inspect_all((file.path, file.name) for file in files)
+    shown = track(found, "Looking", len(files), console=err, disable=quiet, transient=True)
     # In a folder a name is one file, so it is also the photo's id, unless bytes of it had to be replaced.
-    taken = Counter(names)
+    taken = Counter(file.name for file in files)
     return [
         PhotoForSet(
-            name if taken[name] == 1 else f"{name}#{number}",
-            name,
+            file.name if taken[file.name] == 1 else f"{file.name}#{number}",
+            file.name,
             seen.facts,
-            caption=_caption(path),
+            caption=file.caption,
         )
-        for number, (path, name, seen) in enumerate(zip(paths, names, shown, strict=True))
+        for number, (file, seen) in enumerate(zip(files, shown, strict=True))
     ]
-
-
-def _caption(path: Path) -> str | None:
-    """The caption beside it; one that cannot be read is none, and costs the others nothing."""
-    try:
-        return caption_beside(path)
-    except OSError:
-        return None

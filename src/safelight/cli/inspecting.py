@@ -19,6 +19,7 @@ from safelight.cli.console import (
     short,
     size,
     state,
+    styled,
     system,
     table,
 )
@@ -94,7 +95,7 @@ def _one_training(cx, actor, what: str, *, follow: bool, as_json: bool) -> None:
     out.print(following.summary(sight))
     following.show_findings(sight, notes=True)
     if sight.training.error:
-        out.print(f"[red]{sight.training.state}:[/] {sight.training.error}", highlight=False)
+        out.print(styled((f"{sight.training.state}:", "red"), f" {sight.training.error}"))
     if not follow:
         following.say_what_it_waits_for(sight)
 
@@ -127,7 +128,9 @@ def versions(
                     name,
                     v.number,
                     state(v.state),
-                    "[red]rejected[/]" if v.rejected_at else ("yes" if v.approved else "no"),
+                    styled(("rejected", "red"))
+                    if v.rejected_at
+                    else ("yes" if v.approved else "no"),
                     v.rank,
                     size(v.weights_bytes) if v.weights_bytes else "not held",
                     (v.weights_sha256 or "")[:12],
@@ -141,6 +144,7 @@ def versions(
 def subjects(as_json: Json = False) -> None:
     """List subjects with their trigger words."""
     from safelight.db import subjects as db
+    from safelight.flow.commands.consent import needs_consent
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
@@ -157,7 +161,8 @@ def subjects(as_json: Json = False) -> None:
                     s.name,
                     s.kind,
                     s.trigger_word,
-                    ago(s.consented_at) or ("[red]missing[/]" if s.kind == "person" else "-"),
+                    ago(s.consented_at)
+                    or (styled(("missing", "red")) if needs_consent(s.kind) else "-"),
                     ago(s.created_at),
                 )
                 for s in found
@@ -207,16 +212,22 @@ def _show_jobs(counts, found, parked) -> None:  # type: ignore[no-untyped-def]
         ("queue", "due", "leased", "waiting", "parked", "oldest due"),
         (
             (
-                f"{c['queue']} [yellow](paused: {c['paused_reason'] or 'no reason given'})[/]"
+                styled(
+                    f"{c['queue']} ",
+                    (f"(paused: {c['paused_reason'] or 'no reason given'})", "yellow"),
+                )
                 if c["paused"]
                 else c["queue"],
                 c["due"],
                 c["leased"],
                 c["waiting"],
-                f"[red]{c['parked']}[/]" if c["parked"] else 0,
-                f"[red]{c['oldest_due_seconds']:.0f} s[/]"
-                if c["oldest_due_seconds"] > DUE_TOO_LONG_SECONDS
-                else f"{c['oldest_due_seconds']:.0f} s",
+                styled((str(c["parked"]), "red" if c["parked"] else "")),
+                styled(
+                    (
+                        f"{c['oldest_due_seconds']:.0f} s",
+                        "red" if c["oldest_due_seconds"] > DUE_TOO_LONG_SECONDS else "",
+                    )
+                ),
             )
             for c in counts
         ),
@@ -239,8 +250,11 @@ def _show_jobs(counts, found, parked) -> None:  # type: ignore[no-untyped-def]
     )
     if parked:
         err.print(
-            f"[red]{len(parked)} job(s) stand still.[/] Each says why above or with "
-            "`safelight jobs --state parked`; then `safelight retry ID` or `safelight cancel ID`."
+            styled(
+                (f"{len(parked)} job(s) stand still.", "red"),
+                " Each says why above or with `safelight jobs --state parked`; then `safelight retry "
+                "ID` or `safelight cancel ID`.",
+            )
         )
 
 

@@ -107,7 +107,9 @@ def retrain(
 def tune(
     version: Which,
     scale: Annotated[float | None, typer.Option(help="LoRA scale it draws with.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="2.0 to 3.5 is advised (R-97).")] = None,
+    guidance: Annotated[
+        float | None, typer.Option(help="2.0 to 3.5 is advised; more looks plastic.")
+    ] = None,
     reason: Reason = "tuned",
     as_json: Json = False,
 ) -> None:
@@ -176,7 +178,7 @@ def import_(
     scale: Annotated[float, typer.Option(help="LoRA scale it draws with.")] = 1.0,
     kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
     consent: Annotated[
-        str | None, typer.Option(help="For a person: who consented, how and when.")
+        str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -202,7 +204,7 @@ def import_(
         out.print(f"Version {version.number} of {there.name} {said}: {version.id}", soft_wrap=True)
         known = version.known or {}
         for name, why in (known.get("cannot_verify") or {}).items():
-            out.print(f"  cannot verify {name}: {why}", style="yellow", markup=False)
+            out.print(f"  cannot verify {name}: {why}", style="yellow")
         if version.provider_version and not version.approved:
             out.print(f"Try it, then approve it: `safelight approve {version.id}`", soft_wrap=True)
 

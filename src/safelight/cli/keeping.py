@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from safelight.cli.console import ago, find_id, out, say_json, size, system, table
+from safelight.cli.console import ago, find_id, out, say_json, short, size, system, table
 from safelight.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def recycled(as_json: Json = False) -> None:
         table(
             "Removed, and to be had back",
             ("what", "id", "name", "size", "removed"),
-            ((f.noun, str(f.id), f.name, size(f.bytes or 0), ago(f.removed_at)) for f in found),
+            ((f.noun, short(f.id), f.name, size(f.bytes or 0), ago(f.removed_at)) for f in found),
         )
 
 
@@ -145,7 +145,7 @@ def holds(as_json: Json = False) -> None:
             "Holds",
             ("id", "what", "its id", "why", "by", "since"),
             (
-                (str(h.id), h.noun, str(h.noun_id), h.reason, h.placed_by, ago(h.placed_at))
+                (short(h.id), h.noun, short(h.noun_id), h.reason, h.placed_by, ago(h.placed_at))
                 for h in found
             ),
         )

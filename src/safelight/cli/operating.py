@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import environment, out, say_json, system
+from safelight.cli.console import environment, out, say_json, styled, system
 from safelight.domain.errors import Invalid
 from safelight.domain.queues import Queue
 
@@ -95,10 +95,10 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         say_json(found)
     else:
-        marks = {"ok": "[green]ok[/]  ", "warn": "[yellow]warn[/]", "fail": "[red]FAIL[/]"}
+        marks = {"ok": ("ok  ", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
         for check in found:
-            out.print(f"{marks[check.verdict]} {check.what}: {check.seen}", highlight=False)
+            out.print(styled(marks[check.verdict], f" {check.what}: {check.seen}"))
             if check.remedy:
-                out.print(f"       {check.remedy}", highlight=False)
+                out.print(f"       {check.remedy}")
     if any(check.verdict == "fail" for check in found):
         raise typer.Exit(1)

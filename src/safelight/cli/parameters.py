@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import find_id, out, say_json, system, table
+from safelight.cli.console import find_id, out, say_json, styled, system, table
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from safelight.domain.differences import Row
     from safelight.domain.nouns import Training
 
@@ -67,7 +69,7 @@ def parameters(
     source = one.inputs_source
     if source:
         which = "Safelight's own table" if source == "bundled" else f"trainer version {source[:12]}"
-        out.print(f"Checked before it was sent against {which}.", highlight=False)
+        out.print(f"Checked before it was sent against {which}.")
 
 
 def columns_of(training: Training) -> tuple[Row, ...]:
@@ -87,9 +89,8 @@ def _word(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: Row) -> Text:
     if row.verdict == "same":
-        return ""
-    color = _COLORS.get(row.verdict)
+        return styled("")
     matters = ": not what was ordered" if row.matters else ""
-    return f"[{color}]{row.verdict}{matters}[/]" if color else str(row.verdict)
+    return styled((f"{row.verdict}{matters}", _COLORS.get(row.verdict, "")))

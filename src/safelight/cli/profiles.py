@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from safelight.cli.console import environment, err, out, say_json, table
+from safelight.cli.console import environment, err, say_json, show_json, styled, table
 
 if TYPE_CHECKING:
     from safelight.domain.profiles import Profile
@@ -83,7 +83,7 @@ def list_(as_json: Json = False) -> None:
         ),
     )
     for problem in wrong.values():
-        err.print(f"[red]✗[/] {problem.message}", highlight=False, soft_wrap=True)
+        err.print(styled(("✗", "red"), f" {problem.message}"), soft_wrap=True)
 
 
 def _steps(profile: Profile) -> str:
@@ -118,7 +118,7 @@ def show(
     if as_json:
         say_json(shown)
     else:
-        out.print_json(data=shown)
+        show_json(shown)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from safelight import config
-from safelight.cli.console import environment, err, out
+from safelight.cli.console import environment, err, out, styled
 from safelight.domain.errors import SafelightError
 
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
@@ -43,11 +43,14 @@ def up(
     embedded = stack.embedded
 
     def ready(found: dict[str, str]) -> None:
-        err.print(f"\n[bold green]Safelight is up.[/] API: {found['API_URL']}/docs")
+        err.print()
+        err.print(styled(("Safelight is up.", "bold green"), f" API: {found['API_URL']}/docs"))
         err.print(f"Data: {home}   Started here: {', '.join(embedded) or 'only our own processes'}")
         if "emulator" in embedded:
-            err.print("[yellow]Replicate is EMULATED: nothing is trained, nothing is paid.[/]")
-        err.print("In another terminal: safelight train FOLDER --name NAME --kind character\n")
+            says = "Replicate is EMULATED: nothing is trained, nothing is paid."
+            err.print(styled((says, "yellow")))
+        err.print("In another terminal: safelight train FOLDER --name NAME --kind character")
+        err.print()
 
     stack.run(on_ready=ready)
 
@@ -111,7 +114,7 @@ def demo(
     ] = None,
     kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
     consent: Annotated[
-        str | None, typer.Option(help="For a person: who consented, how and when.")
+        str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,
 ) -> None:
     """Start everything, train on photos, draw previews, and show what came of it."""

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from safelight import scratch
-from safelight.cli.console import out
+from safelight.cli.console import out, styled
 from safelight.domain.errors import Invalid
 from safelight.domain.findings import Finding, Level
 
@@ -24,9 +22,9 @@ THUMBNAIL = 320
 """Pixels of the longest side of a picture on the page."""
 COLOURS = {"ok": "green", "warn": "yellow", "block": "red"}
 MARKS = {
-    Level.BLOCK: "[red]block[/]",
-    Level.WARN: "[yellow]warn[/] ",
-    Level.NOTE: "[dim]note[/] ",
+    Level.BLOCK: ("block", "red"),
+    Level.WARN: ("warn ", "yellow"),
+    Level.NOTE: ("note ", "dim"),
 }
 
 
@@ -71,24 +69,25 @@ def show_report(report: Mapping[str, Any], html: Path | None = None) -> None:
     """Print the report: the verdict, each finding, the mix and what to add."""
     counts, verdict = report["counts"], report["verdict"]
     out.print(
-        f"[{COLOURS[verdict]}]{verdict}[/] {counts['kept']} of {counts['given']} photos are used "
-        f"({counts['rejected']} cannot be, {counts['duplicates']} duplicates, "
-        f"{counts['not_chosen']} not chosen) by {report['profile']}, "
-        f"judged as of a {report['kind']}",
-        highlight=False,
+        styled(
+            (verdict, COLOURS[verdict]),
+            f" {counts['kept']} of {counts['given']} photos are used ({counts['rejected']} cannot be, "
+            f"{counts['duplicates']} duplicates, {counts['not_chosen']} not chosen) by "
+            f"{report['profile']}, judged as of a {report['kind']}",
+        ),
         soft_wrap=True,
     )
     for level, message, trust in _lines([Finding.from_dict(data) for data in report["findings"]]):
-        hint = "" if trust == "measured" else f" [dim]({trust})[/]"
-        out.print(f"  {MARKS[level]} {escape(message)}{hint}", highlight=False, soft_wrap=True)
+        hint = "" if trust == "measured" else f" ({trust})"
+        out.print(styled("  ", MARKS[level], f" {message}", (hint, "dim")), soft_wrap=True)
     rows = report["composition"]["after"]["framing"]
     mix = ", ".join(f"{row['count']} {name}" for name, row in rows.items() if row["count"])
     if mix:
-        out.print(f"Made of: {mix}", highlight=False)
+        out.print(f"Made of: {mix}")
     for wanted in report["to_add"]:
-        out.print(f"Add {wanted}", highlight=False)
+        out.print(f"Add {wanted}")
     if html is not None:
-        out.print(f"Page: {html}", highlight=False, soft_wrap=True)
+        out.print(f"Page: {html}", soft_wrap=True)
 
 
 def _lines(findings: list[Finding]) -> list[tuple[Level, str, str]]:

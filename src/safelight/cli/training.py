@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
-from safelight.cli.console import err, find_id, out, say_json, system
+from safelight import scratch
+from safelight.cli.console import err, find_id, out, say_json, styled, system
+from safelight.cli.folder import PhotoFile, read_folder
 from safelight.cli.naming import version_id_of
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
-from safelight.domain.formats import ENDINGS
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Training
@@ -33,36 +34,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(rich_help_panel="Work")(cancel)
 
 
-def photos_in(folder: Path) -> list[Path]:
-    """The photos of a folder, in the order of their names; hidden files are passed over."""
-    if not folder.is_dir():
-        raise Invalid(f"{folder} is not a folder.", hint="Name the folder that holds the photos.")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and not path.name.startswith(".") and path.suffix.lower() in ENDINGS
-    )
-    if not found:
-        raise Invalid(
-            f"There are no photos in {folder}.",
-            hint=f"Photos are files that end in {', '.join(sorted(ENDINGS))}.",
-        )
-    return found
-
-
-def name_of(path: Path) -> str:
-    """A file's name as it may be shown and stored: the system's names are bytes and need be no UTF-8."""
-    return os.fsencode(path.name).decode("utf-8", "replace")
-
-
-def caption_beside(path: Path) -> str | None:
-    """The caption that lies beside a photo as a .txt file, if there is one."""
-    sidecar = path.with_suffix(".txt")
-    return sidecar.read_text("utf-8", "replace").strip() if sidecar.is_file() else None
-
-
 def upload(
-    cx: Context, actor: Actor, subject_id: UUID, paths: list[Path], *, quiet: bool = False
+    cx: Context, actor: Actor, subject_id: UUID, photos: Sequence[PhotoFile], *, quiet: bool = False
 ) -> int:
     """Add the photos, with a bar; how many were new. A photo that cannot be taken is said and left."""
     from rich.progress import track
@@ -70,31 +43,34 @@ def upload(
     from safelight.flow.commands.subjects import add_photo
 
     new = located = 0
-    for path in track(paths, description="Photos", console=err, disable=quiet):
+    for photo in track(photos, description="Photos", console=err, disable=quiet):
         try:
-            photo, made = add_photo(
+            stored, made = add_photo(
                 cx.db,
                 cx.tools.store,
                 actor,
                 subject_id,
-                path,
-                name=name_of(path),
-                caption=caption_beside(path),
+                photo.path,
+                name=photo.name,
+                caption=photo.caption,
             )
-        except PermissionError as error:
-            why = f"{shown(name_of(path))} cannot be read ({error.strerror})."
-            err.print(f"[yellow]left out:[/] {why}", highlight=False)
+        except ConnectionError:
+            raise
+        except OSError as error:  # it may be gone since the folder was read
+            if scratch.is_own(error):
+                raise
+            why = f"{shown(photo.name)} cannot be read ({error.strerror})."
+            err.print(styled(("left out:", "yellow"), f" {why}"))
             continue
         except Invalid as error:
-            err.print(f"[yellow]left out:[/] {error.message} {error.hint or ''}", highlight=False)
+            err.print(styled(("left out:", "yellow"), f" {error.message} {error.hint or ''}"))
             continue
         new += made
-        located += made and photo.location_removed is not None
+        located += made and stored.location_removed is not None
     if located:
         err.print(
             f"Where they were taken was taken out of {located} photos before they were stored; "
             "`safelight policy --keep-location` keeps it in those to come.",
-            highlight=False,
         )
     return new
 
@@ -105,7 +81,7 @@ def train(
     kind: Annotated[str, typer.Option(help="person, model or character.")] = DEFAULT_KIND,
     profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v2",
     consent: Annotated[
-        str | None, typer.Option(help="For a person: who consented, how and when.")
+        str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -121,20 +97,24 @@ def train(
     """Train a LoRA on the photos of a folder.
 
     Run it again for the same folder and no photo is sent twice: an open training is joined, an
-    ended one is followed by a new one. A caption may lie beside its photo as a .txt file.
+    ended one is followed by a new one. A caption may lie beside its photo as a .txt or .caption file;
+    what is not read is named before anything is sent.
     """
     from safelight.cli.following import follow_training, training_json
+    from safelight.flow.commands.consent import require_for_photos
     from safelight.flow.commands.estimates import estimate_training
     from safelight.flow.commands.subjects import ensure_subject
 
-    paths = photos_in(folder)
+    found = read_folder(folder)
+    found.say_aside()
     overrides = overrides_of(set_ or [])
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
             subject = ensure_subject(
                 tx, actor, name=name or folder.resolve().name, kind=kind, consent=consent
             )
-        new = upload(cx, actor, subject.id, paths, quiet=as_json)
+            require_for_photos(subject)  # before a photo is sent, and nothing is made
+        new = upload(cx, actor, subject.id, found.photos, quiet=as_json)
         training, joined = start_or_join(cx, actor, subject.id, profile, overrides, retrain=retrain)
         if not as_json:
             said = "Joined the open training" if joined else "Training"
@@ -143,10 +123,10 @@ def train(
                 f"{training.id}"
             )
             with cx.db.transaction() as tx:
-                _, found = estimate_training(
-                    tx, training.profile, images=len(paths), overrides=training.overrides
+                _, takes = estimate_training(
+                    tx, training.profile, images=len(found.photos), overrides=training.overrides
                 )
-            err.print(f"Once it is sent: {found.words}", highlight=False)
+            err.print(f"Once it is sent: {takes.words}")
         if follow:
             training = follow_training(cx, actor, training.id, quiet=as_json)
         if as_json:

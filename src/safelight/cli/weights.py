@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from safelight import scratch
-from safelight.cli.console import err, out, say_json
+from safelight.cli.console import err, out, say_json, styled
 from safelight.domain.errors import BadArchive, NotFound
 from safelight.domain.texts import shown
 
@@ -78,9 +78,9 @@ def inspect(
         if facts:
             _show(facts)
         for problem in problems:
-            err.print(Text.assemble(("✗ ", "red"), shown(problem)))
+            err.print(styled(("✗", "red"), f" {problem}"))
         if not problems:
-            out.print(Text.assemble(("✓", "green"), " nothing is wrong with it"))
+            out.print(styled(("✓", "green"), " nothing is wrong with it"))
     if problems:
         raise typer.Exit(1)
 

@@ -17,7 +17,7 @@ NEWEST = 2000
 def measured(tx: Tx) -> dict[str | None, Measured]:
     """Seconds a step by profile, and under None of all runs; sums over owners, nobody's by name."""
     return {
-        row["profile"]: Measured(row["runs"], row["step_p50"], row["step_p95"])
+        row["profile"]: Measured(row["runs"], row["step_p50"], row["step_p95"], row["emulated"])
         for row in tx.rows(sql.measured, {"limit": NEWEST})
         if row["runs"]
     }

@@ -105,6 +105,12 @@ def twin_of(tx: Tx, id: UUID, sha256: str) -> str | None:
     return row["name"] if row else None
 
 
+def recaption(tx: Tx, id: UUID, caption: str) -> Photo | None:
+    """Give a photo another caption; None: it has this one."""
+    row = tx.row(photos_sql.recaption, {"id": id, "caption": caption})
+    return into(Photo, row) if row else None
+
+
 def confirm_upload(tx: Tx, id: UUID, bytes: int, etag: str | None, *, actor: str) -> Photo | None:
     """An awaited photo has arrived, with the store's mark of it; None: it is not awaited."""
     row = tx.row(

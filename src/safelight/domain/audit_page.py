@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
+
+from safelight.domain.texts import on_page
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -22,7 +23,7 @@ details { margin: .6rem 0; } pre { overflow-x: auto; font-size: .8em; }
 
 def audit_page(audit: Mapping[str, Any]) -> str:
     """*audit* (`SubjectAudit.to_dict`) as a page."""
-    name = escape(audit["subject"]["name"])
+    name = on_page(audit["subject"]["name"])
     how = "every object read and hashed" if audit["read"] else "rows only: no object was read"
     versions = "".join(_version(version) for version in audit["versions"])
     none = "" if audit["versions"] else "<p>It has no versions.</p>"
@@ -30,24 +31,24 @@ def audit_page(audit: Mapping[str, Any]) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Audit of {name}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
         f"<h1>Audit of {name}: {_state(audit['verdict'])}</h1>"
-        f"<p>{escape(audit['at'])}, {how}.</p>{none}{versions}</body></html>\n"
+        f"<p>{on_page(audit['at'])}, {how}.</p>{none}{versions}</body></html>\n"
     )
 
 
 def _version(version: Mapping[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td>{escape(link['name'])}</td><td>{_state(link['state'])}</td>"
-        f"<td>{escape(link['says'])}{_hashes(link)}</td></tr>"
+        f"<tr><td>{on_page(link['name'])}</td><td>{_state(link['state'])}</td>"
+        f"<td>{on_page(link['says'])}{_hashes(link)}</td></tr>"
         for link in version["links"]
     )
     photos = "".join(
-        f"<tr><td>{escape(photo['name'])}</td><td><code>{escape(photo['sha256'] or '')}</code></td></tr>"
+        f"<tr><td>{on_page(photo['name'])}</td><td><code>{on_page(photo['sha256'] or '')}</code></td></tr>"
         for photo in version["photos"]
     )
     parameters = _parameters(version["parameters"])
     return (
-        f"<h2>Version {version['number']} ({escape(version['state'])}, {escape(version['origin'])}): "
-        f"{_state(version['verdict'])}</h2><p><code>{escape(version['id'])}</code></p>"
+        f"<h2>Version {version['number']} ({on_page(version['state'])}, {on_page(version['origin'])}): "
+        f"{_state(version['verdict'])}</h2><p><code>{on_page(version['id'])}</code></p>"
         f"<table><thead><tr><th>link</th><th>state</th><th>what was found</th></tr></thead>"
         f"<tbody>{rows}</tbody></table>{parameters}"
         + (
@@ -66,7 +67,7 @@ def _parameters(columns: Mapping[str, Any]) -> str:
     if not names:
         return ""
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{_cell(asked.get(name))}</td>"
+        f"<tr><td>{on_page(name)}</td><td>{_cell(asked.get(name))}</td>"
         f"<td>{_cell(sent.get(name), 'not sent')}</td></tr>"
         for name in names
     )
@@ -77,15 +78,15 @@ def _parameters(columns: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any, absent: str = "") -> str:
-    return escape(absent if value is None else str(value))
+    return on_page(absent if value is None else str(value))
 
 
 def _hashes(link: Mapping[str, Any]) -> str:
     if link["state"] == "ok" or link["expected"] is None:
         return ""
-    found = f"<br>found <code>{escape(link['found'])}</code>" if link["found"] else ""
-    return f"<br>expected <code>{escape(link['expected'])}</code>{found}"
+    found = f"<br>found <code>{on_page(link['found'])}</code>" if link["found"] else ""
+    return f"<br>expected <code>{on_page(link['expected'])}</code>{found}"
 
 
 def _state(state: str) -> str:
-    return f'<span class="s {state.split(maxsplit=1)[0]}">{escape(state)}</span>'
+    return f'<span class="s {state.split(maxsplit=1)[0]}">{on_page(state)}</span>'

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from safelight.domain.findings import Finding, Level, Trust, of_set, shown
+from safelight.domain.leaks import leaks_in
 from safelight.domain.limits import ALMOST_ALL
 from safelight.domain.measured import WHOLE_BODY, Framing, Measured
 from safelight.domain.members import PhotoForSet
@@ -42,6 +43,8 @@ _ALONE = re.compile(r"\b(?:alone|solo)\b", re.IGNORECASE)
 _LEAK = re.compile(
     r"\*\*|```|^\s*#|\b(?:as an ai|system prompt|here is (?:a|the) caption)\b", re.IGNORECASE
 )
+_PREPENDED = "the trainer puts the trigger in front of a caption that lacks it"
+_DESCRIBED = "what captions say is learned apart from the trigger, and what they all say with it"
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 
 
@@ -71,24 +74,42 @@ def _one(photo: PhotoForSet, text: str, trigger: str | None) -> Iterator[Finding
     if trigger is not None and not any(mark and mark.lower() in text.lower() for mark in marks):
         says = "does not have the trigger word; it is put in front"
         remedy = "Write [trigger] where the subject is named."
-        yield say("caption-without-trigger", Level.NOTE, says, remedy, text[:80], "R-5, finding 6")
+        yield say("caption-without-trigger", Level.NOTE, says, remedy, text[:80], _PREPENDED)
     if words := sorted({match.lower() for match in _IDENTITY.findall(text)}):
         listed = ", ".join(f"'{word}'" for word in words)
         says = f"says who the subject is ({listed}), which is then learned apart from the trigger"
         remedy = (
             "Describe what changes from photo to photo, unless the word is meant to be asked for."
         )
-        yield say(
-            "caption-identity", Level.NOTE, says, remedy, listed, "C9; one age word in all: R-41"
-        )
-    if leak := _LEAK.search(text):
+        yield say("caption-identity", Level.NOTE, says, remedy, listed, _DESCRIBED)
+    if leak := _leak_in(text):
         says = "has text in it that is no caption"
         remedy = "Take out markdown and instructions."
-        yield say("caption-leak", Level.WARN, says, remedy, leak[0], "R-69")
+        yield say(
+            "caption-leak",
+            Level.WARN,
+            says,
+            remedy,
+            leak[:80],
+            "instructions in a caption are drawn as words of it",
+        )
     measured = photo.facts.measured if photo.facts else None
     for says, what in _untrue(text, measured) if measured else ():
         remedy = "A caption that is not true teaches the wrong thing; correct it."
-        yield say("caption-untrue", Level.WARN, says, remedy, what, "K10")
+        yield say(
+            "caption-untrue",
+            Level.WARN,
+            says,
+            remedy,
+            what,
+            "a caption has to be true of its photo",
+        )
+
+
+def _leak_in(text: str) -> str | None:
+    if found := _LEAK.search(text):
+        return found[0]
+    return next((line[a:b] for line in text.splitlines() for a, b in leaks_in(line)), None)
 
 
 def _untrue(text: str, measured: Measured) -> Iterator[tuple[str, str]]:
@@ -124,7 +145,7 @@ def _all_alike(captions: Sequence[str], trigger: str | None) -> list[Finding]:
         found.append(
             of_set(
                 "caption-phrase", Level.WARN, says, round(n / len(captions), 3), ALMOST_ALL.value,
-                remedy, source="C9", trust=Trust.HINT,
+                remedy, source=_DESCRIBED, trust=Trust.HINT,
             )
         )  # fmt: skip
     return found

@@ -15,6 +15,9 @@ from safelight.domain.measured import Framing, Measured
 NOUNS = {"person": "person", "model": "person", "character": "character"}
 """What a subject of each kind is called in a caption and a prompt (R-68)."""
 
+MAX_CAPTION = 2000
+"""Characters: more than the 512 tokens that the text encoder reads of a caption."""
+
 _PLACEHOLDER = re.compile(r"\[(?:trigger|name)\]|\{trigger\}", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 

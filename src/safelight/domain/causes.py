@@ -107,7 +107,7 @@ def _seen_seldom(records: Records) -> list[str]:
     now = records.exposures
     if now is None or now >= FEW_EXPOSURES:
         return []
-    return [f"Each photo was seen {now:.0f} times; the least that is published is 27 (C5)."]
+    return [f"Each photo was seen {now:.0f} times; the least that is published is 27."]
 
 
 def _guidance(records: Records) -> list[str]:

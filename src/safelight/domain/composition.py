@@ -124,7 +124,7 @@ def judge_mix(mix: Mix, gates: Gates) -> list[Finding]:
         found.append(
             of_set(
                 "unclassified", Level.NOTE, says, round(unclear, 3), UNCLASSIFIED_SHARE, remedy,
-                source="R-53",
+                source="shares say little where half of a set is in no framing",
             )
         )  # fmt: skip
     for part, goal in target.framing.items():
@@ -151,7 +151,7 @@ def judge_mix(mix: Mix, gates: Gates) -> list[Finding]:
                 f"{share:.0%} of the photos are {tag.replace('-', ' ')}; the profile asks for "
                 f"{goal.least:.0%} to {goal.most:.0%}."
             )
-            remedy = "Add some, or expect such pictures to be weaker (R-54)."
+            remedy = "Add some, or expect such pictures to be weaker."
             trust = Trust.HINT if tag == "occluded" else Trust.MEASURED
             found.append(
                 of_set(

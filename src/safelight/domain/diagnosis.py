@@ -21,7 +21,7 @@ Row = Mapping[str, Any]
 
 
 class Symptom(StrEnum):
-    """What is wrong with the images, as users say it (R-131)."""
+    """What is wrong with the images, as users say it."""
 
     PLASTIC = "plastic"
     WRONG_PERSON = "wrong-person"
@@ -236,12 +236,12 @@ def _checks(records: Records) -> Iterable[str]:
     if any(image["purpose"] == "control" for image in drawn):
         yield (
             "Look at the control beside the first preview: what is wrong there too is the base model's, "
-            "and no training mends it (C8)."
+            "and no training mends it."
         )
     else:
         yield (
             "There is no control without the LoRA: draw one preview's prompt and seed with --scale 0 "
-            "before you blame the training (C8)."
+            "before you blame the training."
         )
 
 

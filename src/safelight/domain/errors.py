@@ -17,6 +17,8 @@ class SafelightError(Exception):
     """A short word for machines: problem+json type, log field, exit message."""
     status = 500
     """The HTTP status a door answers with."""
+    said: tuple[str, ...] = ()
+    """The last lines of the program that failed, where it was one."""
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         doc = (type(self).__doc__ or "").strip().splitlines()[0]

@@ -13,6 +13,7 @@ from safelight.domain.limits import OTHER_PERSON, OTHER_PERSON_SIDEWAYS, SAME_PE
 from safelight.domain.members import PhotoForSet
 from safelight.domain.quality import knows_who
 
+_ONE = "a likeness is learned from photos of one person, in all of them"
 ENOUGH = 3
 """Photos with a face, before one of them can be said to be the odd one out."""
 CLEAR = 0.6
@@ -112,9 +113,7 @@ def judge_identity(photos: Sequence[PhotoForSet], *, kind: str = "person") -> li
         remedy = "Take out the photos of whoever is not meant."
         level, trust = (Level.WARN, Trust.HINT) if drawn else (Level.BLOCK, Trust.MEASURED)
         return [
-            of_set(
-                "several-subjects", level, says, share, CLEAR, remedy, source="R-39", trust=trust
-            )
+            of_set("several-subjects", level, says, share, CLEAR, remedy, source=_ONE, trust=trust)
         ]
     return [_judged(item, drawn) for item in found if not item.same]
 
@@ -143,7 +142,7 @@ def _judged(item: Identity, drawn: bool) -> Finding:
         measured=cosine,
         limit=limit.value,
         remedy=remedy,
-        source=f"R-39; {limit.source}",
+        source=limit.source,
     )
 
 
@@ -162,7 +161,7 @@ def _too_few(photos: Sequence[PhotoForSet]) -> list[Finding]:
     return [
         of_set(
             "same-person", Level.NOTE, says, count, ENOUGH, remedy,
-            source="R-39", trust=Trust.NOT_MEASURED,
+            source=_ONE, trust=Trust.NOT_MEASURED,
         )
     ]  # fmt: skip
 

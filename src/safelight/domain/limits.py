@@ -40,7 +40,7 @@ SMOOTHED = Limit(
 """R-30, R-45: less than this looks like a beauty filter."""
 BLOCKY = Limit(2.2, "37 real photos: up to 1.8 saved at 75, 3.07 recompressed from quality 10")
 """R-32: more than this has been compressed hard before."""
-LOW_QUALITY = Limit(40, "R-32; the quality in the file's own tables, exact within 0.2")
+LOW_QUALITY = Limit(40, "the quality in the file's own tables, exact within 0.2")
 """A JPEG saved at less has lost detail."""
 DARK = Limit(0.12, "not validated; mean brightness, 0 to 1")
 BRIGHT = Limit(0.90, "not validated; mean brightness, 0 to 1")
@@ -48,9 +48,7 @@ CLIPPED = Limit(0.40, "not validated; the share of pixels at black or white")
 LYING = Limit(60, "identity is not measurable on a face turned by 90 degrees")
 """Degrees: a face rolled further lies on its side."""
 
-CUT_SIDEWAYS = Limit(
-    0.20, "65 whole faces at the edge: up to 0.16; C7: a cut face halves the likeness"
-)
+CUT_SIDEWAYS = Limit(0.20, "65 whole faces at the edge: up to 0.16; a cut face halves the likeness")
 """Share of a face's width beyond the photo's edge from which it is cut."""
 CUT_EYE = Limit(0.12, "the same faces; an eye at the edge or beyond it")
 """The same where an eye is not in the picture."""
@@ -80,12 +78,12 @@ ALMOST_ALL = Limit(
     0.80, "a set of which more than four in five photos share a trait is that trait's"
 )
 """For variety (R-36 to R-38), and for phrases in captions."""
-PROCESSED_APART = Limit(0.15, "K8: light may vary, processing may not")
+PROCESSED_APART = Limit(0.15, "light may vary, processing may not")
 """Between this share and its rest, a set mixes two kinds of processing."""
 
-FEWER = Limit(0.75, "R-142, K21")
+FEWER = Limit(0.75, "retrains on a quarter to half of the photos drew the wrong person")
 """A retrain with less than this share of the last good version's photos is asked about."""
-OVERLAP = Limit(0.50, "K21")
+OVERLAP = Limit(0.50, "with less than half in common it is another set")
 """Less than this share of the last good set in the new one makes it another set."""
-EXPOSURES_UP = Limit(2.0, "finding 4: 20 photos at 1400 steps are 70 each, 5 are 280")
+EXPOSURES_UP = Limit(2.0, "20 photos at 1400 steps are 70 each, 5 are 280")
 """More exposures an image than this many times the last good version's are asked about."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from safelight.domain.composition import NAMES
 from safelight.domain.measured import WHOLE_BODY, Framing
+from safelight.domain.texts import on_page
 
 VERDICTS = {
     "ok": ("Ready to train", "ok"),
@@ -53,11 +53,11 @@ def page(
     summary = (
         f"<p>{counts['kept']} of {counts['given']} photos are used: {counts['rejected']} cannot be, "
         f"{counts['duplicates']} are duplicates, {counts['not_chosen']} are more than are taken. The "
-        f"profile {escape(report['profile'])} needs {limits['block']}; {ideal} are best. "
+        f"profile {on_page(report['profile'])} needs {limits['block']}; {ideal} are best. "
         f"Judged as photos of a {report['kind']}.</p>"
     )
     parts = [
-        f"<h1>{escape(title)}</h1>",
+        f"<h1>{on_page(title)}</h1>",
         f'<p class="verdict {colour}">{words}</p>',
         summary,
         _exposures(report),
@@ -66,13 +66,13 @@ def page(
         _retrain(report),
         _composition(report),
         _photos(report, thumbnails),
-        f'<p class="faint small">{escape(made)}</p>' if made else "",
+        f'<p class="faint small">{on_page(made)}</p>' if made else "",
     ]
     body = "\n".join(part for part in parts if part)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"<title>{on_page(title)}</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -85,7 +85,7 @@ def _to_add(report: Mapping[str, Any]) -> str:
     wanted = report.get("to_add") or []
     if not wanted:
         return ""
-    items = "".join(f"<li>{escape(item)}</li>" for item in wanted)
+    items = "".join(f"<li>{on_page(item)}</li>" for item in wanted)
     return f"<h2>What to add</h2><ul>{items}</ul>"
 
 
@@ -99,11 +99,11 @@ def _list(findings: list[Any]) -> str:
     rows = []
     for item in sorted(findings, key=lambda item: order[item["level"]]):
         trust = "" if item["trust"] == "measured" else f" <em>({item['trust']})</em>"
-        about = escape(f"limit {item['limit']}: {item['source']}") if item.get("source") else ""
+        about = on_page(f"limit {item['limit']}: {item['source']}") if item.get("source") else ""
         title = f' title="{about}"' if about else ""
         rows.append(
             f"<li{title}><b class='{item['level']}'>{item['level']}</b> "
-            f"{escape(item['message'])}{trust}</li>"
+            f"{on_page(item['message'])}{trust}</li>"
         )
     return f"<ul>{''.join(rows)}</ul>"
 
@@ -114,7 +114,7 @@ def _retrain(report: Mapping[str, Any]) -> str:
         return ""
     before, after = guard["before"], guard["after"]
     union = guard["union"]
-    names = ", ".join(escape(item["name"]) for item in union["add"][:12])
+    names = ", ".join(on_page(item["name"]) for item in union["add"][:12])
     more = f" and {len(union['add']) - 12} more" if len(union["add"]) > 12 else ""
     offer = (
         f"<p>The union of both sets has {union['photos']} photos; it adds {names}{more}.</p>"
@@ -144,7 +144,7 @@ def _composition(report: Mapping[str, Any]) -> str:
     ]
     head = "<tr><th></th><th>photos</th><th>share</th><th></th><th>asked for</th><th>add</th></tr>"
     angles = ", ".join(f"{count} {side}" for side, count in after["angles"].items())
-    source = f"<p class='faint small'>Target: {escape(mix['source'])}</p>" if mix["source"] else ""
+    source = f"<p class='faint small'>Target: {on_page(mix['source'])}</p>" if mix["source"] else ""
     return (
         "<h2>Composition</h2><table>"
         f"{head}{''.join(rows)}{''.join(tags)}</table>"
@@ -162,7 +162,7 @@ def _bar(name: str, part: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     add = part.get("add") or ""
     old = f'<span class="old" style="left:{100 * before["share"]:.1f}%"></span>'
     return (
-        f"<tr><td>{escape(name)}</td><td class='n'>{part['count']}</td>"
+        f"<tr><td>{on_page(name)}</td><td class='n'>{part['count']}</td>"
         f"<td class='n'>{part['share']:.0%}</td><td><div class='track'>"
         f'<span class="bar" style="width:{100 * part["share"]:.1f}%"></span>{old}{goal}</div></td>'
         f"<td>{asked}</td><td class='n'>{add}</td></tr>"
@@ -197,10 +197,10 @@ def _card(number: int, photo: Mapping[str, Any], thumbnail: str | None, findings
     caption = photo.get("caption")
     parts = [
         f'<div class="pics">{_picture(number, photo, thumbnail)}</div>',
-        f"<p class='name'>{escape(photo['name'])}</p>",
-        f"<p class='small {colour}' style='margin:0'>{escape(said)}</p>",
-        f"<p class='small faint' style='margin:0'>{escape(_about(photo))}</p>",
-        f"<p class='small' style='margin:.3rem 0'>“{escape(caption)}”</p>" if caption else "",
+        f"<p class='name'>{on_page(photo['name'])}</p>",
+        f"<p class='small {colour}' style='margin:0'>{on_page(said)}</p>",
+        f"<p class='small faint' style='margin:0'>{on_page(_about(photo))}</p>",
+        f"<p class='small' style='margin:.3rem 0'>“{on_page(caption)}”</p>" if caption else "",
         f"<div class='small'>{_list(findings)}</div>" if findings else "",
     ]
     return f"<div class='photo{'' if photo['used'] else ' out'}'>{''.join(parts)}</div>"
@@ -228,8 +228,8 @@ def _picture(number: int, photo: Mapping[str, Any], thumbnail: str | None) -> st
     after = "".join(_cut(crop, name, said) for crop, said in made)
     return (
         f'<figure><svg viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(photo["name"])}"><image id="{name}" width="{width}" '
-        f'height="{height}" href="{escape(thumbnail)}"/>{frame}</svg>'
+        f'aria-label="{on_page(photo["name"])}"><image id="{name}" width="{width}" '
+        f'height="{height}" href="{on_page(thumbnail)}"/>{frame}</svg>'
         f"<figcaption>given</figcaption></figure>{after}"
     )
 

@@ -22,6 +22,9 @@ MAX_BYTES = 50 * 1024 * 1024
 """Larger files are neither taken nor fetched. A 100 MP JPEG of a phone has about 30 MB: past this it is
 not a photo straight from a camera."""
 
+_SIZE = "512 pixels at least, and 1024 rather, in the field notes"
+_BYTES = "the profile's own; 10 KB in the field notes"
+_DECODED = "what cannot be decoded cannot be trained on"
 _PLAIN = "the trainer takes one upright, opaque picture of 8 bits a channel in sRGB"
 _LARGEST = "a JPEG of 100 megapixels, as a phone writes it, has about 30 MB"
 _INSPECTED = "its sha256 when it was inspected"
@@ -150,7 +153,7 @@ def judge_decoding(
             remedy = way_out(facts.format) or remedy
         detail = facts.fault_detail or "no reason given"
         limit = MAX_PIXELS if kind == "too-many-pixels" else None
-        source = "a camera's usual output, and the decoder's memory" if limit else "R-45"
+        source = "a camera's usual output, and the decoder's memory" if limit else _DECODED
         says = says.format(detail=detail)
         return (find(kind, Level.BLOCK, says, detail, limit, remedy, source), *found)
     if facts.frames > 1:
@@ -213,16 +216,16 @@ def judge_photo(
     if short < gates.min_side:  # R-28
         says = f"is {size}; its shorter side must be at least {gates.min_side}"
         remedy = "Send the original, or a larger copy; enlarging a small one does not help."
-        found.append(find("too-small", Level.BLOCK, says, short, gates.min_side, remedy, "R-28"))
+        found.append(find("too-small", Level.BLOCK, says, short, gates.min_side, remedy, _SIZE))
     elif short < GOOD_SIDE:  # R-28
         says = f"is {size}; {GOOD_SIDE} or more on the shorter side is better"
         remedy = "Send the original if there is a larger one."
-        found.append(find("smaller-than-good", Level.NOTE, says, short, GOOD_SIDE, remedy, "R-28"))
+        found.append(find("smaller-than-good", Level.NOTE, says, short, GOOD_SIDE, remedy, _SIZE))
     if facts.bytes < gates.min_bytes:  # R-29
         says = f"is {facts.bytes:,} bytes; at least {gates.min_bytes:,} are needed"
         remedy = "Send the original; a file this small has lost its detail to compression."
         found.append(
-            find("too-few-bytes", Level.BLOCK, says, facts.bytes, gates.min_bytes, remedy, "R-29")
+            find("too-few-bytes", Level.BLOCK, says, facts.bytes, gates.min_bytes, remedy, _BYTES)
         )
     if facts.measured is not None:
         found += judge_measured(facts.measured, gates, find, kind=kind)

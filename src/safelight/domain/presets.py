@@ -16,6 +16,7 @@ from typing import Any
 
 from safelight.domain import draw_inputs
 from safelight.domain.errors import Invalid, NotFound
+from safelight.domain.reasons import in_words
 
 GUIDANCE = (2.0, 3.5)
 """R-97: 2.5, range 2 to 3.5; never the 5 to 7 of the quality presets that drew plastic skin (R-16)."""
@@ -48,7 +49,7 @@ class Preset:
 def parse_preset(text: str) -> Preset:
     """The preset written in TOML *text*; `Invalid` for a key or a value that has no place in it."""
     try:
-        data = tomllib.loads(text)
+        data = in_words(tomllib.loads(text))
         draw, prompt = data.pop("draw"), data.pop("prompt")
         preset = Preset(
             draw=MappingProxyType(draw),

@@ -21,6 +21,7 @@ from typing import Any
 
 from safelight.domain.errors import Invalid, NotFound
 from safelight.domain.gates import Gates
+from safelight.domain.reasons import in_words
 from safelight.domain.trainer_inputs import INPUTS, NOT_TAKEN, REPEATS, check_input
 
 DEFAULT = "likeness@v2"
@@ -131,6 +132,8 @@ def parse_profile(text: str, file: str = "", *, own: bool = False) -> Profile:
     """
     try:
         data = tomllib.loads(text)
+        if not own:
+            data = in_words(data)
         steps = data.pop("steps")
         for name, value in data.get("sent", {}).items():
             _check_line(text, file, name, value)

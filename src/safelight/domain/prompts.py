@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from safelight.domain.captions import noun_of
+from safelight.domain.leaks import leaks_in
+from safelight.domain.roles import unwrapped, without_roles
 from safelight.domain.triggers import is_valid_trigger
 
-_LEAK = re.compile(
-    r"(?:#+\s*)?(?:system|assistant|developer|instructions?|persona|role|human|user)\s*(?:prompt|message)?\s*:"
-    r"|<\|?/?(?:system|assistant|user|im_start|im_end)\b"
-    r"|you are\b|your (?:role|task|job) is\b|as an ai\b|i(?:'m| am) (?:an ai|maya)\b"
-    r"|(?:sure|certainly|of course|okay)[,!.].*:\s*$|here(?:'s| is| are) (?:the|your|an?)\b[^:]*:\s*$"
-    r"|never (?:mention|reveal|say)\b|respond (?:with|only)\b",
-    re.IGNORECASE,
-)
-"""How a line begins that was meant for a language model and not for the drawing one (R-69)."""
+MAX_PROMPT = 4000
+"""Characters; the text encoder reads 512 tokens, which is about half of it."""
 
-_LABEL = re.compile(r"^(?:final |image |flux )?prompt\s*:\s*", re.IGNORECASE)
+_LABEL = re.compile(
+    r"(?:final |image |flux |positive |revised |optimi[sz]ed )?prompt\s*:\s*", re.IGNORECASE
+)
 _FENCE = re.compile(r"^\s*(?:```|~~~).*$")
 _RULE = re.compile(r"^\s*(?:[-*_]\s*){3,}$")
-_BLOCK_MARK = re.compile(r"^\s*(?:#{1,6}\s+|>\s+|[-*+•]\s+|\d+[.)]\s+)")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
-_SPAN = re.compile(r"(\*\*\*|\*\*|\*|___|__|~~|`+)(?=\S)(.+?)(?<=\S)\1")
+_BLOCK_MARK = re.compile(r"^\s*(?:(?:#{1,6}|>|[-*+•]|\d+[.)])\s+)+")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+_SPAN = re.compile(r"\*{1,3}|_{2,3}|(?<!\w)_(?=\w)|(?<=\w)_(?!\w)|~~|`+")
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
+"""Characters that nobody sees and that part a word: soft hyphens, zero width spaces, bidi controls."""
 
 
 MAGIC = (
@@ -42,11 +41,12 @@ RETOUCHED = (
 )  # fmt: skip
 """Words that ask for the very plastic look that users complain of (R-70); a character may want them."""
 
-MAX_LAYERS = 50
+MAX_LAYERS = 8
 """Marks within marks within marks: past this nobody means a prompt."""
 
-_THINK = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|<!--[^<>]*-->", re.IGNORECASE)
+_WRAPPED = re.compile(r"(\byou(?:'re| are)(?: an?| the)?)[ \t]*\n[ \t]*(?=\w)", re.IGNORECASE)
+"""A sentence that goes on in the next line."""
 _WEIGHT = re.compile(r"\(([^():]+):\s*\d+(?:\.\d+)?\)")
 
 
@@ -54,8 +54,8 @@ _WEIGHT = re.compile(r"\(([^():]+):\s*\d+(?:\.\d+)?\)")
 class Change:
     """One change made to a prompt: its kind, and the text taken out or put in.
 
-    Kinds: `system-text`, `markdown`, `label`, `json`, `weight`, `banned` and `trigger` are taken out,
-    `added` is put in.
+    Kinds: `system-text`, `markdown`, `label`, `json`, `weight`, `invisible`, `banned` and `trigger` are taken
+    out, `added` is put in.
     """
 
     kind: str
@@ -87,8 +87,9 @@ def banned_words(kind: str, more: Iterable[str] = ()) -> tuple[str, ...]:
 def clean_prompt(
     text: str, *, banned: Iterable[str] = (), add: Iterable[str] = ()
 ) -> CleanedPrompt:
-    """*text* without markdown, without lines meant for a language model (R-69) and without *banned*
-    words; *add* is put behind it unless it says so already (R-70)."""
+    """*text* without markdown, without what was meant for a language model (R-69) and without *banned*
+    words; *add* is put behind it unless it says so already (R-70). The time it takes goes with its
+    length."""
     changes: list[Change] = []
     words = tuple(banned)
     clean = _once(text, words, changes)
@@ -108,43 +109,59 @@ def _once(text: str, banned: tuple[str, ...], changes: list[Change]) -> str:
     text = _unwrapped(text, changes)
     kept: list[str] = []
     for line in text.splitlines():
-        mark = _BLOCK_MARK.match(line)
-        bare = line[mark.end() :] if mark else line
-        label = _LABEL.match(_unspan(bare))
-        bare = _unspan(bare)[label.end() :] if label else _unspan(bare)
-        bare = re.sub(r"\s+", " ", bare).strip()
         if not line.strip():
             continue
         if _FENCE.match(line) or _RULE.match(line):
             changes.append(Change("markdown", line.strip()))
             continue
-        if _LEAK.match(bare):
+        mark = _BLOCK_MARK.match(line)
+        rest = line[mark.end() :] if mark else line
+        bare, spans = _unspan(_LINK.sub(r"\1", rest))
+        bare = re.sub(r"\s+", " ", bare).strip()
+        leaks = leaks_in(bare)
+        if leaks == [(0, len(bare))]:
             changes.append(Change("system-text", line.strip()))
             continue
         if mark:
             changes.append(Change("markdown", mark.group().strip()))
-        if label:
+        changes += [Change("markdown", span) for span in spans]
+        if leaks:
+            bare = _cut(bare, leaks, changes)
+        if label := _LABEL.match(bare):
             changes.append(Change("label", label.group().strip()))
-        rest = line[mark.end() if mark else 0 :]
-        changes += [Change("markdown", span.group(1)) for span in _SPAN.finditer(rest)]
+            bare = bare[label.end() :]
         if bare:
             kept.append(bare.rstrip(","))
     return _without(", ".join(kept), banned, changes)
 
 
+_LEFT_EMPTY = re.compile(r"\"\s*\"|“\s*”|«\s*»|\(\s*\)|\[\s*\]|\{\s*\}|(?<!\w)'\s*'(?!\w)")
+
+
+def _cut(line: str, leaks: list[tuple[int, int]], changes: list[Change]) -> str:
+    """*line* without these parts, and without the brackets and signs that held nothing else."""
+    kept, place = "", 0
+    for start, end in leaks:
+        changes.append(Change("system-text", line[start:end].strip()))
+        kept += line[place:start]
+        place = end
+    kept = _LEFT_EMPTY.sub("", kept + line[place:])
+    return re.sub(r"\s+", " ", kept).strip().rstrip(" ,;:-–—").lstrip(" ,;:.!?")
+
+
 def _unwrapped(text: str, changes: list[Change]) -> str:
-    """The prompt out of the JSON object that a language model put it in; thoughts and tags go."""
-    if text.lstrip().startswith("{"):
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = None
-        if isinstance(found, dict) and isinstance(found.get("prompt"), str):
-            changes.append(Change("json", ", ".join(sorted(found))))
-            text = found["prompt"]
-    for kind, pattern in (("system-text", _THINK), ("markdown", _TAG)):
-        changes += [Change(kind, found.group()) for found in pattern.finditer(text)]
-        text = pattern.sub(" ", text)
+    """The prompt out of what a language model wrapped it in; what nobody sees, thoughts and tags go."""
+    if _INVISIBLE.search(text):
+        changes.append(Change("invisible", f"{sum(map(len, _INVISIBLE.findall(text)))} characters"))
+        text = _INVISIBLE.sub("", text)
+    text, keys = unwrapped(text)
+    if keys is not None:
+        changes.append(Change("json", keys))
+    text = _WRAPPED.sub(r"\1 ", text.replace("\\n", "\n"))
+    text, removed = without_roles(text)
+    changes += [Change("system-text", part) for part in removed]
+    changes += [Change("markdown", found.group()) for found in _TAG.finditer(text)]
+    text = _TAG.sub(" ", text)
     changes += [Change("weight", found.group()) for found in _WEIGHT.finditer(text)]
     return _WEIGHT.sub(r"\1", text)
 
@@ -152,15 +169,24 @@ def _unwrapped(text: str, changes: list[Change]) -> str:
 def _without(text: str, banned: tuple[str, ...], changes: list[Change]) -> str:
     """*text* without the banned words, longest first, hyphen or space alike; 'no' before one goes too,
     since the drawing model reads the word and not the denial."""
-    for words in sorted(set(banned), key=len, reverse=True):
-        loose = r"[\s-]+".join(re.escape(word) for word in words.split())
-        pattern = re.compile(
-            rf"(?:\b(?:no|not|without|never)\s+)?(?<![\w-]){loose}(?![\w-])", re.IGNORECASE
-        )
+    if banned:
+        pattern = _any_of(banned)
         changes += [Change("banned", found.group()) for found in pattern.finditer(text)]
         text = pattern.sub("", text)
     text = re.sub(r"\s+", " ", text)
     return re.sub(r"\s*,(?:\s*,)*", ",", text).strip(" ,")
+
+
+@lru_cache(maxsize=64)
+def _any_of(banned: tuple[str, ...]) -> re.Pattern[str]:
+    loose = (
+        r"[\s-]+".join(re.escape(word) for word in words.split())
+        for words in sorted(set(banned), key=len, reverse=True)
+    )
+    return re.compile(
+        rf"(?:\b(?:no|not|without|never)\s+)?(?<![\w-])(?:{'|'.join(loose)})(?![\w-])",
+        re.IGNORECASE,
+    )
 
 
 def final_prompt(text: str, trigger: str) -> str:
@@ -198,8 +224,26 @@ def fill(template: str, *, trigger: str, kind: str) -> str:
     return final_prompt(template.replace("{noun}", noun_of(kind)), trigger)
 
 
-def _unspan(line: str) -> str:
-    line = _LINK.sub(r"\1", line)
-    while (bare := _SPAN.sub(r"\2", line)) != line:
-        line = bare
-    return line
+def _unspan(line: str) -> tuple[str, list[str]]:
+    """*line* without marks that stand in pairs around words (bold, italic, struck, code), and those marks."""
+    opened: list[re.Match[str]] = []
+    places: dict[str, list[int]] = {}
+    pairs: list[tuple[re.Match[str], re.Match[str]]] = []
+    for mark in _SPAN.finditer(line):
+        same = places.setdefault(mark[0], [])
+        closes = mark.start() > 0 and not line[mark.start() - 1].isspace()
+        if closes and same and opened[same[-1]].end() < mark.start():
+            first = same[-1]
+            pairs.append((opened[first], mark))
+            for inner in opened[first:]:
+                places[inner[0]].pop()
+            del opened[first:]
+        elif mark.end() < len(line) and not line[mark.end()].isspace():
+            same.append(len(opened))
+            opened.append(mark)
+    kept, place = "", 0
+    for start, end in sorted(mark.span() for pair in pairs for mark in pair):
+        kept += line[place:start]
+        place = end
+    pairs.sort(key=lambda pair: pair[0].start())
+    return kept + line[place:], [first[0] for first, _ in pairs]

@@ -102,7 +102,16 @@ def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[
         level = Level.NOTE if kind == "character" else Level.WARN
         says = "shows no face that was found (faces turned far away are not)"
         remedy = "Send a photo with the face in view, unless the back view is meant."
-        yield find("no-face", level, says, 0, 1, remedy, "R-35", Trust.HINT)
+        yield find(
+            "no-face",
+            level,
+            says,
+            0,
+            1,
+            remedy,
+            "the face is to be seen in every photo",
+            Trust.HINT,
+        )
         return
     people = measured.people if measured.people is not None else len(measured.faces)
     if people > 1:
@@ -110,7 +119,15 @@ def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[
         says = f"shows {people} people"
         out = None if wanted else "Crop it to the one, or send a photo of them alone."
         level = Level.NOTE if wanted else Level.WARN
-        yield find("several-people", level, says, people, 1, out, "R-39, R-50")
+        yield find(
+            "several-people",
+            level,
+            says,
+            people,
+            1,
+            out,
+            "one person throughout, unless the profile asks for more",
+        )
     if face.roll is not None and abs(face.roll) > LYING.value:
         says = f"has its face turned by {abs(face.roll):.0f} degrees"
         remedy = "Turn it upright and send it again."
@@ -188,7 +205,15 @@ def _whole(measured: Measured, gates: Gates, find: Find) -> Iterator[Finding]:
     if measured.framing is Framing.FULL_BODY and measured.head_to_toe is False:
         says = "does not show the body from head to toe"
         remedy = "Send one with feet and the top of the head in the picture, and some room around."
-        yield find("not-head-to-toe", Level.WARN, says, "cut", "whole", remedy, "R-40")
+        yield find(
+            "not-head-to-toe",
+            Level.WARN,
+            says,
+            "cut",
+            "whole",
+            remedy,
+            "whole bodies are learned from photos that show them, head to toe",
+        )
 
 
 def _sharp(measured: Measured, find: Find) -> Iterator[Finding]:

@@ -82,7 +82,13 @@ def judge_retrain(
         says = f"{found.named} was trained on photos of these kinds, and this set has none: "
         remedy = "Add photos of these kinds, or take the union."
         found.add(
-            "lost-angles", f"{says}{', '.join(gone)}.", len(gone), 0, remedy, True, "K21, R-36"
+            "lost-angles",
+            f"{says}{', '.join(gone)}.",
+            len(gone),
+            0,
+            remedy,
+            True,
+            "the last good version had them; front, three-quarter and side are needed",
         )
     if exposures and before.exposures and exposures > EXPOSURES_UP.value * before.exposures:
         says = (

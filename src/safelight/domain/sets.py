@@ -199,7 +199,12 @@ def _withheld(photos: Sequence[PhotoForSet]) -> list[Finding]:
     remedy = "Put the consent on record and look again, or look through the photos yourself."
     return [
         of_set(
-            "same-person", Level.NOTE, says, remedy=remedy, source="R-39", trust=Trust.NOT_MEASURED
+            "same-person",
+            Level.NOTE,
+            says,
+            remedy=remedy,
+            source="identity vectors are biometric data",
+            trust=Trust.NOT_MEASURED,
         )
     ]
 
@@ -239,10 +244,12 @@ def _exposures(seen: float | None, gates: Gates) -> list[Finding]:
     remedy = "Ask for more steps." if few else "Add photos, or ask for fewer steps."
     limit = least if few else most
     kind = "few-exposures" if few else "many-exposures"
-    return [of_set(kind, Level.NOTE, says, seen, limit, remedy, source="K2")]
+    return [
+        of_set(kind, Level.NOTE, says, seen, limit, remedy, source="the profile's rule for steps")
+    ]
 
 
-_of_count = partial(of_set, source="R-19 to R-25, K6; the profile's own counts")
+_of_count = partial(of_set, source="the profile's own counts")
 
 
 def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
@@ -264,7 +271,7 @@ def _count_findings(given: int, usable: int, gates: Gates) -> list[Finding]:
     if usable > gates.soft_max:
         remedy = "Remove the weaker ones yourself if you want another choice."
         message = f"{have}; the {gates.soft_max} that differ most are taken."
-        limit, source = gates.soft_max, "R-26, K7"
+        limit, source = gates.soft_max, "the profile's own; a rule of curation, not of physics"
         return [of_set("many-photos", Level.WARN, message, usable, limit, remedy, source=source)]
     if usable > gates.ideal_max:
         message = f"{have}; {ideal}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from html import escape
 from typing import Any
 
 REPLACEMENT = "\ufffd"
@@ -70,6 +71,19 @@ def shown(text: str, *, lines: bool = False, most: int | None = None) -> str:
 def visible(text: str) -> str:
     """*text* without what a terminal, a log or a page would obey instead of show."""
     return _SPEAKING.sub("", text)
+
+
+def shown_json(document: str) -> str:
+    """*document*, JSON already, with what a terminal would obey as JSON's own escapes: its value stays.
+
+    Line feeds stay: within a JSON string there are none, between its parts they are its layout.
+    """
+    return _SPEAKING.sub(lambda m: m[0] if m[0] == "\n" else f"\\u{ord(m[0]):04x}", document)
+
+
+def on_page(text: str) -> str:
+    """*text* as HTML, in an element or an attribute: nothing in it is markup or turns the line around."""
+    return escape(shown(text, lines=True))
 
 
 def _written(char: str) -> str:

@@ -46,7 +46,7 @@ def _angles(mix: Mix) -> Finding | None:
         round(most / faces, 3),
         ALMOST_ALL.value,
         remedy,
-        source="R-36",
+        source="front, three-quarter and side are needed to know a face",
         trust=Trust.HINT,
     )
 
@@ -70,7 +70,7 @@ def _light(known: Sequence[Measured]) -> Finding | None:
         round(most / total, 3),
         ALMOST_ALL.value,
         remedy,
-        source="R-34, K8",
+        source="light that never varies is learned with the subject",
         trust=Trust.HINT,
     )
 
@@ -92,7 +92,7 @@ def _background(known: Sequence[Measured], gates: Gates) -> Finding | None:
         round(share, 3),
         ALMOST_ALL.value,
         remedy,
-        source="R-33, K9",
+        source="studio photos throughout look too polished for a likeness",
     )
 
 

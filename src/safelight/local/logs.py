@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
+from safelight.domain.texts import shown
+
 COLORS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 """SGR codes, given out in the order of the services."""
 
@@ -40,7 +42,8 @@ class Log:
         self._lock = threading.Lock()
 
     def line(self, name: str, text: str) -> None:
-        """One line that the service `name` said."""
+        """One line that the service `name` said; what a terminal would obey in it is written out."""
+        text = shown(text.expandtabs())
         with self._lock:
             self._keep(name, text)
             if name not in self._quiet:

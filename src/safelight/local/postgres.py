@@ -146,7 +146,9 @@ class Postgres:
             check=False,
         )
         if done.returncode != 0:
-            raise LocalError(f"{program} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+            raise LocalError(
+                f"{program} ended with {done.returncode}:", said=done.stdout[-2000:].splitlines()
+            )
 
     def _binary(self, name: str) -> Path:
         """A program of the wheel, from a copy beside the data if `nobody` cannot read the wheel."""

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from safelight.domain.errors import SafelightError
 
@@ -24,10 +25,47 @@ Output = Callable[[str, str], None]
 """Takes a service's name and one line of what it said."""
 
 
+def dies_with_us(
+    argv: Iterable[str],
+    death_signal: int = signal.SIGKILL,
+    user: tuple[object, object] = ("-", "-"),
+) -> list[str]:
+    """*argv*, so that the program gets *death_signal* when the thread that starts it ends (Linux), however
+    that comes about. The pid is the program's own."""
+    launcher = (sys.executable, "-I", "-S", str(LAUNCHER))
+    return [*launcher, str(os.getpid()), str(int(death_signal)), *map(str, user), *argv]
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: by an exception, so that what was started in it
+    is stopped. A second one changes nothing. Main thread only."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class LocalError(SafelightError):
     """A part of the local stack did not do what it must."""
 
     code = "local"
+
+    def __init__(self, message: str, *, hint: str | None = None, said: Iterable[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.said = tuple(said)
+
+    def __str__(self) -> str:
+        return "\n".join((super().__str__(), *(f"  {line}" for line in self.said)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +128,8 @@ class Child:
         """Prepare and start it; returns at once. Raises what `prepare` raises."""
         service = self.service
         service.prepare()
-        user, group = service.user or ("-", "-")
-        launcher = (sys.executable, "-I", "-S", str(LAUNCHER))
-        how = (str(os.getpid()), str(int(service.death_signal)), str(user), str(group))
         self._process = subprocess.Popen(
-            [*launcher, *how, *service.argv],
+            dies_with_us(service.argv, service.death_signal, service.user or ("-", "-")),
             env=dict(service.env),
             cwd=service.cwd,
             stdin=subprocess.DEVNULL,
@@ -172,22 +207,23 @@ class Child:
             if time.monotonic() > deadline:
                 failure = self.failure()
                 self.kill()
-                raise LocalError(failure)
+                raise failure
             if not self.running:
                 time.sleep(0.5)
                 self.start()
             time.sleep(POLL_INTERVAL)
 
-    def failure(self) -> str:
-        """What to tell when it did not come up."""
+    def failure(self) -> LocalError:
+        """What to tell when it did not come up, with its last lines."""
         service, code = self.service, self.exit_code()
         what = (
             f"ended with {code}" + ("" if service.once else " before it was ready")
             if code is not None
             else f"was not ready within {service.ready_timeout:g} s"
         )
-        said = "\n".join(f"  {line}" for line in self.tail) or "  (nothing)"
-        return f"{service.name} {what}. Its last lines:\n{said}"
+        return LocalError(
+            f"{service.name} {what}. Its last lines:", said=self.tail or ("(nothing)",)
+        )
 
     def _join(self) -> None:
         if self._reader is not None:

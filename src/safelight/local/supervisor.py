@@ -188,7 +188,7 @@ class Supervisor:
             kept.was_ready = True
             self._log.say(kept.service.name, f"ready after {now - kept.first_start:.1f} s")
         elif now - kept.first_start > kept.service.ready_timeout:
-            raise LocalError(kept.child.failure())
+            raise kept.child.failure()
 
     def _ended(self, kept: _Kept, now: float) -> None:
         """Plan the next start of a service that ended by itself, or give up."""
@@ -197,7 +197,7 @@ class Supervisor:
         service, code = kept.service, kept.child.exit_code()
         kept.ends = 1 if now - kept.started > self._backoff.reset_after else kept.ends + 1
         if not service.restart or service.once or (not kept.was_ready and kept.ends >= EARLY_ENDS):
-            raise LocalError(kept.child.failure())
+            raise kept.child.failure()
         pause = self._backoff.pause(kept.ends)
         self._log.say(service.name, f"ended with {code}; starting it again in {pause:g} s")
         kept.again_at = now + pause

@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 from safelight.db import owners
 from safelight.domain.errors import Forbidden
 from safelight.flow.commands import Actor, actor_name
-from safelight.flow.commands.subjects import get_subject
+from safelight.flow.commands.subjects import get_subject, subject_for_photos
 from safelight.flow.context import Context
 from safelight.web.problems import Unauthorized
 from safelight.web.requests import note
@@ -100,6 +100,15 @@ def subject_there(subject_id: UUID, cx: Cx, who: Who) -> None:
 
 
 SubjectThere = Depends(subject_there)
+
+
+def photos_may_come(subject_id: UUID, cx: Cx, who: Who) -> None:
+    """The same, and consent is on record where it is a real person."""
+    with cx.db.transaction() as tx:
+        subject_for_photos(tx, who, subject_id)
+
+
+PhotosMayCome = Depends(photos_may_come)
 
 
 def v1(kind: str, id: UUID) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from safelight.db import subjects as rows
 from safelight.db.transaction import Tx
 from safelight.domain import nouns
+from safelight.domain.captions import MAX_CAPTION
 from safelight.domain.errors import Invalid
 from safelight.domain.formats import PhotoType
 from safelight.domain.photos import PhotoFacts
@@ -20,7 +21,7 @@ from safelight.domain.profiles import DEFAULT
 from safelight.domain.texts import keepable, shown
 from safelight.flow.commands import datasets
 from safelight.flow.commands import subjects as commands
-from safelight.web.access import Cx, SubjectThere, Who, v1
+from safelight.web.access import Cx, PhotosMayCome, Who, v1
 from safelight.web.multipart import SCHEMA, Files
 from safelight.web.once import Creates
 from safelight.web.pages import Page, Paged
@@ -30,8 +31,6 @@ from safelight.web.text import Ref, Text, plain
 router = APIRouter(
     prefix="/v1", tags=["photos"], responses=documented(401, 403, 404, 422, 429, 503)
 )
-
-MAX_CAPTION = 2000
 
 
 class Finding(BaseModel):
@@ -161,15 +160,17 @@ class Upload(BaseModel):
 @router.post(
     "/subjects/{subject_id}/photos",
     status_code=201,
-    dependencies=[SubjectThere],
-    responses=documented(413),
+    dependencies=[PhotosMayCome],
+    responses=documented(409, 413),
     openapi_extra=SCHEMA,
 )
 def send_photos(subject_id: UUID, form: Files, cx: Cx, who: Who) -> SentPhotos:
     """Send photos as files, one or many.
 
     The same file under the same name is kept once, so a request that was cut off may be sent again
-    as it is. Photos are inspected when a training begins.
+    as it is; a caption that comes with it takes the place of the one it had. Photos are inspected when a
+    training begins. A real person's (kinds `person` and `model`) are taken only once consent is on
+    record: before that the request is refused unread.
     """
     caption = form.fields.get("caption") or None
     if caption is not None:
@@ -211,14 +212,16 @@ class _Kept(BaseModel):
     "/subjects/{subject_id}/uploads",
     status_code=201,
     response_model=Upload,
-    dependencies=[SubjectThere],
+    dependencies=[PhotosMayCome],
+    responses=documented(409),
 )
 def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: Creates) -> Response:
     """Ask for a URL that takes a photo straight into the store.
 
     PUT the file there, then POST to `confirm`. The URL takes one body of the size that was said, once
-    where the store knows of that. What is never confirmed is purged after a day.
-    Honours `Idempotency-Key`; the same answer comes with a fresh URL.
+    where the store knows of that. What is never confirmed is purged after a day. For a real person there
+    is no URL before consent is on record. Honours `Idempotency-Key`; the same answer comes with a fresh
+    URL.
     """
 
     def make(tx: Tx) -> tuple[BaseModel, str]:
@@ -250,7 +253,7 @@ def request_upload(subject_id: UUID, asked: NewUpload, cx: Cx, who: Who, once: C
     return once(asked, make, status=201, show=show)
 
 
-@router.post("/photos/{photo_id}/confirm")
+@router.post("/photos/{photo_id}/confirm", responses=documented(409))
 def confirm_upload(photo_id: UUID, cx: Cx, who: Who) -> Photo:
     """Say that the upload has ended; from now on the photo counts. Doing so twice is no error."""
     return Photo.of(commands.confirm_upload(cx.db, cx.tools.store, who, photo_id))

@@ -54,16 +54,20 @@ class Estimate(BaseModel):
     steps: int
     exposures: float = Field(description="How often each image is seen.")
     seconds_p50: float
-    seconds_p95: float | None = Field(description="Null: nothing was measured here yet.")
+    seconds_p95: float | None = Field(
+        description="Null: too few runs were measured here for a spread."
+    )
     cost_usd_p50: float
     cost_usd_p95: float | None
     basis: estimates.Basis = Field(
         description="`profile`: measured runs of it; `all profiles`: too few of its own; "
-        "`reference`: none here, one real run on record elsewhere."
+        "`reference`: none has succeeded here, one real run on record elsewhere."
     )
     runs: int = Field(description="How many runs it rests on.")
     words: str = Field(
-        examples=["14 min, $1.28; 19 of 20 within 19 min, $1.74 (of 37 runs, profile)"]
+        examples=[
+            "14 min, $1.28; 19 of 20 within 19 min, $1.74 (37 runs measured here, of this profile)"
+        ]
     )
 
 

@@ -39,7 +39,8 @@ class NewSubject(BaseModel):
         None,
         min_length=1,
         max_length=2000,
-        description="How and by whom consent was given. A person is not trained on without it.",
+        description="How and by whom consent was given. Photos of a real person (`person`, `model`) are "
+        "not taken, and a person is not trained on, without it.",
     )
     model_config = {
         "json_schema_extra": {

@@ -164,7 +164,7 @@ class Tuning(BaseModel):
     """What a version draws with; what is left out stays as it is."""
 
     scale: Factor | None = Field(None, description="LoRA scale, within the version's own schema.")
-    guidance: Factor | None = Field(None, description="2.0 to 3.5 is advised (R-97).")
+    guidance: Factor | None = Field(None, description="2.0 to 3.5 is advised; more looks plastic.")
     reason: Text = Field("tuned", min_length=1, max_length=1000)
 
 

@@ -27,6 +27,11 @@ SELECT p.name FROM photos p
 WHERE p.id = %(id)s AND EXISTS (SELECT FROM photos o WHERE o.subject_id = p.subject_id AND o.name = p.name
     AND o.sha256 = %(sha256)s AND o.id <> p.id AND o.state <> 'removed');
 
+-- name: recaption
+-- The same file came with another caption than it had.
+UPDATE photos SET caption = %(caption)s WHERE id = %(id)s AND caption IS DISTINCT FROM %(caption)s
+RETURNING *;
+
 -- name: confirm_upload
 -- An awaited photo has arrived.
 WITH changed AS (

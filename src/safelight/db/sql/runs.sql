@@ -1,9 +1,11 @@
 -- name: measured
--- Seconds a step of the newest runs that succeeded, by profile; without a profile: of all of them.
+-- Seconds a step of the newest runs that succeeded, by profile; without a profile: of all of them. A run at
+-- the emulator goes to a model of its account.
 SELECT profile, count(*) AS runs,
+       count(*) FILTER (WHERE split_part(destination, '/', 1) = 'emulated') AS emulated,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY predict_seconds / steps) AS step_p50,
        percentile_cont(0.95) WITHIN GROUP (ORDER BY predict_seconds / steps) AS step_p95
-FROM (SELECT profile, predict_seconds, steps FROM trainings
+FROM (SELECT profile, predict_seconds, steps, destination FROM trainings
       WHERE state = 'succeeded' AND predict_seconds > 0 AND steps > 0
       ORDER BY id DESC LIMIT %(limit)s) newest
 GROUP BY GROUPING SETS ((profile), ());

@@ -14,7 +14,13 @@ from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.nouns import Generation, Version
 from safelight.domain.presets import Preset, get_preset
 from safelight.domain.profiles import DEFAULT, GenerationPreset
-from safelight.domain.prompts import CleanedPrompt, banned_words, clean_prompt, with_trigger
+from safelight.domain.prompts import (
+    MAX_PROMPT,
+    CleanedPrompt,
+    banned_words,
+    clean_prompt,
+    with_trigger,
+)
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, VersionState
 from safelight.flow import paid, used
@@ -59,6 +65,11 @@ def request_generation(
     version = _drawing_version(tx, actor, subject_id, version_id, unapproved=unapproved)
     chosen = get_preset(preset) if preset is not None else None
     subject = get_subject(tx, actor, version.subject_id)
+    if len(prompt) > MAX_PROMPT:
+        raise Invalid(
+            f"A prompt has at most {MAX_PROMPT:,} characters; this one has {len(prompt):,}.",
+            hint="The drawing model reads about 512 words of it.",
+        )
     cleaned = clean_prompt(
         prompt,
         banned=banned_words(subject.kind, chosen.banned if chosen else ()),
@@ -109,8 +120,8 @@ def _extra_lora(preset: Preset | None, name: str | None, scale: float | None) ->
         return {}
     if preset is not None and preset.extra_lora == "off":
         raise Invalid(
-            f"The preset {preset.id} keeps extra adapters off: they pull towards the polished look "
-            "(R-71).",
+            f"The preset {preset.id} keeps extra adapters off: they pull towards the polished "
+            "look.",
             hint="Leave extra_lora away, or take another preset: `safelight presets`.",
         )
     return {"extra_lora": name, "extra_lora_scale": scale}
@@ -211,7 +222,7 @@ def _drawing_version(
                 else "was never approved"
             )
             raise Conflict(
-                f"Version {version.number} {why}, so it does not draw for users (R-106).",
+                f"Version {version.number} {why}, so it does not draw for users.",
                 hint=f"Look at its previews and `safelight approve {version.id}`; or ask with "
                 "--unapproved (unapproved=true) to try it.",
             )

@@ -10,13 +10,13 @@ from safelight import scratch
 from safelight.db import imports, jobs, subjects, temporary, versions
 from safelight.db.transaction import Tx
 from safelight.domain import draw_inputs
-from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
+from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.ids import new_id
-from safelight.domain.nouns import StoredWeights, Subject, Version
+from safelight.domain.nouns import StoredWeights, Version
 from safelight.domain.operations import Import
 from safelight.domain.queues import Kind
 from safelight.domain.texts import shown, speaks_to_terminals
-from safelight.flow.commands import Actor
+from safelight.flow.commands import Actor, consent
 from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
 from safelight.flow.ownership import refuse_anothers
@@ -47,7 +47,7 @@ def request_import(
     subject = subjects.lock(tx, subject_id, actor.owner_id)
     if subject is None:
         raise NotFound(f"There is no subject {subject_id}.")
-    require_consent(subject)
+    consent.require_for_training(subject)
     draw_inputs.check({"lora_scale": scale}, None)
     name, version = named(model)
     refuse_anothers(tx, actor.owner_id, name, version)
@@ -111,7 +111,7 @@ def import_version(
     draw_inputs.check({"lora_scale": scale}, None)
     with cx.db.transaction() as tx:
         subject = get_subject(tx, actor, subject_id)
-    require_consent(subject)
+    consent.require_for_training(subject)
     name, version = named(model) if model is not None else (None, None)
     if name is not None and version is None:
         version = cx.tools.provider.latest_version(name)
@@ -184,16 +184,6 @@ def named(model: str) -> tuple[str, str | None]:
             hint="Copy it from the model's page; owner/name alone means its newest version.",
         )
     return fits[1], fits[2]
-
-
-def require_consent(subject: Subject) -> None:
-    """Raise ConsentMissing for a person whose consent is not on record."""
-    if subject.kind == "person" and subject.consented_at is None:
-        raise ConsentMissing(
-            f"{subject.name} is a person, and their consent is not on record.",
-            hint="Record it first (who gave it, how and when): `--consent NOTE`, or "
-            "PUT /v1/subjects/{id}/consent.",
-        )
 
 
 def there_is(

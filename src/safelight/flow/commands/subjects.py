@@ -21,6 +21,7 @@ from safelight.domain.stored import UploadLink
 from safelight.domain.texts import shown, visible
 from safelight.domain.triggers import new_trigger
 from safelight.flow.commands import Actor
+from safelight.flow.commands.consent import needs_consent, require_for_photos
 from safelight.stages.tools import Store
 from safelight.vision.location.removal import count_location, remove_location
 
@@ -73,10 +74,20 @@ def create_subject(
 def ensure_subject(
     tx: Tx, actor: Actor, *, name: str, kind: str, consent: str | None = None
 ) -> Subject:
-    """The subject of this name, made unless it is there; consent is put on record if given."""
+    """The subject of this name, made unless it is there; consent is put on record if given.
+
+    Raises:
+        Conflict: a real person is asked for, and what is there by that name is a character.
+    """
     found = subjects.named(tx, actor.owner_id, name.strip())
     if found is None:
         return create_subject(tx, actor, name=name, kind=kind, consent=consent)
+    if needs_consent(kind) and not needs_consent(found.kind):
+        # Their photos would be taken without consent, by a name that somebody drew before.
+        raise Conflict(
+            f"{found.name} is a {found.kind} here, and not a {kind}.",
+            hint="Give the person a subject of their own, by another name.",
+        )
     if consent and found.consented_at is None:
         return record_consent(tx, actor, found.id, consent)
     return found
@@ -96,6 +107,18 @@ def get_subject(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
     if found is None:
         raise NotFound(f"There is no subject {subject_id}.")
     return found
+
+
+def subject_for_photos(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
+    """The subject, if photos of it may be taken.
+
+    Raises:
+        NotFound: it is not there or another owner's. ConsentMissing: it is a real person, and no consent
+        is on record.
+    """
+    subject = get_subject(tx, actor, subject_id)
+    require_for_photos(subject)
+    return subject
 
 
 def _file_name(name: str) -> str:
@@ -123,13 +146,15 @@ def add_photo(
     name: str | None = None,
     caption: str | None = None,
 ) -> tuple[Photo, bool]:
-    """Store the file at *path* as a photo of the subject; False: the same file was there already.
+    """Store the file at *path* as a photo of the subject; False: the same file was there already, and has
+    *caption* from now on if one is given.
 
     Where it was taken is taken out of what is stored, unless the owner keeps it; the file at *path* stays
     as it is. The object is noted as temporary before it is put, so that a crash in between leaves nothing
     that cleanup does not know.
 
     Raises:
+        ConsentMissing: it is a real person, and no consent is on record; nothing was stored.
         Invalid: the file is empty or over 50 MiB.
     """
     name = _file_name(name or path.name)
@@ -192,9 +217,9 @@ def _stored(
     photo_id = new_id()
     key = _photo_key(subject_id, photo_id)
     with db.transaction() as tx:
-        get_subject(tx, actor, subject_id)
+        subject_for_photos(tx, actor, subject_id)
         if there := subjects.same_photo(tx, subject_id, name, hashes):
-            return there, False
+            return subjects.recaption(tx, there.id, caption) or there if caption else there, False
         temporary.note(
             tx, key, purpose="upload", seconds=UNUSED_UPLOAD_SECONDS, subject_id=subject_id
         )
@@ -236,9 +261,10 @@ def request_upload(
     """A photo to come, of so many bytes (and this content, where *sha256* says it).
 
     Raises:
-        Invalid: it would be empty or over 50 MiB.
+        Invalid: it would be empty or over 50 MiB. ConsentMissing: it is a real person, and no consent is on
+        record.
     """
-    get_subject(tx, actor, subject_id)
+    subject_for_photos(tx, actor, subject_id)
     name = _file_name(name)
     if not 0 < bytes <= MAX_PHOTO_BYTES:
         raise Invalid(
@@ -283,9 +309,11 @@ def confirm_upload(db: Database, store: Store, actor: Actor, photo_id: UUID) -> 
 
     Raises:
         ObjectMissing: nothing was uploaded. Invalid: it is not of the size that was announced.
+        ConsentMissing: as `request_upload`, for a URL that was given out before that was asked.
     """
     with db.transaction() as tx:
         photo = get_photo(tx, actor, photo_id)
+        subject_for_photos(tx, actor, photo.subject_id)
     if photo.state != PhotoState.AWAITED:
         return photo
     found = store.head(photo.key)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from safelight.db import jobs, subjects, trainings
 from safelight.db.transaction import Tx
-from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
+from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.gates import ANSWERS
 from safelight.domain.nouns import Subject, Training
 from safelight.domain.plans import training_input
@@ -16,7 +16,7 @@ from safelight.domain.profiles import DEFAULT, get_profile
 from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_TRAINING, TrainingState
 from safelight.flow import paid, used
-from safelight.flow.commands import Actor
+from safelight.flow.commands import Actor, consent
 from safelight.stages import layers
 
 DEFAULT_PROFILE = DEFAULT
@@ -63,12 +63,7 @@ def start_training(
         inputs=used.known_inputs(tx, chosen.trainer),
     )
     used.keep(tx, chosen)
-    if subject.kind == "person" and subject.consented_at is None:
-        raise ConsentMissing(
-            f"{subject.name} is a person, and their consent is not on record.",
-            hint="Record it first (who gave it, how and when): `--consent NOTE`, or "
-            "PUT /v1/subjects/{id}/consent.",
-        )
+    consent.require_for_training(subject)
     if there := trainings.open_of(tx, subject_id):
         raise Conflict(
             f"{subject.name} has an open training already: number {there.number}, {there.state}.",

@@ -13,10 +13,10 @@ import time
 from typing import NoReturn
 
 from safelight import deps, logging
-from safelight.config import Settings
 from safelight.db.faults import DatabaseAway, DatabaseRefuses, DatabaseUnknown
 from safelight.db.migrate import require_current
 from safelight.domain.errors import SafelightError
+from safelight.settings import Settings
 
 log = logging.get(__name__)
 

@@ -12,12 +12,13 @@ from safelight.clients.broker import Broker
 from safelight.clients.limits import limits_for
 from safelight.clients.replicate import ReplicateProvider
 from safelight.clients.s3 import S3Store
-from safelight.config import Settings, models_folder
+from safelight.config import models_folder
 from safelight.db.transaction import Database, Publish
 from safelight.domain import profiles
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
 from safelight.flow.retention import policy_of
+from safelight.settings import Settings
 from safelight.stages.tools import Tools
 from safelight.vision.guard import GuardedEye
 

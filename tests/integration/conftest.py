@@ -17,12 +17,13 @@ import redis
 from safelight import config
 from safelight.clients.broker import Broker
 from safelight.clients.s3 import S3Store
-from safelight.config import Settings, models_folder
+from safelight.config import models_folder
 from safelight.db.transaction import Database
 from safelight.deps import open_store
 from safelight.flow.commands import Actor
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
+from safelight.settings import Settings
 from safelight.stages.tools import Eye, Tools
 from safelight.vision.guard import GuardedEye
 from tests.support.api import Client, Door, door, running

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from safelight.domain.formats import PhotoType
-from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
+from safelight.flow.commands.photos import MAX_PHOTO_BYTES
 from safelight.flow.context import Context
 from tests.support.api import Door, assert_problem
 from tests.support.photos import odd_name, photo

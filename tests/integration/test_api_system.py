@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from safelight.config import Settings
 from safelight.db import owners
 from safelight.db.transaction import Database
 from safelight.flow.context import Context
+from safelight.settings import Settings
 from safelight.web.app import create_app
 from safelight.web.readiness import Readiness
 from safelight.web.requests import JSON_BYTES, WEBHOOK_BYTES

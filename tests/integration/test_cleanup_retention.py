@@ -16,7 +16,8 @@ from safelight.domain.nouns import Subject
 from safelight.domain.retention import Rule
 from safelight.flow.commands import Actor
 from safelight.flow.commands.cleaning import run_cleanup
-from safelight.flow.commands.subjects import create_subject, remove_photo
+from safelight.flow.commands.photos import remove_photo
+from safelight.flow.commands.subjects import create_subject
 from safelight.flow.context import Context
 from safelight.flow.retention import Planned, plan, policy_of
 from tests.support.past import add_drawing, add_finished_job, add_version

@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 
 from safelight.clients.s3 import S3Store
-from safelight.config import Settings
 from safelight.db import jobs, walks
 from safelight.db.statements import statements
 from safelight.deps import open_store
@@ -23,6 +22,7 @@ from safelight.flow.commands import Actor
 from safelight.flow.commands.cleaning import run_cleanup
 from safelight.flow.commands.subjects import create_subject
 from safelight.flow.context import Context
+from safelight.settings import Settings
 from tests.support.past import add_version
 from tests.support.pipeline import ScriptedProvider, drain, hurry, row
 

@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from safelight.cli.main import app
-from safelight.config import Settings
 from safelight.db import owners
 from safelight.domain.errors import Invalid
 from safelight.domain.queues import Kind
 from safelight.flow.commands import Actor
 from safelight.flow.context import Context
+from safelight.settings import Settings
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import ScriptedProvider, drain, only, subject_with_photos
 from tests.support.servers import Stores

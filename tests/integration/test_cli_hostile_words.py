@@ -16,7 +16,6 @@ import typer
 from safelight import deps
 from safelight.cli.main import app
 from safelight.cli.main import run as safelight
-from safelight.config import Settings
 from safelight.db import owners
 from safelight.domain.campaigns import Selection
 from safelight.domain.texts import speaks_to_terminals
@@ -26,6 +25,7 @@ from safelight.flow.commands.erasing import erase_subject
 from safelight.flow.commands.recycling import place_hold, remove
 from safelight.flow.commands.subjects import create_subject
 from safelight.flow.context import Context
+from safelight.settings import Settings
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import ScriptedProvider, row, subject_with_photos, train
 from tests.support.servers import Stores

@@ -10,19 +10,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from safelight.cli.main import app
-from safelight.config import Settings
 from safelight.domain.errors import Conflict, ConsentMissing
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import (
-    add_photo,
-    confirm_upload,
-    create_subject,
-    ensure_subject,
-    record_consent,
-    request_upload,
-)
+from safelight.flow.commands.photos import add_photo, confirm_upload, request_upload
+from safelight.flow.commands.subjects import create_subject, ensure_subject, record_consent
 from safelight.flow.commands.trainings import start_training
 from safelight.flow.context import Context
+from safelight.settings import Settings
 from tests.support.api import Door, assert_problem
 from tests.support.photos import distinct_photos, photo
 from tests.support.pipeline import row, subject_with_photos
@@ -182,15 +176,15 @@ def test_what_is_not_read_of_a_folder_is_named_before_the_first_photo_is_sent(
 def test_a_photo_that_vanishes_while_the_others_are_sent_costs_them_nothing(
     cx: Context, env: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from safelight.flow.commands import subjects
+    from safelight.flow.commands import photos
 
-    send = subjects.add_photo
+    send = photos.add_photo
 
     def sending(*given: object, **more: object) -> object:
         (folder / "1.jpg").unlink(missing_ok=True)
         return send(*given, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(subjects, "add_photo", sending)
+    monkeypatch.setattr(photos, "add_photo", sending)
     done = train(env, folder)
     assert done.exit_code == 0, done.output
     assert 'left out: "1.jpg" cannot be read (No such file or directory)' in done.stderr

@@ -18,8 +18,8 @@ from safelight.cli import checks, checks_broker, checks_database
 from safelight.cli.checks import TOKEN
 from safelight.cli.verdicts import Check
 from safelight.clients import dates
-from safelight.config import Settings
 from safelight.db.faults import DatabaseRefuses
+from safelight.settings import Settings
 from tests.support.database import drop_database, named
 from tests.support.pgbouncer import needs_pgbouncer, pooler
 from tests.support.servers import Stores

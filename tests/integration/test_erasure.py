@@ -25,7 +25,8 @@ from safelight.domain.queues import Kind, Queue
 from safelight.flow.commands import Actor, actor_name
 from safelight.flow.commands.erasing import erase_owner, erase_subject, withdraw_consent
 from safelight.flow.commands.images import request_generation
-from safelight.flow.commands.subjects import create_subject, get_subject, request_upload
+from safelight.flow.commands.photos import request_upload
+from safelight.flow.commands.subjects import create_subject, get_subject
 from safelight.flow.context import Context
 from safelight.flow.work import WORKS
 from tests.support.emulator import TOKEN, Emulator, running

@@ -18,12 +18,8 @@ from safelight.domain.nouns import Photo
 from safelight.flow.audit import audit_subject
 from safelight.flow.commands import Actor
 from safelight.flow.commands.datasets import reinspect
-from safelight.flow.commands.subjects import (
-    add_photo,
-    confirm_upload,
-    create_subject,
-    request_upload,
-)
+from safelight.flow.commands.photos import add_photo, confirm_upload, request_upload
+from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.versions import set_policy
 from safelight.flow.context import Context
 from safelight.vision.location.removal import count_location, remove_location

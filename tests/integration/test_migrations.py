@@ -13,10 +13,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from safelight.config import Settings
 from safelight.db.faults import DatabaseAway
 from safelight.db.migrate import check, migrate, migrations, require_current
 from safelight.domain.errors import SchemaBehind
+from safelight.settings import Settings
 from tests.support.servers import Stores
 
 

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from safelight import config
-from safelight.config import Settings
 from safelight.db.connecting import LIMITS, Pooler
 from safelight.db.faults import DatabaseRefuses
 from safelight.db.migrate import check, migrate
 from safelight.db.transaction import Database
 from safelight.flow.commands import Actor
 from safelight.flow.context import Context
+from safelight.settings import Settings
 from tests.support.database import drop_database, named
 from tests.support.pgbouncer import OPTIONS_IGNORED, needs_pgbouncer, pooler
 from tests.support.photos import distinct_photos

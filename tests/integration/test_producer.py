@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 
 from safelight.domain.errors import Conflict, ConsentMissing, Invalid, NotFound
 from safelight.domain.queues import Queue
-from safelight.flow.commands.subjects import add_photo
+from safelight.flow.commands.photos import add_photo
 from safelight.flow.context import Context
 from safelight.flow.sweep import sweep
 from safelight.producer import Producer, ensure_owner

@@ -13,7 +13,7 @@ from safelight.db import jobs, temporary
 from safelight.domain.nouns import Subject
 from safelight.domain.queues import Kind
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import confirm_upload, request_upload
+from safelight.flow.commands.photos import confirm_upload, request_upload
 from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import (

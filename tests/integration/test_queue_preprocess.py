@@ -11,7 +11,8 @@ import pytest
 from safelight.db import subjects
 from safelight.domain.errors import ConsentMissing, Invalid
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import add_photo, create_subject, remove_photo
+from safelight.flow.commands.photos import add_photo, remove_photo
+from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.trainings import cancel_training, retry_training, start_training
 from safelight.flow.context import Context
 from tests.support.photos import (

@@ -18,7 +18,8 @@ from safelight.domain.nouns import Photo, Subject
 from safelight.domain.photos import Derived, Inspection, PhotoFacts
 from safelight.flow.commands import Actor
 from safelight.flow.commands.datasets import reinspect, report
-from safelight.flow.commands.subjects import record_consent, remove_photo
+from safelight.flow.commands.photos import remove_photo
+from safelight.flow.commands.subjects import record_consent
 from safelight.flow.commands.trainings import retry_training
 from safelight.flow.context import Context
 from safelight.vision.models import present

@@ -17,13 +17,8 @@ from safelight.db import subjects
 from safelight.domain.nouns import Photo, Subject
 from safelight.domain.stored import UploadLink
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import (
-    add_photo,
-    confirm_upload,
-    create_subject,
-    request_upload,
-    upload_link,
-)
+from safelight.flow.commands.photos import add_photo, confirm_upload, request_upload, upload_link
+from safelight.flow.commands.subjects import create_subject
 from safelight.flow.context import Context
 from tests.support.photos import distinct_photos
 from tests.support.pipeline import ScriptedProvider, drain, train, training_row
@@ -156,7 +151,7 @@ def test_nothing_that_is_put_late_comes_back_to_life(
     there: Context, gcs: StrictS3, who: Actor, luca: Subject, tmp_path: Path
 ) -> None:
     """After removal: the row stays removed, and the object is purged with the others."""
-    from safelight.flow.commands.subjects import remove_photo
+    from safelight.flow.commands.photos import remove_photo
 
     data = distinct_photos(tmp_path, 1)[0].read_bytes()
     with there.db.transaction() as tx:
@@ -180,7 +175,7 @@ def test_an_upload_that_was_taken_back_before_it_was_confirmed_cannot_be_had_bac
     """Else it would be a photo whose size nobody has looked at."""
     from safelight.domain.errors import Conflict
     from safelight.flow.commands import recycling
-    from safelight.flow.commands.subjects import remove_photo
+    from safelight.flow.commands.photos import remove_photo
 
     with there.db.transaction() as tx:
         photo = request_upload(tx, who, luca.id, name="late.jpg", bytes=7)

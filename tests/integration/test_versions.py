@@ -14,7 +14,7 @@ from safelight.domain.profiles import DEFAULT
 from safelight.domain.states import may_move
 from safelight.flow.commands import Actor
 from safelight.flow.commands.images import request_generation
-from safelight.flow.commands.subjects import remove_photo
+from safelight.flow.commands.photos import remove_photo
 from safelight.flow.commands.trainings import retry_training
 from safelight.flow.commands.versions import (
     activate_version,

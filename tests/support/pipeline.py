@@ -27,7 +27,8 @@ from safelight.domain.queues import Queue
 from safelight.domain.stored import StoredObject
 from safelight.domain.trainer_inputs import TRAINER
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import add_photo, create_subject
+from safelight.flow.commands.photos import add_photo
+from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.trainings import start_training
 from safelight.flow.context import Context
 from safelight.flow.perform import perform

@@ -14,7 +14,8 @@ from safelight.chaos.world import World
 from safelight.db import owners
 from safelight.domain.errors import SafelightError
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import add_photo, create_subject
+from safelight.flow.commands.photos import add_photo
+from safelight.flow.commands.subjects import create_subject
 from safelight.local import demo
 
 OWNERS = ("chaos-a", "chaos-b")

@@ -14,8 +14,8 @@ from safelight import config, deps, sources
 from safelight.cli import checks_broker, checks_database
 from safelight.cli.verdicts import Check, all_at_once
 from safelight.clients import dates
-from safelight.config import Settings
 from safelight.domain.errors import SafelightError
+from safelight.settings import Settings
 from safelight.vision import models
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

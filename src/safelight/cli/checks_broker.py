@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from safelight.cli.verdicts import Check
 from safelight.clients import broker_health
 from safelight.clients.broker import Broker
-from safelight.config import Settings
 from safelight.domain import broker_address
+from safelight.settings import Settings
 
 NOEVICTION = "`CONFIG SET maxmemory-policy noeviction`, in an instance of its own."
 

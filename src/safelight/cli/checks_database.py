@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from safelight import deps
 from safelight.cli.verdicts import Check, Verdict
-from safelight.config import Settings
 from safelight.db import health, jobs, ticks
 from safelight.db.connecting import Connector
 from safelight.db.faults import told_apart
 from safelight.db.migrate import check
 from safelight.db.transaction import Database
 from safelight.domain import database_address
+from safelight.settings import Settings
 
 SKEW_WARN, SKEW_FAIL = 30.0, 300.0
 """Seconds. Stores refuse a signed request from a clock that is a quarter of an hour off; webhooks are

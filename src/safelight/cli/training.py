@@ -40,7 +40,7 @@ def upload(
     """Add the photos, with a bar; how many were new. A photo that cannot be taken is said and left."""
     from rich.progress import track
 
-    from safelight.flow.commands.subjects import add_photo
+    from safelight.flow.commands.photos import add_photo
 
     new = located = 0
     for photo in track(photos, description="Photos", console=err, disable=quiet):

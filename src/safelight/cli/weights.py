@@ -125,7 +125,7 @@ def _show(facts: WeightsFacts) -> None:
         changed = f"{sum(facts.others.values()) or len(facts.text_encoders):,} modules"
     types = ", ".join(shown(dtype) for dtype in facts.dtypes[:4])
     out.print(
-        Text.assemble(
+        styled(
             (f"rank {span(ranks(facts.layers))}" if facts.layers else "no rank", "bold"),
             f" · {changed}, {facts.tensors:,} tensors · {types} · {facts.bytes:,} bytes\n"
             f"{model} · {facts.naming} naming{_strength(facts)}\n"
@@ -134,7 +134,7 @@ def _show(facts: WeightsFacts) -> None:
     )
     _draw(facts.layers)
     for note in facts.notes:
-        out.print(Text.assemble(("· ", "yellow"), shown(note)))
+        out.print(styled(("· ", "yellow"), shown(note)))
     if facts.notes:
         out.print()
 
@@ -156,7 +156,7 @@ def _draw(layers: Sequence[Layer]) -> None:
     for line in islice(lines, MOST_LINES):
         out.print(line)
     if next(lines, None) is not None:
-        out.print(Text("  ... and more; --json has every layer"))
+        out.print("  ... and more; --json has every layer")
     if layers:
         out.print()
 
@@ -168,12 +168,12 @@ def _lines(layers: Sequence[Layer]) -> Iterator[Text]:
     for kind, part, signs in picture(layers):
         if part and kind != heading:
             of = shown(kind, most=COLUMN)
-            yield Text(f"{of} (a sign a block: RMS of B against the largest)", "bold")
+            yield styled((f"{of} (a sign a block: RMS of B against the largest)", "bold"))
             heading = kind
         name = shown(part or kind, most=NAME)
         if len(name) > COLUMN:
-            yield Text(f"  {name}")
+            yield styled(f"  {name}")
             name = ""
         for start in range(0, len(signs), SIGNS):
-            yield Text(f"  {name:<{COLUMN}} {signs[start : start + SIGNS]}")
+            yield styled(f"  {name:<{COLUMN}} {signs[start : start + SIGNS]}")
             name = ""

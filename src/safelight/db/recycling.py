@@ -8,7 +8,7 @@ from uuid import UUID
 from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into
 from safelight.domain.ids import new_id
-from safelight.domain.nouns import Hold, Recycled
+from safelight.domain.recycled import Hold, Recycled
 
 sql = statements("recycling")
 

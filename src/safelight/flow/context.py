@@ -6,11 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from safelight.clients.broker import Broker
-from safelight.config import Settings
 from safelight.db.transaction import Database
 from safelight.domain.queues import Kind, Queue
 from safelight.flow.drain import Drain
 from safelight.flow.heartbeat import Heartbeat
+from safelight.settings import Settings
 from safelight.stages import poll
 from safelight.stages.tools import Tools
 

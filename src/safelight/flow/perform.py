@@ -22,6 +22,7 @@ from safelight.domain.queues import POLICIES, Kind, Queue
 from safelight.domain.texts import keepable
 from safelight.flow.context import Context
 from safelight.flow.drain import PACE
+from safelight.flow.taken import Taken, say
 from safelight.stages.tools import Pulse
 
 log = logging.get(__name__)
@@ -63,18 +64,6 @@ MOST = 32
 """Jobs a batch: past that the commits they share weigh nothing."""
 
 
-@dataclass(slots=True)
-class _Taken:
-    """A job that is ours, its order, and what the stage made of it."""
-
-    job: Job
-    order: Any
-    result: Any = None
-    error: Exception | None = None
-    outcome: Outcome | None = None
-    seconds: float = 0.0
-
-
 def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS) -> int:
     """Work off what is due in *queue*, in fair turns, until nothing is or *seconds* are over.
 
@@ -106,7 +95,7 @@ def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS
     return done
 
 
-def _take_one(queue: Queue, works: Works, cx: Context) -> list[_Taken]:
+def _take_one(queue: Queue, works: Works, cx: Context) -> list[Taken]:
     """The next due job, if there is one, in a transaction of its own."""
     with cx.db.transaction() as tx:
         claimed = jobs.claim(tx, queue, cx.worker, cx.settings.lease_seconds)
@@ -121,16 +110,16 @@ def _take_one(queue: Queue, works: Works, cx: Context) -> list[_Taken]:
             except Exception as error:  # noqa: BLE001 (a surprise ends as an outcome, never in the void)
                 outcome = _outcome_of(error, job)
                 jobs.settle(tx, [(job, outcome)], cx.worker)
-                taken.append(_Taken(job, None, outcome=outcome))
+                taken.append(Taken(job, None, outcome=outcome))
         return taken
 
 
-def _begun(tx: Tx, job: Job, works: Works, cx: Context) -> _Taken:
+def _begun(tx: Tx, job: Job, works: Works, cx: Context) -> Taken:
     order = _begin(tx, job, works[job.kind], cx)
     if not isinstance(order, Outcome):
-        return _Taken(job, order)
+        return Taken(job, order)
     jobs.settle(tx, [(job, order)], cx.worker)
-    return _Taken(job, None, outcome=order)
+    return Taken(job, None, outcome=order)
 
 
 def _begin(tx: Tx, job: Job, work: Work, cx: Context) -> Any:
@@ -148,12 +137,12 @@ def _begin(tx: Tx, job: Job, work: Work, cx: Context) -> Any:
 
 
 def _turn(
-    batch: list[_Taken], queue: Queue, works: Works, cx: Context, deadline: float
-) -> list[_Taken]:
+    batch: list[Taken], queue: Queue, works: Works, cx: Context, deadline: float
+) -> list[Taken]:
     """Carry out a batch and write what came of it; the next batch, or nothing."""
     started = time.monotonic()
     open = [taken for taken in batch if taken.outcome is None]
-    unwritten: list[_Taken] = []
+    unwritten: list[Taken] = []
     quick = True
     with cx.heartbeat.hold([taken.job for taken in open]) as pulses:
         for taken, pulse in zip(open, pulses, strict=True):
@@ -172,11 +161,11 @@ def _turn(
             limit = min(MOST, 2 * len(batch)) if quick else 1
         following = _write_and_take(unwritten, queue, works, cx, limit)
     for taken in batch:
-        _canonical_line(taken)
+        say(taken)
     return following
 
 
-def _do(taken: _Taken, work: Work, cx: Context, pulse: Pulse) -> None:
+def _do(taken: Taken, work: Work, cx: Context, pulse: Pulse) -> None:
     """The stage, with no transaction open."""
     started = time.monotonic()
     job = taken.job
@@ -189,8 +178,8 @@ def _do(taken: _Taken, work: Work, cx: Context, pulse: Pulse) -> None:
 
 
 def _write_and_take(
-    done: list[_Taken], queue: Queue, works: Works, cx: Context, limit: int
-) -> list[_Taken]:
+    done: list[Taken], queue: Queue, works: Works, cx: Context, limit: int
+) -> list[Taken]:
     """Write what came of a batch and take the next one, in one transaction.
 
     Where it cannot be done so, the batch is written job by job, and nothing is taken.
@@ -212,7 +201,7 @@ def _write_and_take(
         return []
 
 
-def _write(done: list[_Taken], works: Works, cx: Context) -> None:
+def _write(done: list[Taken], works: Works, cx: Context) -> None:
     """Write what came of each job in a transaction of its own, so that none spoils another's."""
     for taken in done:
         try:
@@ -233,7 +222,7 @@ def _write(done: list[_Taken], works: Works, cx: Context) -> None:
             log.warning("job.left_to_the_sweep", job_id=str(taken.job.id), error=str(away))
 
 
-def _settle_all(tx: Tx, done: list[_Taken], works: Works, cx: Context) -> None:
+def _settle_all(tx: Tx, done: list[Taken], works: Works, cx: Context) -> None:
     if not done:
         return
     jobs.hold(tx, [taken.job for taken in done])
@@ -244,7 +233,7 @@ def _settle_all(tx: Tx, done: list[_Taken], works: Works, cx: Context) -> None:
     jobs.settle(tx, ended, cx.worker)
 
 
-def _settled(tx: Tx, taken: _Taken, work: Work, cx: Context) -> Outcome:
+def _settled(tx: Tx, taken: Taken, work: Work, cx: Context) -> Outcome:
     match taken.error:
         case None:
             return work.settle(tx, taken.job, taken.order, taken.result, cx)
@@ -276,28 +265,3 @@ def _outcome_of(error: Exception, job: Job) -> Outcome:
     if isinstance(error, Retryable) and error.after is not None:
         pause = max(pause, error.after)
     return Wait(pause, reason="failed, will be tried again", fresh=False, error=text)
-
-
-def _canonical_line(taken: _Taken) -> None:
-    """The one line that says what became of a job's turn."""
-    job, outcome = taken.job, taken.outcome
-    if outcome is None:  # said already: the lease was lost, or the database
-        return
-    say = log.info if isinstance(outcome, Done | Wait | Canceled) else log.warning
-    if isinstance(outcome, Wait) and outcome.error:
-        say = log.warning
-    told = {
-        "job_id": str(job.id),
-        "kind": str(job.kind),
-        "target_id": str(job.target_id) if job.target_id else None,
-        "attempt": job.attempts,
-        "fence": job.fence,
-        "seconds": round(taken.seconds, 3),
-        "reason": outcome.reason,
-        "error": getattr(outcome, "error", None),
-        "again_in": round(outcome.seconds, 1) if isinstance(outcome, Wait) else None,
-    }
-    say(
-        f"job.{type(outcome).__name__.lower()}",
-        **{key: value for key, value in told.items() if value is not None},
-    )

@@ -9,12 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from safelight import scratch
-from safelight.config import Settings
 from safelight.db import retention
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Invalid
 from safelight.domain.queues import Kind
 from safelight.domain.retention import Policy, Rule, parse, spoken
+from safelight.settings import Settings
 
 PERIODIC = (Kind.PURGE_TEMPORARY, Kind.ARCHIVE_VERSIONS, Kind.APPLY_RETENTION)
 """The kinds of work that carry out the plan, each slot of the clock."""

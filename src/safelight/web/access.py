@@ -14,7 +14,8 @@ from structlog.contextvars import bind_contextvars
 from safelight.db import owners
 from safelight.domain.errors import Forbidden
 from safelight.flow.commands import Actor, actor_name
-from safelight.flow.commands.subjects import get_subject, subject_for_photos
+from safelight.flow.commands.photos import subject_for_photos
+from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
 from safelight.web.problems import Unauthorized
 from safelight.web.requests import note

@@ -13,8 +13,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
 from safelight import deps, logging
-from safelight.config import Settings
 from safelight.flow.context import Context
+from safelight.settings import Settings
 from safelight.web import (
     audits,
     campaigns,

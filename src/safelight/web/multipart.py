@@ -23,7 +23,7 @@ from safelight import scratch
 from safelight.domain.errors import Invalid
 from safelight.domain.formats import spoken
 from safelight.domain.texts import shown
-from safelight.flow.commands.subjects import MAX_PHOTO_BYTES
+from safelight.flow.commands.photos import MAX_PHOTO_BYTES
 from safelight.web.access import Who
 from safelight.web.filenames import decoded, file_name
 from safelight.web.problems import TooLarge

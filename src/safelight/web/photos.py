@@ -20,7 +20,8 @@ from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import DEFAULT
 from safelight.domain.texts import keepable, shown
 from safelight.flow.commands import datasets
-from safelight.flow.commands import subjects as commands
+from safelight.flow.commands import photos as commands
+from safelight.flow.commands.subjects import get_subject
 from safelight.web.access import Cx, PhotosMayCome, Who, v1
 from safelight.web.multipart import SCHEMA, Files
 from safelight.web.once import Creates
@@ -263,7 +264,7 @@ def confirm_upload(photo_id: UUID, cx: Cx, who: Who) -> Photo:
 def list_photos(subject_id: UUID, cx: Cx, who: Who, page: Paged) -> object:
     """The photos of a subject with what was found, in the order they came."""
     with cx.db.transaction() as tx:
-        commands.get_subject(tx, who, subject_id)
+        get_subject(tx, who, subject_id)
         found = rows.photos(tx, subject_id, who.owner_id, after=page.after, limit=page.one_more)
     return page.of(found, Photo.of, lambda photo: photo.id)
 

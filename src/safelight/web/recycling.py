@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from safelight.db import recycling as rows
-from safelight.domain import nouns
+from safelight.domain import recycled
 from safelight.flow.commands import recycling as commands
 from safelight.web.access import Cx, Who, v1
 from safelight.web.pages import Page, Paged
@@ -30,7 +30,7 @@ class Recycled(BaseModel):
     removed_at: datetime
 
     @classmethod
-    def of(cls, found: nouns.Recycled) -> Recycled:
+    def of(cls, found: recycled.Recycled) -> Recycled:
         """As the door shows it."""
         return cls.model_validate(found, from_attributes=True)
 
@@ -56,7 +56,7 @@ class Hold(BaseModel):
     placed_at: datetime
 
     @classmethod
-    def of(cls, hold: nouns.Hold) -> Hold:
+    def of(cls, hold: recycled.Hold) -> Hold:
         """As the door shows it."""
         return cls.model_validate(hold, from_attributes=True)
 

@@ -8,9 +8,9 @@ from safelight.db import recycling
 from safelight.db.faults import Violated
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound
-from safelight.domain.nouns import Hold
+from safelight.domain.recycled import Hold
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import remove_photo
+from safelight.flow.commands.photos import remove_photo
 
 NOUNS = ("photo", "image", "version")
 """What a person can remove; a subject is erased (`flow.commands.erasing`)."""

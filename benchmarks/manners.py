@@ -75,6 +75,12 @@ def stop_all(children: Sequence[Child]) -> None:
         child.kill()
 
 
+def talk_to(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A program that is asked on its standard input, whichever thread asks: it has to end by itself where
+    that ends, as it does when we are gone."""
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+
+
 def run_to_its_end(
     command: Sequence[str], *, timeout: float = 900, check: bool = False
 ) -> subprocess.CompletedProcess[bytes]:

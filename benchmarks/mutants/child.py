@@ -22,6 +22,8 @@ from typing import Any
 
 from safelight.domain.errors import SafelightError
 
+LATEST = 300
+"""Seconds after which a mutant ends the process, though nobody may be there any more to kill it."""
 LARGEST = 64_000_000
 """Bytes of one file that it may write."""
 
@@ -40,7 +42,9 @@ def main(seed: str, cap: float, modules: list[str]) -> None:
         tempfile.tempdir = folder
         for line in sys.stdin:
             module, number = line.split()
+            signal.alarm(LATEST)
             answer = _one(kinds[module], seed, int(number), Path(folder))
+            signal.alarm(0)
             print(json.dumps(answer), file=answers, flush=True)
 
 

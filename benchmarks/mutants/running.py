@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
+from benchmarks.manners import talk_to
 from benchmarks.mutants.outcome import SLOWEST, Outcome, patience
 from safelight.config import cores
 
@@ -55,9 +56,7 @@ class Reader:
         """The answer to mutant *number* of *kind*. Raises Hung or Died, and the process is gone then."""
         try:
             if self._process is None:
-                self._process = subprocess.Popen(
-                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-                )
+                self._process = talk_to(self._command)
                 self._line(START_SECONDS)
             assert self._process.stdin is not None
             self._process.stdin.write(f"{kind} {number}\n".encode())

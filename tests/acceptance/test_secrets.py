@@ -74,7 +74,7 @@ def marked(stores: Stores, given: dict[str, str]) -> Iterator[dict[str, str]]:
         "SAFELIGHT_LIMITS_URL": f"redis+socket://limiter:{limits}@{socket}",
         "REPLICATE_API_TOKEN": f"r8_{CORES['token']}" + "e" * 29,
         "SAFELIGHT_STATEMENT_KEY": KEY,
-        "SAFELIGHT_WEBHOOK_BASE_URL": f"https://hook:{CORES['webhook']}@example.org",
+        "SAFELIGHT_WEBHOOK_BASE_URL": "https://example.org",
         "PGPASSWORD": password("libpq"),
     }
     with redis.Redis(unix_socket_path=socket, password=password("broker")) as valkey:
@@ -100,6 +100,7 @@ def faulty(settings: Mapping[str, str]) -> dict[str, dict[str, str]]:
         "unquoted": {"DATABASE_URL": f"postgresql://marked:{CORES['database']}/x@127.0.0.1/x"},
         "parameter": {"DATABASE_URL": f"{url}?nonsense={CORES['database']}"},
         "no broker": {"BROKER_URL": f"redis://u:{CORES['broker']}@127.0.0.1:9/0"},
+        "webhook": {"SAFELIGHT_WEBHOOK_BASE_URL": f"https://hook:{CORES['webhook']}@example.org"},
         "token": {"REPLICATE_API_TOKEN": f"r8_{CORES['token']}\n{CORES['token']}"},
     }
 
@@ -127,7 +128,7 @@ def test_no_output_of_a_command_holds_a_secret(marked: dict[str, str]) -> None:
             assert '"verdict"' in text, label
         if tuple(command) != status:
             assert "Traceback" not in text, label
-    assert said["good", *status][0] == 0
+    assert said["good", *status][0] == 0, said["good", *status][1]
     assert said["password", *check][0] == said["scheme", *check][0] == 1
     assert "Traceback" in said["password", *status][1], "what nobody catches is clean too"
 

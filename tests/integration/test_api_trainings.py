@@ -334,11 +334,11 @@ def test_profiles_show_their_numbers_and_where_each_comes_from(acme: Door) -> No
 
 
 def test_what_a_training_would_take_is_told_for_the_button(acme: Door) -> None:
-    """R-144, K16: with nothing measured here, the one real run on record, which is said."""
+    """R-144, K16: where none has succeeded, the one real run on record, which is said."""
     found = acme.get("/v1/profiles/likeness@v2/estimate?images=20").json()
     assert (found["steps"], found["exposures"], found["basis"]) == (800, 40.0, "reference")
     assert found["cost_usd_p50"] == pytest.approx(1.36, abs=0.01)
     assert found["seconds_p95"] is None
-    assert "none measured here" in found["words"]
+    assert "none has succeeded here" in found["words"]
     assert_problem(acme.get("/v1/profiles/none@v0/estimate?images=20"), 404, "not-found")
     assert_problem(acme.get("/v1/profiles/likeness@v2/estimate?images=0"), 422, "invalid")

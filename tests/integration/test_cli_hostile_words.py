@@ -14,6 +14,7 @@ import pytest
 import typer
 
 from safelight import deps
+from safelight.cli import console
 from safelight.cli.main import app
 from safelight.cli.main import run as safelight
 from safelight.db import owners
@@ -75,6 +76,8 @@ def env(
     """As a command finds the system; the connections are opened once and not by each command."""
     monkeypatch.setattr(deps, "open_context", lambda *_a, **_k: cx)
     monkeypatch.setattr(deps, "close_context", lambda _cx: None)
+    for one in (console.out, console.err):
+        monkeypatch.setattr(one, "_width", 400)  # whoever imported it first had another
     for name, value in {
         **stores.environment,
         "DATABASE_URL": settings.database_url.get_secret_value(),
@@ -83,7 +86,6 @@ def env(
         "SAFELIGHT_HOME": str(tmp_path / "home"),
         "SAFELIGHT_OWNER": "acme",
         "SAFELIGHT_PROFILES": str(tmp_path / "profiles"),
-        "COLUMNS": "400",
     }.items():
         monkeypatch.setenv(name, value)
 

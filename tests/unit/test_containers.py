@@ -196,7 +196,7 @@ def test_a_heic_is_read_whatever_its_major_brand(tmp_path: Path) -> None:
 def test_a_heic_without_its_reader_says_which_extra_it_wants(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    monkeypatch.setitem(__import__("sys").modules, "pi_heif", None)
     path = tmp_path / "a.heic"
     path.write_bytes(ftyp(b"heic", b"mif1", b"heic"))
     (finding,) = inspect_file(path, "a.heic").findings

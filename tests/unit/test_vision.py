@@ -120,7 +120,7 @@ def test_a_photos_size_and_the_memory_it_takes_are_told_by_its_header(
     assert decoding_bytes(path) == 0
 
 
-def test_heic_is_read_where_pillow_heif_is_installed(tmp_path: Path) -> None:
+def test_heic_is_read_where_its_reader_is_installed(tmp_path: Path) -> None:
     heif = pytest.importorskip("pillow_heif")
     path = tmp_path / "phone.heic"
     heif.from_pillow(photos.picture(3)).save(path, quality=80)

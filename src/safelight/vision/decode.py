@@ -57,15 +57,15 @@ _MOST_TEXT = 16 * 1024 * 1024
 
 
 def readable_formats() -> tuple[str, ...]:
-    """Pillow's names of the formats that are read: HEIC where pillow-heif is installed, AVIF where Pillow
+    """Pillow's names of the formats that are read: HEIC where pi-heif is installed, AVIF where Pillow
     was built with it. Not all that Pillow has: its EPS reader, for one, starts Ghostscript."""
     try:
-        import pillow_heif  # noqa: PLC0415 - an extra: absent is a supported state
+        import pi_heif  # noqa: PLC0415 - an extra: absent is a supported state
     except ImportError:
         missing = {"HEIF"}
     else:
         missing = set()
-        pillow_heif.register_heif_opener()
+        pi_heif.register_heif_opener()
     if not features.check("avif"):
         missing.add("AVIF")
     return tuple(one.pillow for one in ACCEPTED.values() if one.pillow not in missing)

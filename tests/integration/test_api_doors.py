@@ -222,6 +222,10 @@ def test_a_method_that_a_path_does_not_take_names_all_that_it_does(acme: Door) -
     assert answer.headers["allow"] == "DELETE, GET, HEAD"
     answer = acme.request("PUT", f"/v1/versions/{id}")
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+    for method in ("GET", "PATCH", "DELETE", "PUT"):  # 'import' is no version's id
+        answer = acme.request(method, "/v1/versions/import")
+        assert_problem(answer, 405, "method-not-allowed")
+        assert answer.headers["allow"] == "POST"
 
 
 def test_no_cache_keeps_what_is_somebodys(acme: Door, client: Client) -> None:

@@ -46,7 +46,7 @@ def test_the_commands_take_no_photo_before_consent_and_take_it_after(
     with pytest.raises(ConsentMissing, match=f"Mia is a {kind}"):
         add_photo(here.db, here.tools.store, who, someone.id, path)
     with pytest.raises(ConsentMissing), here.db.transaction() as tx:
-        request_upload(tx, here.tools.store, who, someone.id, name="a.jpg")
+        request_upload(tx, who, someone.id, name="a.jpg", bytes=5)
     assert nothing_of(here, str(someone.id))
     with here.db.transaction() as tx:
         record_consent(tx, who, someone.id, "form 12")
@@ -60,7 +60,7 @@ def test_a_url_from_before_takes_its_photo_into_no_set(
     """The object is purged after a day, as every upload that is not confirmed."""
     with here.db.transaction() as tx:
         someone = create_subject(tx, who, name="Mia", kind="character")
-        asked, _ = request_upload(tx, here.tools.store, who, someone.id, name="a.jpg")
+        asked = request_upload(tx, who, someone.id, name="a.jpg", bytes=5)
         tx.run("UPDATE subjects SET kind = %(kind)s", {"kind": kind})
     here.tools.store.put_bytes(asked.key, b"photo", "image/jpeg")
     with pytest.raises(ConsentMissing):
@@ -89,18 +89,18 @@ def test_the_api_refuses_the_photos_unread(cx: Context, acme: Door, kind: str) -
     answer = acme.request("POST", f"/v1/subjects/{id}/photos", content=body(), headers=headers)
     assert "consent" in assert_problem(answer, 409, "consent-missing")["hint"]
     assert read <= 1, "its body was taken"
-    upload = acme.post(f"/v1/subjects/{id}/uploads", {"name": "a.jpg"})
+    upload = acme.post(f"/v1/subjects/{id}/uploads", {"name": "a.jpg", "bytes": 5})
     assert_problem(upload, 409, "consent-missing")
     assert nothing_of(cx, id)
     assert acme.request("PUT", f"/v1/subjects/{id}/consent", json={"note": "form 7"}).is_success
-    assert acme.post(f"/v1/subjects/{id}/uploads", {"name": "a.jpg"}).status_code == 201
+    assert acme.post(f"/v1/subjects/{id}/uploads", {"name": "a.jpg", "bytes": 5}).status_code == 201
 
 
 def test_another_owners_person_is_not_there_and_not_a_matter_of_consent(
     acme: Door, other: Door
 ) -> None:
     id = acme.subject("mia", kind="person")["id"]
-    answer = other.post(f"/v1/subjects/{id}/uploads", {"name": "a.jpg"})
+    answer = other.post(f"/v1/subjects/{id}/uploads", {"name": "a.jpg", "bytes": 5})
     assert_problem(answer, 404, "not-found")
 
 
@@ -220,4 +220,4 @@ def test_a_person_is_not_taken_for_a_character_of_the_same_name(
 def test_consent_given_with_the_order_counts_at_once(here: Context, who: Actor) -> None:
     with here.db.transaction() as tx:
         made = ensure_subject(tx, who, name="Mia", kind="person", consent="form 12")
-        assert request_upload(tx, here.tools.store, who, made.id, name="a.jpg")[1]
+        assert request_upload(tx, who, made.id, name="a.jpg", bytes=5).said_bytes == 5

@@ -23,6 +23,7 @@ from safelight.web import (
     generations,
     imports,
     jobs,
+    methods,
     photos,
     problems,
     profiles,
@@ -138,14 +139,11 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Around, surprise=problems.of_a_surprise)
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    app.state.methods = methods.Methods(routes)
+    methods.close_others(app, routes)
     for router in ROUTERS:
         app.include_router(router)
-    app.state.methods = [
-        (route.path_regex, frozenset(route.methods or ()))
-        for router in ROUTERS
-        for route in router.routes
-        if isinstance(route, APIRoute)
-    ]
     app.include_router(reference.router)
     reference.document(app)
     return app

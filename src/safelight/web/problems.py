@@ -163,15 +163,6 @@ def no_such_path(path: str) -> HTTPException:
     return HTTPException(404, path)
 
 
-def _methods_of(request: Request) -> str:
-    """Every method that some route takes at this path: the router names those of one route only."""
-    found: set[str] = set()
-    for path, methods in request.app.state.methods:
-        if path.match(request.url.path):
-            found |= methods
-    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found else set())))
-
-
 def of_the_router(request: Request, error: Exception) -> JSONResponse:
     """Paths and methods that do not exist, bodies that cannot be read."""
     assert isinstance(error, HTTPException)
@@ -187,7 +178,7 @@ def of_the_router(request: Request, error: Exception) -> JSONResponse:
     code = title.lower().replace(" ", "-")
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = _methods_of(request)
+        headers["Allow"] = ", ".join(sorted(request.app.state.methods.at(request.url.path)))
     return answer(request, error.status_code, code, title, detail, hint=hint, headers=headers)
 
 

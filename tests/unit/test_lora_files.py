@@ -124,7 +124,7 @@ def test_flux_has_494_modules_in_peft_and_304_in_kohyas_cut() -> None:
         (lambda t: t.pop(f"{FEW[0]}.lora_B.weight"), r"1 tensors belong to no LoRA pair: .*lora_A"),
         (
             lambda t: t.update({f"{FEW[0]}.lora_B.weight": np.ones((3072, 5), np.float16)}),
-            r"The halves of 1 layers do not fit each other: .* \(A \[4, 15360\], B \[3072, 5\]\)",
+            r"The halves of 1 layer do not fit each other: .* \(A \[4, 15360\], B \[3072, 5\]\)",
         ),
         (
             lambda t: t.update({f"{FEW[0]}.lora_A.weight": np.ones((4, 3072), np.float16)}),

@@ -52,7 +52,8 @@ def _apart(pairs: Sequence[Pair], tensors: Tensors) -> list[str]:
     ]
     if not apart:
         return []
-    return [f"The halves of {len(apart):,} layers do not fit each other: {some(apart)}."]
+    layers = "1 layer" if len(apart) == 1 else f"{len(apart):,} layers"
+    return [f"The halves of {layers} do not fit each other: {some(apart)}."]
 
 
 def _agree(a: tuple[int, ...], b: tuple[int, ...]) -> bool:

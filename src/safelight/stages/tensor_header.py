@@ -80,7 +80,7 @@ def read_header(file: FileIO, size: int, hashed: Callable[[bytes], None]) -> dic
         header = parse(text, most=MAX_HEADER_BYTES, nodes=_MAX_NODES, unique=True)
     except NotPlain as error:
         raise BadArchive(
-            f"The weights do not open as safetensors: of their header, {shown(str(error))}."
+            f"The weights do not open as safetensors. Their header: {shown(str(error))}."
         ) from error
     if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict | None):
         raise BadArchive("The weights do not open as safetensors: the header is no table.")

@@ -45,14 +45,14 @@ class Emulator:
         command = (sys.executable, "-m", "safelight.local.emulator")
         where = ("--port", str(self.port), "--data", str(self.data))
         self.process = subprocess.Popen(dies_with_us((*command, *where, *self.arguments)))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.url}/_emulator/health", timeout=1).json()["emulated"]:
                     return
             except httpx.HTTPError:
                 time.sleep(0.05)
-        raise AssertionError("the emulator did not answer within 20 s")
+        raise AssertionError("the emulator did not answer within 60 s")
 
     def end(self, number: int = signal.SIGKILL) -> None:
         if self.process is not None:

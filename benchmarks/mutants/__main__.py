@@ -38,7 +38,8 @@ def main() -> None:
         )
     _table(outcomes)
     for outcome in outcomes:
-        print(*(outcome.late + outcome.wrong)[:10], sep="\n")
+        for fault in (outcome.late + outcome.wrong)[:10]:
+            print(fault)
     print(json.dumps({"passed": all(o.passed for o in outcomes), "kinds": [*map(_told, outcomes)]}))
     sys.exit(not all(outcome.passed for outcome in outcomes))
 

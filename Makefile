@@ -4,6 +4,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
+SIDE_BY_SIDE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 # The first interpreter that runs and is 3.11, 3.12 or 3.13 (`make setup PYTHON=...` overrides it).
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
@@ -63,9 +64,10 @@ scale: $(STAMP) ## Cleanup of 20,000 objects, killed ten times (five minutes)
 ##@ Work on it
 .PHONY: test
 test: $(STAMP) lint ## Lint, then every default test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/contract tests/browser
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/acceptance
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos
+	@# In this order: the longest file, the fuzzer's, stands near the beginning, and short ones fill up the end.
+	@$(SIDE_BY_SIDE) tests/integration tests/contract tests/browser tests/unit
+	@$(SIDE_BY_SIDE) tests/acceptance
+	@$(SIDE_BY_SIDE) tests/chaos
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)

@@ -222,6 +222,7 @@ def test_a_method_that_a_path_does_not_take_names_all_that_it_does(acme: Door) -
     assert answer.headers["allow"] == "DELETE, GET, HEAD"
     answer = acme.request("PUT", f"/v1/versions/{id}")
     assert answer.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+    assert acme.request("POST", "/docs").headers["allow"] == "GET, HEAD"
     for method in ("GET", "PATCH", "DELETE", "PUT"):  # 'import' is no version's id
         answer = acme.request(method, "/v1/versions/import")
         assert_problem(answer, 405, "method-not-allowed")

@@ -15,16 +15,26 @@ from PIL import Image
 
 from safelight.db import subjects
 from safelight.domain.nouns import Photo
+from safelight.domain.profiles import DEFAULT, get_profile
+from safelight.flow import sets
 from safelight.flow.audit import audit_subject
 from safelight.flow.commands import Actor
 from safelight.flow.commands.datasets import reinspect
-from safelight.flow.commands.photos import add_photo, confirm_upload, request_upload, upload_link
-from safelight.flow.commands.subjects import create_subject
+from safelight.flow.commands.photos import (
+    add_photo,
+    confirm_upload,
+    remove_photo,
+    request_upload,
+    upload_link,
+)
+from safelight.flow.commands.subjects import create_subject, get_subject
 from safelight.flow.commands.versions import set_policy
 from safelight.flow.context import Context
+from safelight.stages.preprocess import InspectedPhoto, inspect_photos
 from safelight.vision.location.removal import count_location, remove_location
 from tests.support import located, photos
 from tests.support.api import Door
+from tests.support.past import add_version
 from tests.support.pipeline import ScriptedProvider, drain, row, train
 
 
@@ -224,18 +234,15 @@ def _saved(folder: Path, data: bytes) -> Path:
     return path
 
 
-def test_what_was_stored_before_is_cleaned_at_the_next_look_and_old_versions_still_verify(
-    here: Context, who: Actor, tmp_path: Path
-) -> None:
-    """A photo of an older release: stored, measured and trained on with its location in it."""
+def trained_before(here: Context, who: Actor, folder: Path) -> UUID:
+    """A subject of an older release: its photos stored, measured and trained on with their location, which
+    may be kept no more."""
     with here.db.transaction() as tx:
         set_policy(tx, who, keep_location=True)
     subject = subject_of(here, who)
     for seed in range(1, 9):
-        add_photo(here.db, here.tools.store, who, subject, with_place(tmp_path, seed))
+        add_photo(here.db, here.tools.store, who, subject, with_place(folder, seed))
     look(here, who, subject)
-    from tests.support.past import add_version
-
     add_version(here, subject, 1, state="active")
     with here.db.transaction() as tx:
         set_policy(tx, who, keep_location=False)
@@ -252,19 +259,80 @@ def test_what_was_stored_before_is_cleaned_at_the_next_look_and_old_versions_sti
             "FROM photos p WHERE p.subject_id = %(id)s)) WHERE subject_id = %(id)s",
             {"id": subject},
         )
-    photo_links = lambda: [  # noqa: E731
-        link.state
-        for link in audit_subject(here, who, subject).versions[0].links
-        if link.name == "photos"
-    ]
-    before = photo_links()
+    return subject
+
+
+def photo_links(here: Context, who: Actor, subject: UUID) -> list[str]:
+    """What the audit says of the photos of the subject's version."""
+    links = audit_subject(here, who, subject).versions[0].links
+    return [link.state for link in links if link.name == "photos"]
+
+
+def test_what_was_stored_before_is_cleaned_at_the_next_look_and_old_versions_still_verify(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject = trained_before(here, who, tmp_path)
+    before = photo_links(here, who, subject)
     look(here, who, subject)
     assert all(photo.location_removed for photo in photos_of(here, subject))
-    assert photo_links() == before
+    assert photo_links(here, who, subject) == before
     # A swapped file is still found out: only the location's going is excused.
     key = photos_of(here, subject)[0].key
     here.tools.store.put_bytes(key, b"another picture", "image/jpeg")
-    assert photo_links() != before
+    assert photo_links(here, who, subject) != before
+
+
+class Quiet:
+    """Nobody asks this work to stop."""
+
+    def check(self) -> None:
+        pass
+
+
+def looked_at(here: Context, subject: UUID, folder: Path) -> tuple[InspectedPhoto, ...]:
+    """The set that is trained on again, with what was removed of it since; nothing is put on record."""
+    with here.db.transaction() as tx:
+        refs = [sets.ref_of(photo) for photo in sets.photos_for(tx, subject, "union")]
+    gates = get_profile(DEFAULT).gates
+    return inspect_photos(refs, gates, here.tools.store, here.tools.eye, Quiet(), folder)
+
+
+def test_a_photo_that_was_removed_and_is_trained_on_again_is_cleaned_on_record_too(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject = trained_before(here, who, tmp_path)
+    gone = photos_of(here, subject)[0]
+    before = photo_links(here, who, subject)
+    with here.db.transaction() as tx:
+        remove_photo(tx, who, gone.id)
+    found = looked_at(here, subject, tmp_path)
+    assert str(gone.id) in [photo.id for photo in found]
+    with here.db.transaction() as tx:
+        sets.record(tx, get_subject(tx, who, subject), found, actor="test")
+    kept = row(here, "SELECT * FROM photos WHERE id = %(id)s", id=gone.id)
+    data = here.tools.store.get_bytes(gone.key)
+    assert (kept["state"], kept["sha256"]) == ("removed", hashlib.sha256(data).hexdigest())
+    assert kept["sha256_before"] == gone.sha256
+    assert not any(secret in data for secret in located.SECRETS)
+    assert photo_links(here, who, subject) == before
+
+
+def test_a_worker_that_is_stopped_before_the_rows_are_written_leaves_what_still_verifies(
+    here: Context, who: Actor, tmp_path: Path
+) -> None:
+    subject = trained_before(here, who, tmp_path)
+    before = photo_links(here, who, subject)
+    assert all(photo.location for photo in looked_at(here, subject, tmp_path))
+    assert photo_links(here, who, subject) == before
+    look(here, who, subject)
+    assert photo_links(here, who, subject) == before
+    assert {photo.state for photo in photos_of(here, subject)} == {"accepted"}
+    # What anybody else puts there, though it says that it was ours, is not taken for it.
+    photo = photos_of(here, subject)[0]
+    path = tmp_path / "other"
+    path.write_bytes(here.tools.store.get_bytes(photo.key)[::-1])
+    here.tools.store.put_file(photo.key, path, "image/jpeg")
+    assert photo_links(here, who, subject) != before
 
 
 def test_through_the_api_it_is_said_and_the_policy_is_shown_and_changed(

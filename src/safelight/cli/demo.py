@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safelight import config, deps, logging
 from safelight.cli.console import emulated, err, out, styled
 from safelight.cli.contact_sheet import contact_sheet
-from safelight.cli.folder import Folder, read_folder
+from safelight.cli.folder import Folder, name_of, read_folder
 from safelight.cli.following import Sight, follow_training, look, summary
 from safelight.cli.training import start_or_join, upload
 from safelight.domain.errors import SafelightError
@@ -86,7 +86,7 @@ def _train(
 
     with cx.db.transaction() as tx:
         actor = Actor(owners.ensure(tx, "local").id, "cli:demo")
-        name = photos.resolve().name if photos else SUBJECT
+        name = name_of(photos.resolve()) if photos else SUBJECT
         subject = ensure_subject(tx, actor, name=name, kind=kind, consent=consent)
         require_for_photos(subject)
     new = upload(cx, actor, subject.id, given.photos)

@@ -11,7 +11,7 @@ import typer
 
 from safelight import scratch
 from safelight.cli.console import err, find_id, out, say_json, styled, system
-from safelight.cli.folder import PhotoFile, read_folder
+from safelight.cli.folder import PhotoFile, name_of, read_folder
 from safelight.cli.naming import version_id_of
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
@@ -111,7 +111,7 @@ def train(
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
             subject = ensure_subject(
-                tx, actor, name=name or folder.resolve().name, kind=kind, consent=consent
+                tx, actor, name=name or name_of(folder.resolve()), kind=kind, consent=consent
             )
             require_for_photos(subject)  # before a photo is sent, and nothing is made
         new = upload(cx, actor, subject.id, found.photos, quiet=as_json)

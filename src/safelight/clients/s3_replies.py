@@ -12,8 +12,10 @@ def stored(
     key: str, bytes: int, reply: Mapping[str, Any], *, sha256: str | None = None
 ) -> StoredObject:
     """The object under *key*, of so many *bytes*; its hash is *sha256*, or else what its writer recorded.
-    Names of metadata come in any case: older MinIO capitalizes them."""
+    Names of metadata come in any case: older MinIO capitalizes them. What it was before counts for the bytes
+    alone that it was written with."""
     told = {name.lower(): str(value) for name, value in (reply.get("Metadata") or {}).items()}
+    ours = sha256 is None or told.get("sha256") == sha256
     etag = str(reply.get("ETag") or "").strip('"')
     return StoredObject(
         key,
@@ -21,5 +23,5 @@ def stored(
         sha256 or told.get("sha256"),
         reply.get("LastModified"),
         etag or None,
-        tuple(told.get("before", "").split()),
+        tuple(told.get("before", "").split()) if ours else (),
     )

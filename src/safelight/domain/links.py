@@ -36,6 +36,8 @@ class Seen:
     gone: bool = False
     members: Mapping[str, str] | None = None
     document: Any = None
+    before: tuple[str, ...] = ()
+    """Hashes it had until we took out of it where it was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,9 @@ def of_object(
     seen = objects[key]
     if seen.gone:
         return Link(name, State.BROKEN, f"{what} is not in the store ({key}).", sha256)
+    if sha256 in seen.before:
+        says = f"{what} is as it was recorded, but for its location, which was taken out since."
+        return Link(name, State.OK, says, sha256, seen.sha256)
     if seen.sha256 != sha256:
         off = (
             "" if size in (None, seen.bytes) else f", and {seen.bytes:,} bytes where {size:,} were"

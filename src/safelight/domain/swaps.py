@@ -19,7 +19,8 @@ def swapped(
     """The finding for a photo whose object is not the one that was sent, announced or confirmed; None:
     as far as can be told it is that one, or what we made of it. The hash decides where there is one: a
     store gives the same bytes another mark when they are moved."""
-    if {sha256, etag} & set(found.before):
+    mark = sha256 if sha256 is not None else etag
+    if mark is not None and mark in found.before:
         return None  # replaced by a worker that was stopped before that was on record
     if sha256 is not None:
         if found.sha256 == sha256:

@@ -130,7 +130,7 @@ def see(store: Store, key: str, kind: str, folder: Path) -> Seen:
     try:
         members = _members(path) if kind == "zip" else None
         document = _document(path) if kind == "json" else None
-        return Seen(got.bytes, got.sha256, members=members, document=document)
+        return Seen(got.bytes, got.sha256, members=members, document=document, before=got.before)
     finally:
         path.unlink(missing_ok=True)
 

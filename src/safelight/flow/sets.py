@@ -70,6 +70,7 @@ def record(
     keeps = keeps_identity(subject)
     for photo in inspected:
         id, facts, findings = UUID(photo.id), photo.facts, photo.findings
+        removed = _counts(facts.location_removed) if facts else None
         if facts is not None and facts.sha256 is not None:
             name = subjects.twin_of(tx, id, facts.sha256)
             if name is not None:
@@ -84,7 +85,7 @@ def record(
             findings=[finding.to_dict() for finding in findings],
             sha256=facts.sha256 if facts else None,
             bytes=facts.bytes if facts else None,
-            location_removed=_counts(facts.location_removed) if facts else None,
+            location_removed=removed,
             location_now=_counts(photo.location),
             sha256_before=photo.sha256_before,
             actor=actor,

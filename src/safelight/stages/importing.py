@@ -14,6 +14,7 @@ from safelight.domain.errors import (
     ProviderRefused,
     Retryable,
     SafelightError,
+    TokenRefused,
 )
 from safelight.domain.lora import ranks, strengths
 from safelight.domain.lora_notes import span
@@ -126,6 +127,8 @@ def _run_of(provider: Provider, made: str) -> RemoteRun | None:
     for _ in range(PAGES):
         try:
             page = provider.list_trainings(cursor)
+        except TokenRefused:
+            raise  # about us, and not about this model
         except (NotFound, ProviderRefused):
             return None
         for run in page.runs:
@@ -146,7 +149,7 @@ def _fetched(provider: Provider, run: RemoteRun, folder: Path) -> Unpacked | str
     try:
         provider.download(url, archive, limit=MAX_ARCHIVE_BYTES)
         return unpack(archive, folder)
-    except Retryable:
+    except (Retryable, TokenRefused):
         raise
     except SafelightError as error:
         return f"Its weights could not be fetched: {error.message}"

@@ -139,7 +139,12 @@ def create_app(cx: Context | None, settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Around, surprise=problems.of_a_surprise)
-    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    routes = [
+        route
+        for router in (*ROUTERS, reference.router)
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    ]
     app.state.methods = methods.Methods(routes)
     methods.close_others(app, routes)
     for router in ROUTERS:

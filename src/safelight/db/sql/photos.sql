@@ -24,7 +24,7 @@ ORDER BY id LIMIT 1;
 -- name: find_twin
 -- The name of a photo, if another of its subject is this file under this name already.
 SELECT p.name FROM photos p
-WHERE p.id = %(id)s AND EXISTS (SELECT FROM photos o WHERE o.subject_id = p.subject_id AND o.name = p.name
+WHERE p.id = %(id)s AND p.state <> 'removed' AND EXISTS (SELECT FROM photos o WHERE o.subject_id = p.subject_id AND o.name = p.name
     AND o.sha256 = %(sha256)s AND o.id <> p.id AND o.state <> 'removed');
 
 -- name: recaption
@@ -60,12 +60,14 @@ ORDER BY p.id LIMIT %(limit)s;
 SELECT * FROM photos WHERE subject_id = %(subject_id)s AND state IN ('stored', 'accepted', 'rejected') ORDER BY id;
 
 -- name: record_inspection
--- What was measured of a photo, and whether it can be used.
+-- What was measured of a photo, and whether it can be used. One that was removed stays so: it is of a set that is
+-- trained on again, and its object may have been replaced by one without its location.
 WITH target AS (
-    SELECT id, state FROM photos WHERE id = %(id)s AND state IN ('stored', 'accepted', 'rejected') FOR UPDATE
+    SELECT id, state FROM photos
+    WHERE id = %(id)s AND state IN ('stored', 'accepted', 'rejected', 'removed') AND purged_at IS NULL FOR UPDATE
 ), changed AS (
     UPDATE photos p
-    SET state = %(state)s::photo_state, facts = %(facts)s, findings = %(findings)s, inspected_at = now(),
+    SET state = CASE WHEN target.state = 'removed' THEN target.state ELSE %(state)s::photo_state END, facts = %(facts)s, findings = %(findings)s, inspected_at = now(),
         sha256 = coalesce(%(sha256)s, p.sha256), bytes = coalesce(%(bytes)s, p.bytes),
         location_removed = coalesce(%(location_removed)s, p.location_removed),
         sha256_before = CASE WHEN p.sha256 = %(sha256_before)s THEN p.sha256 ELSE p.sha256_before END

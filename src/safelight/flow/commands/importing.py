@@ -42,7 +42,8 @@ def request_import(
     it may download gigabytes. Asked for again while it waits, it is the same import.
 
     Raises:
-        NotFound: no such subject, or the model is another owner's; Invalid; ConsentMissing.
+        NotFound: no such subject, or the model is another owner's; Invalid; ConsentMissing; Conflict: it
+        waits already, with another trigger or scale.
     """
     subject = subjects.lock(tx, subject_id, actor.owner_id)
     if subject is None:
@@ -54,6 +55,11 @@ def request_import(
     if trigger is not None:
         check_trigger(trigger)
     if there := imports.waiting(tx, subject_id, model):
+        if (there.trigger_word, there.lora_scale) != (trigger, scale):
+            raise Conflict(
+                f"An import of {shown(model, most=120)} waits already, with another trigger or scale.",
+                hint="Cancel its job first, or wait for its end.",
+            )
         return there
     made = imports.add(
         tx,

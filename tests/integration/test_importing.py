@@ -248,6 +248,8 @@ def test_the_api_takes_in_a_version_by_a_job_and_says_what_became_of_it(
     assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
     where = asked.headers["location"]
     assert owner.post("/v1/versions/import", body).headers["location"] == where
+    other = owner.post("/v1/versions/import", {**body, "scale": 0.7})
+    assert_problem(other, 409, "conflict")
     drain(here)
     done = owner.get(where).json()
     assert (done["state"], done["error"]) == ("done", None)

@@ -112,7 +112,7 @@ class CampaignReport(Campaign):
         )
 
 
-@router.post("", status_code=201, response_model=CampaignReport)
+@router.post("", status_code=201, response_model=CampaignReport, responses=documented(404))
 def plan_campaign(asked: NewCampaign, who: Who, once: Creates) -> Response:
     """Plan a campaign: that is the dry run.
 

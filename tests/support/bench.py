@@ -5,6 +5,7 @@ python -m tests.support.bench KIND: prints the ids of its children, then does wh
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,8 @@ time.sleep(600)
 
 def main(kind: str) -> None:
     """`ends` by itself; `waits` to be ended; `fails`; `stores`: waits, with Postgres and the others."""
+    # What a shell starts in the background without job control ignores Ctrl-C, as the tests may have been.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with workplace() as folder:
         if kind == "stores":
             with stores_in(folder / "stores") as stores:

@@ -38,8 +38,20 @@ _ALSO_KNOWN_AS = {
 
 
 def environment() -> dict[str, str]:
-    """The process's environment, as a copy, with settings out of the files that it names for them."""
+    """The process's environment, as a copy."""
+    return dict(os.environ)
+
+
+def given() -> dict[str, str]:
+    """The same, with settings out of the files that it names for them: for who looks what is set."""
     return sources.with_files(os.environ, names())
+
+
+def for_strangers() -> dict[str, str]:
+    """The same without a setting or a secret: for a process that reads what strangers made."""
+    ours = {*names(), *sources.SECRETS}
+    ours |= {f"{name}_FILE" for name in ours}
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def cores() -> int:
@@ -49,14 +61,14 @@ def cores() -> int:
 
 def home(env: Mapping[str, str] | None = None) -> Path:
     """The folder in which the embedded default keeps its data (`SAFELIGHT_HOME`, else `.safelight`)."""
-    given = (environment() if env is None else env).get("SAFELIGHT_HOME")
-    return Path(given).expanduser() if given else Path.cwd() / ".safelight"
+    said = (environment() if env is None else env).get("SAFELIGHT_HOME")
+    return Path(said).expanduser() if said else Path.cwd() / ".safelight"
 
 
 def models_folder(env: Mapping[str, str] | None = None) -> Path:
     """Where the eye's models lie (`SAFELIGHT_MODELS`, else within the environment Python runs in)."""
-    given = (environment() if env is None else env).get("SAFELIGHT_MODELS")
-    return Path(given).expanduser() if given else Path(sys.prefix) / "share" / "safelight-models"
+    said = (environment() if env is None else env).get("SAFELIGHT_MODELS")
+    return Path(said).expanduser() if said else Path(sys.prefix) / "share" / "safelight-models"
 
 
 def names() -> tuple[str, ...]:

@@ -286,9 +286,13 @@ def test_a_png_in_high_dynamic_range_is_refused_by_name(
         derive_file(path, tmp_path / "out.jpg", max_side=512)
 
 
-@pytest.mark.skipif(not features.check("avif"), reason="Pillow was built without AVIF")
-def test_an_avifs_code_points_are_applied_or_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.avif"
+@pytest.mark.parametrize("ending", ["avif", "heic"])
+def test_code_points_are_applied_or_refused(tmp_path: Path, ending: str) -> None:
+    if ending == "heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    elif not features.check("avif"):
+        pytest.skip("Pillow was built without AVIF")
+    path = tmp_path / f"a.{ending}"
     flat((200, 100, 100)).save(path, quality=95, subsampling="4:4:4")
     data = path.read_bytes()
     at = data.index(b"nclx") + 4
@@ -296,7 +300,7 @@ def test_an_avifs_code_points_are_applied_or_refused(tmp_path: Path) -> None:
         path.write_bytes(data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :])
         assert near(colour(path), wanted, 6)
     path.write_bytes(data[:at] + struct.pack(">HH", 9, 16) + data[at + 4 :])
-    assert "PQ" in inspect_file(path, "a.avif").findings[0].message
+    assert "PQ" in inspect_file(path, path.name).findings[0].message
 
 
 @pytest.mark.parametrize(

@@ -212,9 +212,20 @@ def test_a_file_counts_as_its_setting_for_whoever_looks_what_is_set(
     (tmp_path / "url").write_text(GOOD["DATABASE_URL"] + "\n")
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
-    env = config.environment()
+    env = config.given()
     assert env["DATABASE_URL"] == GOOD["DATABASE_URL"]
     assert "DATABASE_URL_FILE" not in env
+
+
+def test_who_reads_what_strangers_made_is_told_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "REPLICATE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD"):
+        monkeypatch.setenv(name, "secret")
+        monkeypatch.setenv(f"{name}_FILE", "/run/secrets/one")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    env = config.for_strangers()
+    assert env["LANG"] == "C.UTF-8"
+    assert "secret" not in env.values()
+    assert "/run/secrets/one" not in env.values()
 
 
 def test_an_address_that_says_a_pooler_is_there_sets_it() -> None:

@@ -83,6 +83,12 @@ def judged(kind: str = "person", framing: Framing | None = Framing.CLOSE_UP, **m
     return [item for item in found if item.kind == "face-cut"]
 
 
+def test_a_cut_face_is_told_by_what_is_past_its_limit() -> None:
+    """An eye at the edge counts sooner than a forehead, of which more is missing here."""
+    (finding,) = judged(beyond_x=0.13, beyond_y=0.25, eyes=1)
+    assert (finding.measured, finding.limit) == (0.13, 0.12)
+
+
 def test_half_a_face_in_a_close_up_is_not_trained_on() -> None:
     """C7: a face that is cut off halves the likeness."""
     (finding,) = judged(beyond_x=0.5, beyond_y=0.0, eyes=1)

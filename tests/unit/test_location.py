@@ -199,6 +199,37 @@ def _nested() -> bytes:
     return located.box(b"ftyp", b"isom", bytes(4)) + data
 
 
+def _tables_of_items() -> bytes:
+    """A picture's tables of items, each of two bytes an item, again and again; and pictures of that."""
+    held = struct.pack(">IHH", 0, 0, 8191) + bytes(8)
+    tables = located.box(b"iloc", held) * 4000
+    meta = located.box(b"meta", bytes(4), located.box(b"hdlr", bytes(24)), tables)
+    empty = located.box(b"meta", bytes(4), located.box(b"hdlr", bytes(24)))
+    return located.box(b"ftyp", b"heic", bytes(4), b"mif1heic") + meta + empty * 4000
+
+
+def _packed_words() -> bytes:
+    """Words of a PNG that unpack to a thousand times as much."""
+    bomb = dialects.png_chunk(b"zTXt", b"Location\0\0" + zlib.compress(bytes(16_000_000)))
+    return located.png(*[bomb] * 60)
+
+
+def _packets() -> bytes:
+    """Continued XMP, each piece of which is of another whole, to be found in each of many packets."""
+    words = b"<x exif:GPSLatitude='1'/>"
+    pieces = [
+        located.segment(
+            0xE1,
+            b"http://ns.adobe.com/xmp/extension/\0%032X" % n
+            + struct.pack(">II", len(words), 0)
+            + words,
+        )
+        for n in range(1600)
+    ]
+    packet = located.segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x/>")
+    return located.jpeg(*pieces, *[packet] * 4800)
+
+
 def _pictures_within_pictures() -> bytes:
     data = located.jpeg(located.exif_segment(located.block()))
     while len(data) < 30_000:
@@ -229,6 +260,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         for tag, count in ((273, 2**32 - 1), (279, 2**32 - 1), (0x8825, 1))) + bytes(30_000_000),
     "a big tiff that is cut off": lambda: located.block(wide=True)[:60],
     "boxes within boxes": _nested,
+    "tables of items": _tables_of_items,
+    "packed words": _packed_words,
+    "packets of packets": _packets,
     "pictures within pictures": _pictures_within_pictures,
     "xmp without an end": lambda: located.jpeg(
         located.segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x exif:GPSLatitude='" + b"a" * 60_000)),

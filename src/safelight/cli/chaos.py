@@ -54,7 +54,7 @@ def add_to(app: typer.Typer) -> None:
             report = run(
                 seed,
                 minutes,
-                config.environment(),
+                config.given(),
                 broken=broken,
                 trainings=trainings,
                 home=home,

@@ -85,7 +85,7 @@ def styled(*parts: str | tuple[str, str] | Text) -> Text:
 
 def environment() -> dict[str, str]:
     """The environment, with what a running `safelight up` says of itself where nothing is set."""
-    env = config.environment()
+    env = config.given()
     if "DATABASE_URL" not in env:
         from safelight.local.state import read_environment
 

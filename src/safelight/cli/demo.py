@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
     given = read_folder(folder)
     if photos:
         given.say_aside()
-    env = config.environment()
+    env = config.given()
     home = config.home(env)
     # The demo looks often, so that there is something to see.
     base = {"SAFELIGHT_WATCH_SECONDS": "1", **env}
@@ -50,9 +51,11 @@ def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
         logging.setup("console", "ERROR")
         cx = deps.open_context(config.load({**base, **found}), "cli", connections=2)
         try:
-            sight = _train(cx, photos, given, kind=kind, consent=consent)
+            name = name_of(photos.resolve()) if photos else SUBJECT
+            sight = _train(cx, name, given, kind=kind, consent=consent)
             paths = [photo.path for photo in given.photos]
-            _show(cx, sight, home / "demo", paths, env=found, seconds=time.monotonic() - started)
+            seconds = time.monotonic() - started
+            _show(cx, sight, home / "demo", paths, name=name, env=found, seconds=seconds)
         finally:
             deps.close_context(cx)
     finally:
@@ -76,9 +79,7 @@ def _parts(env: dict[str, str]) -> list[str]:
     return ["Postgres", "broker", "object store", provider, "five workers", "clock", "API"]
 
 
-def _train(
-    cx: Context, photos: Path | None, given: Folder, *, kind: str, consent: str | None
-) -> Sight:
+def _train(cx: Context, name: str, given: Folder, *, kind: str, consent: str | None) -> Sight:
     from safelight.db import owners
     from safelight.flow.commands import Actor
     from safelight.flow.commands.consent import require_for_photos
@@ -86,7 +87,6 @@ def _train(
 
     with cx.db.transaction() as tx:
         actor = Actor(owners.ensure(tx, "local").id, "cli:demo")
-        name = name_of(photos.resolve()) if photos else SUBJECT
         subject = ensure_subject(tx, actor, name=name, kind=kind, consent=consent)
         require_for_photos(subject)
     new = upload(cx, actor, subject.id, given.photos)
@@ -110,6 +110,7 @@ def _show(
     target: Path,
     references: list[Path],
     *,
+    name: str,
     env: dict[str, str],
     seconds: float,
 ) -> None:
@@ -163,10 +164,10 @@ def _show(
         ("safelight up", "keep everything running (in another terminal)"),
         ("safelight versions", "what there is, and which version draws"),
         (
-            f"safelight audit {SUBJECT}",
+            f"safelight audit {shlex.quote(name)}",
             "each version back to its photos, and what was changed since",
         ),
-        (f'safelight generate {SUBJECT} "waving from a boat"', "draw with it"),
+        (f'safelight generate {shlex.quote(name)} "waving from a boat"', "draw with it"),
         ("safelight train FOLDER --name NAME", "your own photos"),
         ("safelight jobs", "every queue and what stands still"),
     ):

@@ -37,7 +37,7 @@ def up(
     """
     from safelight.local.stack import plan
 
-    env = config.environment()
+    env = config.given()
     home = config.home(env)
     stack = plan(home, env, base_env=env, api_port=port, time_scale=None)
     embedded = stack.embedded

@@ -22,6 +22,7 @@ from safelight.domain.limits import (
     LOW_QUALITY,
     LYING,
     SMOOTHED,
+    Limit,
 )
 from safelight.domain.measured import Face, Framing, Measured
 
@@ -154,8 +155,12 @@ def is_cut(face: Face) -> bool:
     """Whether the photo's edge cuts into the face."""
     if face.beyond_x is None or face.beyond_y is None:
         return face.cut
-    eye = face.eyes is not None and face.eyes < 2 and face.beyond_x >= CUT_EYE.value
-    return eye or face.beyond_x >= CUT_SIDEWAYS.value or face.beyond_y >= CUT_UPRIGHT.value
+    return face.beyond_x >= _across(face).value or face.beyond_y >= CUT_UPRIGHT.value
+
+
+def _across(face: Face) -> Limit:
+    """Where a face counts as cut sideways: sooner where an eye is missing."""
+    return CUT_EYE if face.eyes is not None and face.eyes < 2 else CUT_SIDEWAYS
 
 
 def is_half(face: Face) -> bool:
@@ -184,15 +189,11 @@ def _cut(measured: Measured, find: Find, kind: str) -> Iterator[Finding]:
         says = "has its face cut off by the edge"
         yield find("face-cut", level, says, "cut", "whole", remedy, CUT_SIDEWAYS.source)
         return
-    sideways = face.beyond_x / CUT_SIDEWAYS.value >= face.beyond_y / CUT_UPRIGHT.value
-    share, limit = (
-        (face.beyond_x, CUT_EYE if (face.eyes or 0) < 2 else CUT_SIDEWAYS)
-        if sideways
-        else (face.beyond_y, CUT_UPRIGHT)
-    )
-    seen = {0: ", and with it both eyes", 1: ", and with it an eye"}.get(face.eyes or 0, "")
-    if face.eyes is None or face.eyes > 1:
-        seen = ""
+    across = _across(face)
+    sideways = face.beyond_x / across.value >= face.beyond_y / CUT_UPRIGHT.value
+    share, limit = (face.beyond_x, across) if sideways else (face.beyond_y, CUT_UPRIGHT)
+    eyes: dict[int | None, str] = {0: ", and with it both eyes", 1: ", and with it an eye"}
+    seen = eyes.get(face.eyes, "")
     says = f"has its face cut off by the edge: about {share:.0%} of it is not in the picture{seen}"
     yield find("face-cut", level, says, round(share, 2), limit.value, remedy, limit.source)
 

@@ -18,6 +18,8 @@ from safelight.domain.texts import shown
 BLOCK = 512
 MAX_HEADERS = 20_000
 """The trainer adds one caption a photo to its two files; a set of 10,000 photos has never been seen."""
+MAX_NOTES_BYTES = 8 * 1024 * 1024
+"""Of all long names and pax headers together: 400 bytes for each of `MAX_HEADERS`."""
 MAX_LONG_BYTES = 64 * 1024
 """Of a name that does not fit into a header, and of a pax header: a path is 4,096 at most."""
 _NUMBER_DIGITS = 19
@@ -57,6 +59,7 @@ def members(file: FileIO, size: int) -> Iterator[Member]:
         BadArchive: it is no plain tar, is cut short, has too many headers, or one with a hole in it.
     """
     place, name, bytes_, more = 0, None, None, False
+    notes = 0
     for number in range(MAX_HEADERS + 1):
         head = _read(file, place, min(BLOCK, size - place))
         if not head.strip(b"\0"):
@@ -74,6 +77,9 @@ def members(file: FileIO, size: int) -> Iterator[Member]:
         data = _number(head[124:136])
         if kind in (b"L", b"K", b"x", b"X", b"g"):
             text = _long(file, place, data, size)
+            notes += data
+            if notes > MAX_NOTES_BYTES:
+                raise _bad(f"its members' names and notes take over {MAX_NOTES_BYTES:,} bytes")
             if kind == b"L":
                 name = text.rstrip(b"\0").decode("utf-8", "replace")
             elif kind in (b"x", b"X"):

@@ -83,8 +83,11 @@ def items(part: Part) -> Items | None:
     if meta is None:
         return None
     found = Items()
-    data = next((b.body for b in boxes(part, meta.body + 4, meta.end) if b.kind == b"idat"), None)
+    told: dict[bytes, Box] = {}
     for box in boxes(part, meta.body + 4, meta.end):
+        told.setdefault(box.kind, box)  # a picture has one of each
+    data = told[b"idat"].body if b"idat" in told else None
+    for box in told.values():
         reader = _Reader(part, box.body, box.end)
         if box.kind == b"pitm":
             found.primary = reader.number(2 if reader.version() == 0 else 4)
@@ -171,6 +174,7 @@ def _places(reader: _Reader, found: Items, data: int | None) -> None:
 
 
 def _properties(part: Part, box: Box, found: Items) -> None:
+    left = MOST_ITEMS  # of all its tables: there may be several
     for inner in boxes(part, box.body, box.end):
         if inner.kind == b"ipco":
             found.properties = list(boxes(part, inner.body, inner.end))
@@ -178,9 +182,10 @@ def _properties(part: Part, box: Box, found: Items) -> None:
             reader = _Reader(part, inner.body, inner.end)
             version = reader.version()
             wide = 2 if reader.flags & 1 else 1
-            for _ in range(min(reader.number(4), MOST_ITEMS)):
+            for _ in range(min(reader.number(4), left)):
                 if reader.done:
                     break
+                left -= 1
                 number = reader.number(2 if version == 0 else 4)
                 told = [reader.number(wide) for _ in range(reader.number(1))]
                 found.of[number] = [n & (0x7FFF if wide == 2 else 0x7F) for n in told]

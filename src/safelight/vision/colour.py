@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,31 +46,20 @@ _AS_SRGB = {1, 2, 6, 7, 13, 14, 15}
 _HDR = {16: "PQ", 18: "HLG"}
 
 
-@dataclass(frozen=True, slots=True)
-class Colours:
-    """What is known of a photo's colours: an ICC profile of its own, or one made of what it says."""
-
-    profile: bytes | None = None
-
-
-def colours_of(image: Image.Image, path: Path) -> Colours:
-    """What the file says of its colours. *image* is the opened photo; `Undecodable` for what is not
-    read: high dynamic range."""
+def profile_of(image: Image.Image, path: Path) -> bytes | None:
+    """The photo's colours as an ICC profile: its own, or one made of what else the file says; None: it says
+    nothing. *image* is the opened photo; `Undecodable` for what is not read: high dynamic range."""
     points = _code_points(image, path)
     profile = image.info.get("icc_profile")
     if isinstance(profile, bytes) and (not profile or len(profile) > MOST_PROFILE):
         profile = None
     if points is not None and (profile is None or image.format == "PNG"):
-        made = _of_points(*points, format=image.format)
-        return Colours(made)
-    if profile is not None:
-        return Colours(profile)
-    return Colours(_of_tags(image))
+        return _of_points(*points, format=image.format)
+    return profile if profile is not None else _of_tags(image)
 
 
-def to_srgb(image: Image.Image, colours: Colours) -> Image.Image:
-    """The image in sRGB, by its own profile where it has one that fits."""
-    profile = colours.profile
+def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """The image in sRGB, by its *profile* where that fits."""
     if profile and image.mode != "LAB":
         try:
             converted = ImageCms.profileToProfile(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from safelight.domain.crops import Crop
 from safelight.domain.photos import Derived
-from safelight.vision.colour import colours_of, to_srgb
+from safelight.vision.colour import profile_of, to_srgb
 from safelight.vision.decode import open_photo
 from safelight.vision.hashing import sha256_file
 from safelight.vision.pixels import over_white, shrunk
@@ -27,11 +27,11 @@ def derive_file(path: Path, target: Path, *, max_side: int, crop: Crop | None = 
     that cannot be decoded.
     """
     with open_photo(path) as image:
-        colours = colours_of(image, path)
+        profile = profile_of(image, path)
         read_side = max_side if crop is None else _side_for(crop, image.size)
         turn = decode(image, read_side)
         picture = shrunk(image, read_side)
-        picture = upright(to_srgb(over_white(picture), colours), turn.left)
+        picture = upright(to_srgb(over_white(picture), profile), turn.left)
         if crop is not None:
             picture = _cut(picture, crop, max(picture.size) / max(turn.size))
         picture.info = {}  # comments and profiles would be copied into the JPEG

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from safelight.config import environment
+from safelight.config import for_strangers
 from safelight.domain.crops import Crop
 from safelight.domain.errors import Unfinished
 from safelight.domain.photos import (
@@ -221,7 +221,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             bufsize=0,
-            env={**environment(), **_ALLOCATOR},
+            env={**for_strangers(), **_ALLOCATOR},
         )
         self._buffer = b""
 

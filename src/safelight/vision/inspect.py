@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
 from safelight.domain.photos import DECODER, Inspection, PhotoFacts, Undecodable, judge_decoding
-from safelight.vision.colour import colours_of, plain_rgb
+from safelight.vision.colour import plain_rgb, profile_of
 from safelight.vision.decode import decoding_bytes, open_photo
 from safelight.vision.hashing import SIDE, perceptual_hash, sha256_file
 from safelight.vision.look import SIDE as LOOK_SIDE
@@ -70,7 +70,7 @@ def _decoded(path: Path, facts: PhotoFacts, nets: Nets | None) -> PhotoFacts:
         format = "jpeg" if image.format in JPEG else (image.format or "").lower()
         # Of several frames the reader is at the one that is shown: the first, or a HEIC's primary one.
         frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
-        colours_of(image, path)  # what cannot be trained on is said before it is looked at
+        profile_of(image, path)  # what cannot be trained on is said before it is looked at
         mode, alpha = image.mode, has_alpha(image)
         bits = _bits(image, path)
         tables = image.quantization if isinstance(image, JpegImageFile) else None

@@ -9,7 +9,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import BinaryIO
+from typing import BinaryIO, Literal
+
+Order = Literal["little", "big"]
 
 WINDOW = 1024 * 1024
 """Bytes that are looked through at once."""
@@ -52,11 +54,10 @@ class Part:
             held += self.file.read(length)
         return bytes(held[self._first :: self._step]) if self._step > 1 else bytes(held)
 
-    def number(self, start: int, size: int, order: str = "big") -> int | None:
+    def number(self, start: int, size: int, order: Order = "big") -> int | None:
         """The unsigned number of *size* bytes at *start*; None beyond the end."""
         data = self.read(start, size)
-        little = order == "little"
-        return int.from_bytes(data, "little" if little else "big") if len(data) == size else None
+        return int.from_bytes(data, order) if len(data) == size else None
 
     def part(self, start: int, size: int) -> Part:
         """A part of this one, clipped to it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from safelight.vision.parts import Part
+from safelight.vision.parts import Order, Part
 
 MOST_ENTRIES = 4096
 """Entries of one directory that are looked at; a camera writes under two hundred."""
@@ -54,8 +54,8 @@ class Directory:
 class Tiff:
     """A TIFF's header. `first` is the first directory."""
 
-    def __init__(self, part: Part, *, little: bool, wide: bool, first: int) -> None:
-        self.part, self.little, self.wide, self.first = part, little, wide, first
+    def __init__(self, part: Part, *, order: Order, wide: bool, first: int) -> None:
+        self.part, self.order, self.wide, self.first = part, order, wide, first
 
     @classmethod
     def open(cls, part: Part) -> Tiff | None:
@@ -63,13 +63,13 @@ class Tiff:
         head = part.read(0, 16)
         if len(head) < 8 or head[:2] not in (b"II", b"MM"):
             return None
-        little = head[:2] == b"II"
-        magic = int.from_bytes(head[2:4], "little" if little else "big")
+        order: Order = "little" if head[:2] == b"II" else "big"
+        magic = int.from_bytes(head[2:4], order)
         if magic not in _MAGICS:
             return None
         wide = magic == 43
-        first = part.number(8 if wide else 4, 8 if wide else 4, "little" if little else "big")
-        return cls(part, little=little, wide=wide, first=first or 0)
+        first = part.number(8 if wide else 4, 8 if wide else 4, order)
+        return cls(part, order=order, wide=wide, first=first or 0)
 
     @property
     def entry_size(self) -> int:
@@ -88,7 +88,7 @@ class Tiff:
 
     def number(self, start: int, size: int) -> int | None:
         """An unsigned number in the file's byte order."""
-        return self.part.number(start, size, "little" if self.little else "big")
+        return self.part.number(start, size, self.order)
 
     def directory(self, start: int) -> Directory | None:
         """The directory at *start*; None where none can be. One that is cut off has the entries there are."""
@@ -106,11 +106,9 @@ class Tiff:
         return Directory(start, tuple(entries), size, following)
 
     def _entry(self, data: bytes, at: int, base: int) -> Entry:
-        order = "little" if self.little else "big"
-
         def number(start: int, size: int) -> int:
             piece = data[at + start : at + start + size]
-            return int.from_bytes(piece, "little" if order == "little" else "big")
+            return int.from_bytes(piece, self.order)
 
         tag, kind = number(0, 2), number(2, 2)
         count = number(4, self.pointer_size)
@@ -126,9 +124,8 @@ class Tiff:
             return []
         size = SIZES[entry.kind]
         data = self.part.read(entry.at, min(entry.count, most) * size)
-        order = "little" if self.little else "big"
         return [
-            int.from_bytes(data[n : n + size], "little" if order == "little" else "big")
+            int.from_bytes(data[n : n + size], self.order)
             for n in range(0, len(data) - size + 1, size)
         ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path, PurePosixPath
 from uuid import UUID
@@ -21,6 +20,7 @@ from safelight.flow.commands import Actor
 from safelight.flow.commands.consent import require_for_photos
 from safelight.flow.commands.subjects import get_subject
 from safelight.stages.tools import Store
+from safelight.vision.hashing import sha256_file
 from safelight.vision.location.removal import count_location, remove_location
 
 MAX_PHOTO_BYTES = MAX_BYTES
@@ -108,19 +108,13 @@ def _to_store(
 ) -> tuple[Path, tuple[str, ...], dict[str, int] | None]:
     """The file to store, its hash and then that of the other (with its location, or without), and what was
     taken out of it. The file at *path* is its sender's: what is changed is the *copy*."""
-    own = _sha256(path)
+    own, _ = sha256_file(path)
     if not count_location(path):
         return path, (own,), None
     shutil.copyfile(path, copy)
     removed = remove_location(copy)
-    if keep:
-        return path, (own, _sha256(copy)), None
-    return copy, (_sha256(copy), own), removed
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    without, _ = sha256_file(copy)
+    return (path, (own, without), None) if keep else (copy, (without, own), removed)
 
 
 def _stored(

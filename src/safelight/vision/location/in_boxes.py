@@ -34,6 +34,9 @@ _ITEMS = {b"Exif": "exif", b"application/rdf+xml": "xmp"}
 def clean(part: Part, sweep: Sweep) -> None:
     """Take the location out of a file, or part of one, that consists of boxes."""
     _clean(part, 0, part.size, sweep, 0)
+    meta = next((box for box in boxes.boxes(part) if box.kind == b"meta"), None)
+    if meta is not None:
+        _items(part, meta, sweep)
 
 
 def _clean(part: Part, start: int, end: int, sweep: Sweep, depth: int) -> None:
@@ -43,7 +46,7 @@ def _clean(part: Part, start: int, end: int, sweep: Sweep, depth: int) -> None:
         if box.kind in _PLACES:
             _free(part, box, sweep)
         elif box.kind == b"meta":
-            _meta(part, box, sweep, depth)
+            _meta(part, box, sweep)
         elif box.kind in _HOLDS and depth < 2 * DEEPEST:
             _clean(part, box.body, box.end, sweep, depth + 1)
         elif box.kind == b"uuid":
@@ -76,8 +79,8 @@ def _of_another(part: Part, box: Box, sweep: Sweep, depth: int) -> None:
                 sweep.run(_NOTES[inner.kind], held)
 
 
-def _meta(part: Part, box: Box, sweep: Sweep, depth: int) -> None:
-    """QuickTime's keys and values, without a version before them or with; or a picture's items."""
+def _meta(part: Part, box: Box, sweep: Sweep) -> None:
+    """QuickTime's keys and values, without a version before them or with."""
     body = box.body if part.read(box.body + 4, 4) == b"hdlr" else box.body + 4
     inner = list(boxes.boxes(part, body, box.end))
     keys = next((b for b in inner if b.kind == b"keys"), None)
@@ -91,8 +94,6 @@ def _meta(part: Part, box: Box, sweep: Sweep, depth: int) -> None:
                     _free(part, value, sweep)
         elif held.kind in (b"XMP_", b"xml "):
             sweep.run("xmp", part.part(held.body, held.end - held.body))
-    if depth == 0:
-        _items(part, box, sweep)
 
 
 def _located(part: Part, keys: Box, sweep: Sweep) -> set[int]:
@@ -118,6 +119,7 @@ def _items(part: Part, meta: Box, sweep: Sweep) -> None:
     found = boxes.items(part)
     if found is None:
         return
+    sweep.step(len(found.kinds) + sum(map(len, found.places.values())))
     mine = {item: _ITEMS[kind] for item, kind in found.kinds.items() if kind in _ITEMS}
     if not mine:
         return

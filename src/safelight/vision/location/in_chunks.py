@@ -76,6 +76,7 @@ def _text(kind: bytes, data: Part, sweep: Sweep) -> None:
     if word != _XMP and not word.startswith(_RAW) and not _PLACE.search(word):
         return
     unpacked = _unpacked(body)
+    sweep.step((_MOST_TEXT if unpacked is None else len(unpacked)) // 1024)
     if unpacked is None:
         return
     held = io.BytesIO(unpacked)

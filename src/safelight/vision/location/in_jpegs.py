@@ -13,6 +13,7 @@ _EXIF = b"Exif\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _MORE_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
+_MOST_PACKETS = 16
 _GUID = len(_MORE_XMP)
 _MORE_HEAD = _GUID + 32 + 4 + 4
 """Before continued XMP: its name, the digest of all of it, its length, where this piece belongs."""
@@ -118,7 +119,7 @@ def _tie(
     told = new.hexdigest().upper().encode()
     for segment in segments:
         sweep.write(segment, _GUID, told)
-    for packet in packets:
+    for packet in packets[:_MOST_PACKETS]:
         at = packet.find(digest, 0)
         if at >= 0:
             sweep.write(packet, at, told)

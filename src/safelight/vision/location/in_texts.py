@@ -41,7 +41,7 @@ def clean_xmp(part: Part, sweep: Sweep) -> None:
         first = 1 if head[:1] == b"\0" or head[:2] == b"\xfe\xff" else 0
         part = Part(part.file, list(part.places(0, part.size)), step=2, first=first)
     done = 0
-    for start, name, is_element in _properties(part):
+    for start, name, is_element in _properties(part, sweep):
         if start < done:
             continue  # within what was blanked just now
         end = _element(part, start, name, sweep) if is_element else _attribute(part, start, name)
@@ -54,12 +54,13 @@ def clean_xmp(part: Part, sweep: Sweep) -> None:
         done = end
 
 
-def _properties(part: Part) -> Iterator[tuple[int, bytes, bool]]:
+def _properties(part: Part, sweep: Sweep) -> Iterator[tuple[int, bytes, bool]]:
     """Where a name is, the name, and whether it is an element's."""
     at = 0
     while at < part.size:
         before = 1 if at else 0
         window = part.read(at - before, WINDOW + _LONGEST + before)
+        sweep.step(len(window) // 256)
         for match in _PROPERTY.finditer(window):
             start = match.start() - before
             if start >= WINDOW:

@@ -151,7 +151,6 @@ def _drop(tiff: Tiff, directory: Directory, away: list[Entry], sweep: Sweep) -> 
     part, size, head = tiff.part, tiff.entry_size, tiff.head_size
     count = tiff.number(directory.start, head) or 0
     table = part.read(directory.start + head, directory.size - head)
-    order = "little" if tiff.little else "big"
     if count != len(directory.entries) or len(table) != directory.size - head:
         for entry in away:
             if entry.inside:
@@ -166,7 +165,7 @@ def _drop(tiff: Tiff, directory: Directory, away: list[Entry], sweep: Sweep) -> 
         if entry.place not in places
     ]
     following = table[-tiff.pointer_size :]
-    number = len(kept).to_bytes(head, "little" if order == "little" else "big")
+    number = len(kept).to_bytes(head, tiff.order)
     data = number + b"".join(kept) + following
     sweep.write(part, directory.start, data.ljust(directory.size, b"\0"))
 

@@ -21,6 +21,7 @@ import psutil
 from PIL import Image
 
 from benchmarks.manners import run_to_its_end, say, workplace
+from benchmarks.memory import peak
 from safelight.config import cores, models_folder
 from safelight.vision.guard import GuardedEye
 from safelight.vision.inspect import measure
@@ -133,12 +134,6 @@ def scheduled(pid: int) -> tuple[float, float]:
     """Seconds that a process ran, and that it waited for a core."""
     run, wait, _ = Path(f"/proc/{pid}/schedstat").read_text("ascii").split()
     return int(run) / 1e9, int(wait) / 1e9
-
-
-def peak(pid: int) -> int:
-    """The most memory a process had, in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text("ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def heavy(folder: Path) -> int:

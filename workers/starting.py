@@ -36,12 +36,14 @@ def await_database(settings: Settings, stop: threading.Event | None = None) -> b
     url = settings.database_url.get_secret_value()
     began = time.monotonic()
     said = ""
+    unknown_since: float | None = None
     while True:
         try:
             require_current(url, settings.database_pooler)
         except DatabaseAway as away:
-            waited = time.monotonic() - began
-            for_good = isinstance(away, DatabaseUnknown) and waited > UNKNOWN_SECONDS
+            now = time.monotonic()
+            unknown_since = (unknown_since or now) if isinstance(away, DatabaseUnknown) else None
+            for_good = unknown_since is not None and now - unknown_since > UNKNOWN_SECONDS
             if for_good or isinstance(away, DatabaseRefuses):
                 raise
             if away.code != said:

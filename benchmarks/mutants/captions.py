@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import importlib
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.mutants.changes import TEXTS, bytes_changed
+from safelight.domain.caption_files import decode_caption
 from safelight.domain.captions import caption_for
 
 ENCODINGS = (
@@ -42,21 +41,9 @@ def mutant(source: random.Random) -> bytes:
     return bytes_changed(data, source) if source.random() < 0.4 else data
 
 
-def _reader() -> Callable[[Path], str | None]:
-    """Whatever reads a caption that lies beside a photo: point elsewhere here."""
-    try:
-        decode = importlib.import_module("safelight.domain.caption_files").decode_caption
-    except ModuleNotFoundError:
-        beside: Callable[[Path], str | None] = importlib.import_module(
-            "safelight.cli.training"
-        ).caption_beside
-        return lambda path: beside(path.rename(path.with_suffix(".txt")).with_suffix(".jpg"))
-    return lambda path: str(decode(path.read_bytes()))
-
-
 def read(path: Path) -> str:
     """As a folder of photos is read, to the line that is trained on."""
-    found = _reader()(path)
+    found = decode_caption(path.read_bytes())
     line = caption_for("TOK", "person", found)
     line.encode()
     assert "\n" not in line

@@ -20,6 +20,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from benchmarks.memory import peak
 from safelight.domain.errors import SafelightError
 
 LATEST = 300
@@ -80,16 +81,10 @@ def _one(kind: Any, seed: str, number: int, folder: Path) -> dict[str, Any]:
     return {
         "ending": ending,
         "seconds": seconds,
-        "memory": _peak(),
+        "memory": peak("self"),
         "disk": left,
         "wrong": wrong,
     }
-
-
-def _peak() -> int:
-    """The most memory this program had. (What getrusage says begins with that of who started it.)"""
-    status = Path("/proc/self/status").read_text("ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.memory import peak
 from benchmarks.mutants.outcome import Outcome
 from benchmarks.mutants.running import Say
 from safelight.domain.findings import Level
@@ -59,7 +60,7 @@ def run(
                     _judge(outcome, name, seen)
                     outcome.took(name, spent)
                     pids.update(up := pool.pids())
-                    outcome.memory = max(outcome.memory, *map(_peak, up), 0)
+                    outcome.memory = max(outcome.memory, *map(peak, up), 0)
                 if say is not None and time.monotonic() - said > 5:
                     said = time.monotonic()
                     say(outcome, count)
@@ -78,12 +79,3 @@ def _judge(outcome: Outcome, name: str, seen: Inspection) -> None:
     levels = [finding.level for finding in seen.findings]
     if levels != [Level.BLOCK] or not seen.findings[0].message.startswith(f'"{name}" '):
         outcome.wrong.append(f"{name}: {seen.findings}")
-
-
-def _peak(pid: int) -> int:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text("ascii")
-    except FileNotFoundError:
-        return 0
-    told = status.partition("VmHWM:")[2].split()  # none once it only waits to be reaped
-    return int(told[0]) * 1024 if told else 0

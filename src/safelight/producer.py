@@ -30,6 +30,7 @@ from safelight.flow.commands import Actor, images
 from safelight.flow.commands import subjects as subject_commands
 from safelight.flow.commands import trainings as training_commands
 from safelight.flow.commands import versions as version_commands
+from safelight.stages import layers
 
 __all__ = ["Producer", "ensure_owner"]
 
@@ -93,6 +94,7 @@ class Producer:
         Raises:
             NotFound, Invalid, ConsentMissing, Conflict: as `flow.commands.trainings` says.
         """
+        layers.check(overrides or {})
         with self._asking() as (tx, actor):
             return training_commands.start_training(
                 tx, actor, subject_id, profile=profile, overrides=overrides, retrain=retrain

@@ -192,5 +192,5 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` passes in counts: the environment is read in one place, below."""
+        """Only what `load` passes in counts: the environment is read in one place, in `config`."""
         return (init_settings,)

@@ -27,6 +27,7 @@ SECRETS = (
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
         "SAFELIGHT_STATEMENT_KEY",
+        "REPLICATE_WEBHOOK_SECRET",
     ),
     "PGPASSWORD",  # libpq's own
 )
@@ -118,6 +119,7 @@ def _of_file(path: str) -> str:
 
 def _hide(found: Mapping[str, str]) -> None:
     secrets = [found[name] for name in SECRETS if name in found]
+    secrets += [word.removeprefix("whsec_") for word in secrets if word.startswith("whsec_")]
     plain = [
         "postgresql redis safelight password secret",
         *(found[name] for name in PLAIN if name in found),

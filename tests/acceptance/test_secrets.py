@@ -37,6 +37,7 @@ CORES = {
     "libpq": "q7PGx96k",
 }
 KEY = base64.b64encode(b"q7STx97k" * 4).decode()
+HOOK = base64.b64encode(b"q7SIx98k" * 3).decode()
 
 
 def password(of: str) -> str:
@@ -74,6 +75,7 @@ def marked(stores: Stores, given: dict[str, str]) -> Iterator[dict[str, str]]:
         "SAFELIGHT_LIMITS_URL": f"redis+socket://limiter:{limits}@{socket}",
         "REPLICATE_API_TOKEN": f"r8_{CORES['token']}" + "e" * 29,
         "SAFELIGHT_STATEMENT_KEY": KEY,
+        "REPLICATE_WEBHOOK_SECRET": f"whsec_{HOOK}",
         "SAFELIGHT_WEBHOOK_BASE_URL": "https://example.org",
         "PGPASSWORD": password("libpq"),
     }
@@ -86,7 +88,7 @@ def marked(stores: Stores, given: dict[str, str]) -> Iterator[dict[str, str]]:
 
 def found_in(text: str, settings: Mapping[str, str]) -> list[str]:
     """The secrets that *text* shows."""
-    secrets = {**CORES, "key": KEY, "store": settings["AWS_SECRET_ACCESS_KEY"]}
+    secrets = {**CORES, "key": KEY, "hook": HOOK, "store": settings["AWS_SECRET_ACCESS_KEY"]}
     return [name for name, secret in secrets.items() if secret.lower() in text.lower()]
 
 

@@ -345,7 +345,8 @@ def test_a_token_that_is_not_accepted_and_looks_odd_is_told_so(server: Hostile) 
 @pytest.mark.parametrize(
     "url",
     ["api.replicate.com", "ftp://api.replicate.com", "https://", "http://[::1", "http://a:b:c",
-     "https://me:hunter2@api.replicate.com", "https://a.example/?key=hunter2", "https://a\nb/", ""],
+     "https://me:hunter2@api.replicate.com", "https://a.example/?key=hunter2", "https://a\nb/", "",
+     "https://a.example:99999"],
 )  # fmt: skip
 def test_an_address_that_cannot_be_used_is_named_and_not_echoed(url: str) -> None:
     with client(url) as provider:

@@ -55,10 +55,23 @@ def test_a_key_that_may_not_erase_trains_and_draws_and_erases_nothing(
         ("DELETE", "/v1/subjects/x", "erase"),
         ("DELETE", "/v1/subjects/x/consent", "erase"),
         ("DELETE", "/v1/owner", "erase"),
+        ("POST", "/v1/campaigns/x/start", "write"),
     ],
 )
 def test_what_is_gone_for_good_needs_a_right_of_its_own(method: str, path: str, scope: str) -> None:
     assert scope_of(method, path) == scope
+
+
+def test_a_campaign_that_deletes_is_not_started_by_a_key_that_may_not_erase(
+    cx: Context, acme: Door
+) -> None:
+    acme.subject()
+    _, app = key_of(cx, acme, "read", "write")
+    planned = app.made("/v1/campaigns", {"kind": "purge", "name": "all of it"})
+    start = f"/v1/campaigns/{planned['id']}/start"
+    assert_problem(app.post(f"{start}?confirm=1"), 403, "forbidden")
+    said = assert_problem(acme.post(f"{start}?confirm=1"), 409, "conflict")
+    assert "No subject takes part" in said["detail"], "the owner's own key gets as far as that"
 
 
 def test_a_key_ends_when_its_time_is_over(cx: Context, acme: Door) -> None:

@@ -150,15 +150,11 @@ def test_a_subject_that_is_being_erased_is_gone_for_every_operation_at_once(
     assert erasure["state"] == "stopping"
     shown = []
     for asked in requests(spec, {**ids, "erasure_id": UUID(erasure["id"]), "hold_id": new_id()}):
-        if (
-            not asked.foreign
-            or "erasure_id" in asked.name
-            or asked.name.startswith("GET get_erasure")
-        ):
+        if not asked.foreign or asked.name == "GET get_erasure":
             continue
-        if "{campaign_id}" in asked.path or str(ids["campaign_id"]) in asked.path:
+        if str(ids["campaign_id"]) in asked.path:
             continue  # the campaign goes on without the subject
-        if asked.name.startswith("DELETE erase_subject") or "consent" in asked.name:
+        if asked.name in ("DELETE erase_subject", "DELETE withdraw_consent"):
             continue  # asked for again, it is the same erasure
         answer = send(acme, asked)
         if answer.status_code == 200 and answer.json().get("items") == []:

@@ -151,10 +151,11 @@ def test_a_webhook_from_another_time_is_401(
     assert not looks(cx)
 
 
-def test_bytes_that_are_no_text_are_401(client: Client) -> None:
+def test_a_signed_body_is_not_read(client: Client) -> None:
+    """A trainer's log may hold bytes that are no text, and it is looked up anyway."""
     data = b"\xff\xfe"
     answer = client.post("/webhooks/replicate", content=data, headers=signed(data))
-    assert_problem(answer, 401, "unauthorized")
+    assert answer.status_code == 204
 
 
 def test_an_api_key_does_not_open_the_webhook_door(acme: Door) -> None:

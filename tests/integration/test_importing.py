@@ -26,6 +26,7 @@ from safelight.flow.commands.importing import import_version
 from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.versions import approve_version
 from safelight.flow.context import Context
+from safelight.stages import importing as stage
 from tests.support.api import Client, assert_problem, door
 from tests.support.lora import KOHYA, pairs, write
 from tests.support.past import add_version
@@ -240,7 +241,7 @@ def test_a_person_is_imported_only_with_consent(here: Context, who: Actor) -> No
 
 
 def test_the_api_takes_in_a_version_by_a_job_and_says_what_became_of_it(
-    here: Context, client: Client, subject: Subject
+    here: Context, client: Client, subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = door(here, client, "acme")
     body = {"subject_id": str(subject.id), "model": MODEL}
@@ -257,6 +258,7 @@ def test_the_api_takes_in_a_version_by_a_job_and_says_what_became_of_it(
     assert (version["origin"], version["trigger_word"]) == ("imported", "user1a2b3c4d")
     assert owner.get(f"/v1/subjects/{subject.id}/imports").json()["items"] == [done]
 
+    monkeypatch.setattr(stage, "look", None)  # nothing is fetched again
     again = owner.post("/v1/versions/import", body)
     drain(here)
     assert owner.get(again.headers["location"]).json()["version_id"] == version["id"]
@@ -341,10 +343,12 @@ def test_another_owners_model_is_no_extra_adapter_either(
     import_version(here, who, subject.id, model=MODEL)
     owner = door(here, client, "acme")
     version = owner.get("/v1/versions").json()["items"][0]["id"]
-    with (
-        here.db.transaction() as tx
-    ):  # its schema is not known: it is held against the bundled copy
+    mine = add_version(here, subject.id, 2)
+    with here.db.transaction() as tx:
+        # Its schema is not known: it is held against the bundled copy.
         tx.run("UPDATE versions SET draw_inputs = NULL WHERE id = %(id)s", {"id": version})
+        own = versions.get(tx, mine)
+    assert own is not None
     model, id = theirs.provider_model, theirs.provider_version
     ask = {"version_id": version, "prompt": "a boat", "unapproved": True}
     for adapter in (
@@ -353,6 +357,7 @@ def test_another_owners_model_is_no_extra_adapter_either(
         f"https://replicate.com/{model}",
         f"https://replicate.com/{model}/versions/{id}",
         f"replicate.com/{model}?x=1",
+        f"https://replicate.com/{model}?x={own.provider_version}",
         "emulated/some-other-private-model",
     ):
         answer = owner.post("/v1/generations", {**ask, "extra_lora": adapter})
@@ -385,10 +390,9 @@ def test_an_owner_takes_in_its_own_model_again_and_a_shared_one_by_its_own_versi
 ) -> None:  # fmt: skip
     mine = add_version(here, subject.id, 1)
     with here.db.transaction() as tx:
-        tx.run(
-            "UPDATE trainings SET destination = %(m)s WHERE owner_id = %(o)s",
-            {"m": theirs.provider_model, "o": who.owner_id},
-        )
+        shared = {"m": theirs.provider_model, "o": who.owner_id}
+        tx.run("UPDATE trainings SET destination = %(m)s WHERE owner_id = %(o)s", shared)
+        tx.run("UPDATE versions SET provider_model = %(m)s WHERE owner_id = %(o)s", shared)
         own = versions.get(tx, mine)
     assert own is not None
     owner = door(here, client, "acme")

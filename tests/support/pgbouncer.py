@@ -18,6 +18,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
+from tests.support.emulator import free_port
+
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 needs_pgbouncer = pytest.mark.skipif(
@@ -26,13 +28,6 @@ needs_pgbouncer = pytest.mark.skipif(
 
 OPTIONS_IGNORED = "ignore_startup_parameters = options,extra_float_digits"
 """What its users write where a client sends settings with the connection."""
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from safelight.flow.context import Context
+from tests.support.emulator import free_port
 
 SERVE = """
 import sys
@@ -60,9 +60,7 @@ def environment(cx: Context) -> dict[str, str]:
 @contextmanager
 def served(cx: Context, folder: Path) -> Iterator[Served]:
     """The API, answering; killed after the block unless it has ended."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = folder / "api.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(

@@ -60,6 +60,8 @@ def test_a_drivers_own_parameters_are_left_out_with_a_word(parameters: str) -> N
         ("ssl=false", "disable"),
         ("sslmode=no-verify", "require"),
         ("sslmode=REQUIRE", "require"),
+        ("sslmode=verify-full&ssl=true", "verify-full"),
+        ("ssl=true&sslmode=verify-full", "verify-full"),
     ],
 )
 def test_other_words_for_tls_mean_the_same_and_never_less(given: str, mode: str) -> None:

@@ -319,7 +319,13 @@ def test_a_models_own_weights_are_no_lora(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "end", ["dora_scale", "lora_magnitude_vector", "lora_magnitude_vector.default"]
+    "end",
+    [
+        "dora_scale",
+        "lora_magnitude_vector",
+        "lora_magnitude_vector.default",
+        "lora_magnitude_vector.alpha",
+    ],
 )
 def test_doras_magnitudes_belong_to_their_layer_and_are_told(tmp_path: Path, end: str) -> None:
     tensors = pairs(renamed(str, FEW), 4)

@@ -136,7 +136,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     began = time.process_time()
     try:
         facts = weights.inspect(path)
-        importing._trigger_in(path)
+        importing._tag_in(path)
         importing.known(importing.Found(file=path, facts=facts), given=path.name)
         told = "read"
     except SafelightError as error:
@@ -229,7 +229,7 @@ def test_a_trigger_in_a_files_header_is_believed_where_it_can_be_one(
     tmp_path: Path, tags: str, trigger: str | None
 ) -> None:
     path = write(tmp_path / "x.safetensors", pairs({"a": (4, 4)}), ss_tag_frequency=tags)
-    assert importing._trigger_in(path) == trigger
+    assert importing._trigger(None, path, {}) == trigger
 
 
 def run_with(trigger: object) -> RemoteRun:

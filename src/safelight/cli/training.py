@@ -54,8 +54,6 @@ def upload(
                 name=photo.name,
                 caption=photo.caption,
             )
-        except ConnectionError:
-            raise
         except OSError as error:  # it may be gone since the folder was read
             if scratch.is_own(error):
                 raise

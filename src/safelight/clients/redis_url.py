@@ -44,27 +44,20 @@ def is_redis(url: str) -> bool:
     return read(url).kind != "amqp"
 
 
-def database(address: BrokerAddress) -> int:
-    """The number of a Redis' database."""
-    said = dict(address.parameters)
-    return int(said.get("db") or said.get("virtual_host") or address.path or 0)
-
-
 def for_kombu(url: str) -> tuple[str, dict[str, Any]]:
     """The URL that kombu understands, and Celery's settings that say what it does not take from one."""
     address = read(url)
     said = dict(address.parameters)
     match address.kind:
         case "redis":
-            scheme = "rediss" if address.tls else "redis"
-            return _url(scheme, address.servers[0], str(database(address)), _tls(address)), {}
+            return plain(url), {}
         case "socket":
             server = address.servers[0]
             base = f"redis+socket://{_login(server)}{quote(server.host)}"
-            return f"{base}?virtual_host={database(address)}", {}
+            return f"{base}?virtual_host={address.database}", {}
         case "sentinel":
             urls = [
-                _url("sentinel", server, str(database(address)), {}) for server in _same(address)
+                _url("sentinel", server, str(address.database), {}) for server in _same(address)
             ]
             options = {
                 "master_name": said["master_name"],
@@ -82,9 +75,9 @@ def plain(url: str) -> str:
     address = read(url)
     if address.kind == "socket":
         server = address.servers[0]
-        return f"unix://{_login(server)}{quote(server.host)}?db={database(address)}"
+        return f"unix://{_login(server)}{quote(server.host)}?db={address.database}"
     scheme = "rediss" if address.tls else "redis"
-    return _url(scheme, address.servers[0], str(database(address)), _tls(address))
+    return _url(scheme, address.servers[0], str(address.database), _tls(address))
 
 
 def client(url: str, **options: Any) -> redis.Redis:
@@ -99,7 +92,7 @@ def client(url: str, **options: Any) -> redis.Redis:
     )
     found: redis.Redis = sentinel.master_for(
         dict(address.parameters)["master_name"],
-        db=database(address),
+        db=address.database,
         username=first.user or None,
         password=first.password or None,
         **options,

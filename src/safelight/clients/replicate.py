@@ -121,10 +121,6 @@ class ReplicateProvider:
         if not fits(signed, body, self._secret.key(SECRET_SECONDS)):
             self._secret.learn(anew=True)
             raise Forbidden("The webhook's signature is not the provider's.")
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            raise Forbidden("The webhook's body is no text.") from None
 
     def _ask_for_secret(self) -> str:
         found = self._http.read("/v1/webhooks/default/secret", seconds=SECRET_SECONDS)
@@ -252,7 +248,8 @@ def _model(model: str) -> str:
 def _version(model: str, version: str) -> str:
     if not VERSION_ID.fullmatch(version):
         raise NoSuchName(
-            f"{shown(version, most=100)!r} is no version's id.", hint="It is 64 hex digits."
+            f"{shown(version, most=100)!r} is no version's id.",
+            hint="It has at most 100 letters, digits, _ and -; most have 64 hex digits.",
         )
     return f"{_model(model)}/versions/{quote(version, safe='')}"
 

@@ -41,7 +41,7 @@ SECONDS = 10.0**8
 """Three years: no run takes as long."""
 YEARS = range(2000, 2200)
 DEEP = 100
-"""So deep JSON is read; what is nested deeper is left out, and the rest is read all the same."""
+"""So deep is read of JSON that is nested deeper than Python reads; the rest of it is read all the same."""
 
 _LONG_NUMBER = 20
 _PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|[^"\[\]{}]++', re.DOTALL)
@@ -50,7 +50,8 @@ _PIECE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]|[^"\[\]{}]++', re.DOTALL
 def parse(data: bytes) -> Any:
     """The JSON in *data*, whatever its encoding; bytes that are no text become U+FFFD.
 
-    A number too long for any column is None, and so is what is nested deeper than `DEEP`.
+    A number too long for any column is None; where it is nested deeper than Python reads, so is what lies
+    below `DEEP`.
 
     Raises:
         Unreadable: it is no JSON.

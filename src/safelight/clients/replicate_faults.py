@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from safelight.clients.addresses import origin
 from safelight.domain.errors import (
     NotFound,
     ProviderRefused,
@@ -107,6 +108,10 @@ def address_fault(base_url: str) -> WronglySet | None:
             f"its scheme is {shown(url.scheme or 'missing', most=40)}.",
             hint="The provider's own is https://api.replicate.com.",
         )
+    if origin(base_url) is None:
+        return WronglySet(
+            "REPLICATE_BASE_URL names a port that there is none of.", hint=CHECK_ADDRESS
+        )
     if url.query or url.fragment:
         return WronglySet(
             "REPLICATE_BASE_URL goes on behind its path with a query or a fragment.",
@@ -115,9 +120,7 @@ def address_fault(base_url: str) -> WronglySet | None:
     return None
 
 
-def told_apart(
-    status: int | None, what: str, detail: str, *, hint: str | None = None
-) -> SafelightError:
+def told_apart(status: int, what: str, detail: str, *, hint: str | None = None) -> SafelightError:
     """The error for a read or a change that the provider answered with *status*; *hint*: more about a
     token that is not accepted."""
     what, detail = shown(what, most=200), said(detail)
@@ -125,7 +128,7 @@ def told_apart(
         return NotFound(f"The provider does not know {what}.")
     if status == THROTTLED:
         return Unavailable(f"The provider answered {status} for {what}.")
-    if status is None or status in PASSING or status >= 500:
+    if status in PASSING or status >= 500:
         return Retryable(f"The provider answered {status} for {what}.")
     if status == 401:
         return TokenRefused(hint=f"{CHECK_TOKEN} {hint}" if hint else CHECK_TOKEN)

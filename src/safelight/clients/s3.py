@@ -264,11 +264,10 @@ class S3Store:
         """A URL that reads the object for *seconds*; raises as `lifetime` does."""
         return self.at.links.get(key, seconds, least=least)
 
-    def presign_put(
-        self, key: str, seconds: int, content_type: str, headers: Mapping[str, str] | None = None
-    ) -> str:
-        """A URL that takes a PUT of this content type, with these *headers*, for *seconds*."""
-        return self.at.links.put(key, seconds, {"Content-Type": content_type, **(headers or {})})
+    def presign_put(self, key: str, seconds: int, content_type: str) -> str:
+        """A URL that takes a PUT of this content type for *seconds*, of any size: not for producers, who get
+        an `upload_link`."""
+        return self.at.links.put(key, seconds, {"Content-Type": content_type})
 
     def upload_link(
         self, key: str, seconds: int, content_type: str, *, bytes: int, sha256: str | None = None

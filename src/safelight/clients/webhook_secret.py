@@ -77,7 +77,7 @@ class WebhookSecret:
             Unavailable: it is not known yet; `after` says when it may be.
         """
         wait = self.wait()
-        if wait == SOON_SECONDS:
+        if wait:
             self._answered.wait(patience)
             wait = self.wait()
         if (key := self._key) is None:

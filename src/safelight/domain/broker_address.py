@@ -7,6 +7,7 @@ for and a worker in another process gets them: a broker that takes them and pass
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote
@@ -66,14 +67,14 @@ _NAMED = {
     "redis": {*_TLS, "db", "virtual_host"},
     "socket": {"db", "virtual_host"},
     "sentinel": {"master_name", "sentinel_username", "sentinel_password"},
-    "amqp": {*_TLS, "heartbeat", "connect_timeout"},
+    "amqp": {*_TLS[:-1], "heartbeat"},
 }
 # Settings of a client, which has its own here.
 _CLIENTS_OWN = {
     *("socket_timeout", "socket_connect_timeout", "socket_keepalive", "retry_on_timeout"),
     *("health_check_interval", "max_connections", "decode_responses", "encoding", "protocol"),
     *("client_name", "timeout", "family", "connection_timeout", "channel_max", "frame_max"),
-    *("blocked_connection_timeout", "connection_attempts", "retry_delay"),
+    *("blocked_connection_timeout", "connection_attempts", "retry_delay", "connect_timeout"),
 }
 
 
@@ -108,6 +109,11 @@ class BrokerAddress:
         return tuple(word for word in (*(s.password for s in self.servers), *also) if word)
 
     @property
+    def database(self) -> int:
+        """The number of a Redis' database."""
+        return int(_database(dict(self.parameters), self.path))
+
+    @property
     def plain(self) -> tuple[str, ...]:
         """Users and hosts: no secrets."""
         return tuple(word for s in self.servers for word in (s.user, s.host) if word)
@@ -139,7 +145,7 @@ def read(text: str) -> BrokerAddress:
             "another. Name one, or let Sentinel choose (sentinel://); a password's ; is %3B"
         )
     servers, notes = [], []
-    path: str | None = None
+    path = ""
     found: dict[str, str] = {}
     for part in parts:
         own, rest = given.scheme_of(part, EXAMPLE)
@@ -147,17 +153,17 @@ def read(text: str) -> BrokerAddress:
             raise Malformed("the addresses in its list differ in their schemes")
         server, at, query = _server(kind, rest)
         servers.append(server)
-        path = at if path is None or not path else path
+        path = path or at
         for name, value in given.parameters(query):
             found[name.lower()] = unquote(value)
     for name in [name for name in found if name in _CLIENTS_OWN]:
         del found[name]
         notes.append(f"{name} is left out (a client's own; ours is set as it has to be)")
     tls = scheme in ("rediss", "valkeys", "amqps")
-    _check(kind, path or "", found, tls=tls)
+    _check(kind, path, found, tls=tls)
     if kind == "redis" and tls and "ssl_cert_reqs" not in found:
         notes.append("the server's certificate is checked (ssl_cert_reqs=none leaves that out)")
-    return BrokerAddress(kind, tls, tuple(servers), path or "", tuple(found.items()), tuple(notes))
+    return BrokerAddress(kind, tls, tuple(servers), path, tuple(found.items()), tuple(notes))
 
 
 def _server(kind: Kind, rest: str) -> tuple[Server, str, str]:
@@ -185,6 +191,10 @@ def _server(kind: Kind, rest: str) -> tuple[Server, str, str]:
     return server, path.removeprefix("/"), query
 
 
+def _database(found: Mapping[str, str], path: str) -> str:
+    return found.get("db") or found.get("virtual_host") or path or "0"
+
+
 def _check(kind: Kind, path: str, found: dict[str, str], *, tls: bool) -> None:
     for name in found:
         if name not in _NAMED[kind]:
@@ -201,6 +211,6 @@ def _check(kind: Kind, path: str, found: dict[str, str], *, tls: bool) -> None:
             "Sentinel is asked for a master by its name, and none is given: add ?master_name=NAME"
         )
     if kind != "amqp":
-        number = found.get("db") or found.get("virtual_host") or path or "0"
+        number = _database(found, path)
         if not (number.isascii() and number.isdigit() and len(number) < 6):
             raise Malformed("the database of a Redis is a number: redis://host:6379/0")

@@ -94,8 +94,8 @@ def read(text: str) -> DatabaseAddress:
         return _of_words(text)
     text = given.unspaced(text)
     scheme, rest = given.scheme_of(text, EXAMPLE)
-    base, plus, driver = scheme.partition("+")
-    if base not in ("postgres", "postgresql", "postgis", "pgsql") or driver == "postgres":
+    base, plus, _ = scheme.partition("+")
+    if base not in ("postgres", "postgresql", "postgis", "pgsql"):
         raise given.foreign(scheme, _OTHERS, EXAMPLE)
     notes = []
     if plus or base in ("postgis", "pgsql"):
@@ -160,6 +160,11 @@ class _Parameters:
             mode = _SSL_WORDS.get(word, word)
             if mode not in _MODES:
                 raise Malformed(f"its {known} is none of {', '.join(_MODES)}")
+            # Said twice, the stricter one holds: libpq would take the last.
+            before = next((value for name, value in self.found if name == "sslmode"), None)
+            if before is not None:
+                self.found.remove(("sslmode", before))
+                mode = max(before, mode, key=_MODES.index)
             self.found.append(("sslmode", mode))
             if (known, word) != ("sslmode", mode):
                 self.notes.append(f"{known}={word} is read as sslmode={mode}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _HALF = re.compile(
     r"(?:\.(?P<peft>lora_[AB])(?:\.(?P<adapter>[^.]+))?\.weight"  # also as state_dict() has it
@@ -58,8 +58,8 @@ _XFLUX = re.compile(r"(?:double|single)_blocks\.\d+\.processor\.")
 class Pair:
     """The two tensors that change one module: its weight gains B × A, by alpha over the rank.
 
-    `alpha` and `mid` (a third factor of a convolution) are tensors' names; `dora`: its magnitudes are
-    there too. `adapter` is PEFT's name for one of several LoRAs in a file.
+    `alpha` is a tensor's name; `dora`: its magnitudes are there too. `adapter` is PEFT's name for one of
+    several LoRAs in a file.
     """
 
     module: str
@@ -68,7 +68,6 @@ class Pair:
     b: str
     adapter: str = ""
     alpha: str | None = None
-    mid: str | None = None
     dora: bool = False
 
 
@@ -154,26 +153,11 @@ def _paired(halves: Mapping[_Key, Mapping[str, str]]) -> tuple[list[Pair], list[
 def _with_what_lies_beside(
     pairs: Iterable[Pair], beside: Iterable[tuple[str, str, bool]]
 ) -> tuple[Pair, ...]:
-    alphas, mids, doras = {}, {}, set()
-    for name, module, dora in beside:
-        if name.endswith(".alpha"):
-            alphas[module] = name
-        elif name.endswith(".lora_mid.weight"):
-            mids[module] = name
-        elif dora:
-            doras.add(module)
+    beside = tuple(beside)
+    alphas = {module: name for name, module, dora in beside if not dora and name.endswith(".alpha")}
+    doras = {module for _, module, dora in beside if dora}
     return tuple(
-        Pair(
-            pair.module,
-            pair.naming,
-            pair.a,
-            pair.b,
-            pair.adapter,
-            alphas.get(pair.module),
-            mids.get(pair.module),
-            pair.module in doras,
-        )
-        for pair in pairs
+        replace(pair, alpha=alphas.get(pair.module), dora=pair.module in doras) for pair in pairs
     )
 
 

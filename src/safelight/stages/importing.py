@@ -186,12 +186,6 @@ def rank_of(facts: weights.WeightsFacts | None) -> int | None:
     return rank if 1 <= rank <= MAX_RANK else None
 
 
-def _trigger_in(file: Path) -> str | None:
-    """The trigger that the file's header tells, if that is a word."""
-    told = _tag_in(file)
-    return told if is_word(told) else None
-
-
 def _tag_in(file: Path) -> str | None:
     """ai-toolkit writes the trigger into the header: ``ss_tag_frequency: {"1_TOK": {"TOK": 1}}``."""
     try:

@@ -43,9 +43,11 @@ def _holder(cx: Context, key: str) -> owners.KeyHolder | None:
         return owners.of_key(tx, key)
 
 
-def scope_of(method: str, path: str) -> str:
-    """What a key must be allowed for this request: `read`, `write`, or `erase` for what is gone for good."""
-    if method == "DELETE" and (path == "/v1/owner" or path.startswith("/v1/subjects/")):
+def scope_of(method: str, path: str, *, confirms: bool = False) -> str:
+    """What a key must be allowed for this request: `read`, `write`, or `erase` for what is gone for good.
+    *confirms*: with the word or count that is typed for nothing else, as where a campaign purges."""
+    deletes = method == "DELETE" and (path == "/v1/owner" or path.startswith("/v1/subjects/"))
+    if deletes or confirms:
         return "erase"
     return "read" if method in ("GET", "HEAD") else "write"
 
@@ -80,7 +82,8 @@ async def caller(
     ids = {"owner_id": str(owner.id), "key_id": str(holder.key_id)}
     note(request.scope, **ids)
     bind_contextvars(**ids)
-    needed = scope_of(request.method, request.url.path)
+    confirms = "confirm" in request.query_params
+    needed = scope_of(request.method, request.url.path, confirms=confirms)
     if needed not in holder.scopes:
         raise Forbidden(
             f"This key may {' and '.join(sorted(holder.scopes))}, and not {needed}.",

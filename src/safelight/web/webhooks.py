@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 import anyio
@@ -107,7 +107,6 @@ async def replicate(request: Request, cx: Cx) -> None:
         headers = _once_each(request)
         read_headers(headers, time.time())
     except Forbidden as error:
-        await _pass_over(request)
         raise gate.refuse(error) from error
     provider = cx.tools.provider
     if not isinstance(provider, Signing):
@@ -134,13 +133,6 @@ def _once_each(request: Request) -> dict[str, str]:
         if values:
             found[name] = values[0]
     return found
-
-
-async def _pass_over(request: Request) -> None:
-    """Read the body and drop it, so that whoever sends it hears the answer."""
-    with anyio.move_on_after(BODY_SECONDS), suppress(ClientDisconnect):
-        async for _ in request.stream():
-            pass
 
 
 async def _body(request: Request) -> bytes:

@@ -9,14 +9,13 @@ SELECT
     clock_timestamp() AS now,
     current_user AS role,
     pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS read_only,
-    current_schema() AS schema,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create,
     has_database_privilege(current_database(), 'TEMPORARY') AS may_make_temporary,
     current_setting('server_encoding') AS encoding,
     current_setting('max_connections')::int AS max_connections;
 
 -- name: forbidden
--- Our tables that the role may not read, write or (where it has to migrate) change.
+-- Our tables (an extension's are not) that the role may not read, write or (where it has to migrate) change.
 SELECT
     c.relname AS name,
     NOT (
@@ -27,4 +26,6 @@ SELECT
 FROM pg_class c
 WHERE c.relnamespace = to_regnamespace(current_schema())
   AND c.relkind IN ('r', 'p')
+  AND NOT EXISTS (SELECT FROM pg_depend d
+                  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY c.relname;

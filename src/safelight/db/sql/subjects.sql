@@ -16,7 +16,7 @@ SELECT * FROM made;
 -- The person's consent is on record from now on.
 WITH changed AS (
     UPDATE subjects SET consented_at = now(), consent_note = %(consent_note)s
-    WHERE id = %(id)s AND owner_id = %(owner_id)s AND consented_at IS NULL RETURNING *
+    WHERE id = %(id)s AND owner_id = %(owner_id)s AND consented_at IS NULL AND erasing_at IS NULL RETURNING *
 ), event AS (
     INSERT INTO events (noun, noun_id, before, after, actor, detail)
     SELECT 'subject', id, 'made', 'consented', %(actor)s, jsonb_build_object('consent', consent_note) FROM changed

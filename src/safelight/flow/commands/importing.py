@@ -15,16 +15,15 @@ from safelight.domain.ids import new_id
 from safelight.domain.nouns import StoredWeights, Version
 from safelight.domain.operations import Import
 from safelight.domain.queues import Kind
-from safelight.domain.texts import shown, speaks_to_terminals
+from safelight.domain.texts import shown
 from safelight.flow.commands import Actor, consent
 from safelight.flow.commands.subjects import get_subject
 from safelight.flow.context import Context
 from safelight.flow.ownership import refuse_anothers
 from safelight.stages import importing
-from safelight.stages.importing import Found
+from safelight.stages.importing import MAX_TRIGGER, Found, is_word
 
 _MODEL = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?::([0-9a-f]{64}))?", re.ASCII)
-MAX_TRIGGER = 100
 UNUSED_SECONDS = 24 * 3600
 """Weights that were put and not kept (a crash in between) are purged after a day."""
 
@@ -223,8 +222,7 @@ def trigger_of(found: Found, given: str | None) -> str:
 
 def check_trigger(word: str) -> None:
     """Raise Invalid unless *word* is 1 to 100 characters on one line, with none that cannot be seen."""
-    plain = word == word.strip() and not speaks_to_terminals(word)
-    if not plain or not 1 <= len(word) <= MAX_TRIGGER:
+    if not is_word(word):
         raise Invalid(
             f"A trigger has 1 to {MAX_TRIGGER} characters on one line; "
             f"{shown(word, most=40)!r} does not."

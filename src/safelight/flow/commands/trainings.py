@@ -17,7 +17,6 @@ from safelight.domain.queues import Kind
 from safelight.domain.states import TERMINAL_TRAINING, TrainingState
 from safelight.flow import paid, used
 from safelight.flow.commands import Actor, consent
-from safelight.stages import layers
 
 DEFAULT_PROFILE = DEFAULT
 
@@ -38,13 +37,12 @@ def start_training(
 
     Everything that can be refused before any work is: an unknown profile or trainer input, consent
     that is not on record, no photos at all, a training that is open already. A door calls
-    `layers.check` on *overrides* before it opens the transaction, so that none waits for it.
+    `layers.check` on *overrides* first, with no transaction open; it is tried again before anything is sent.
 
     Raises:
         NotFound, Invalid, ConsentMissing, Conflict: as said.
     """
     check_answer(retrain)
-    layers.check(overrides or {})
     subject = _locked(tx, actor, subject_id)
     chosen = get_profile(profile)
     photos = subjects.photos_to_train_on(tx, subject_id)

@@ -17,7 +17,7 @@ from safelight.domain.errors import (
     TokenRefused,
 )
 from safelight.domain.ids import new_id
-from safelight.domain.nouns import Job, StoredWeights
+from safelight.domain.nouns import Job, StoredWeights, Version
 from safelight.domain.operations import Import
 from safelight.domain.outcome import Done, Outcome
 from safelight.flow.commands import Actor, importing
@@ -70,18 +70,22 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Order | Outcome:
     return _Order(asked, model, version, key)
 
 
-def _do(order: _Order, cx: Context, pulse: Pulse) -> _Taken | _Refused:
+def _do(order: _Order, cx: Context, pulse: Pulse) -> _Taken | _Refused | Version:
+    asked = order.asked
     provider = cx.tools.provider
     try:
         # Which account is ours is known for sure only now, and which version is the newest.
         account = provider.account()
         version = order.version or provider.latest_version(order.model)
         with cx.db.transaction() as tx:
-            refuse_anothers(tx, order.asked.owner_id, order.model, version, account=account)
+            refuse_anothers(tx, asked.owner_id, order.model, version, account=account)
+            there = importing.there_is(tx, asked.owner_id, asked.subject_id, version, None)
+        if there is not None:
+            return there  # before gigabytes of it are fetched again
         pulse.check()
         with scratch.folder() as work:
             found = stage.look(provider, work, model=order.model, version=version, file=None)
-            trigger = importing.trigger_of(found, order.asked.trigger_word)
+            trigger = importing.trigger_of(found, asked.trigger_word)
             pulse.check()
             return _Taken(found, stage.store(found, cx.tools.store, order.key), trigger)
     except TokenRefused:
@@ -90,11 +94,16 @@ def _do(order: _Order, cx: Context, pulse: Pulse) -> _Taken | _Refused:
         return _Refused(str(error))
 
 
-def _settle(tx: Tx, _job: Job, order: _Order, result: _Taken | _Refused, cx: Context) -> Outcome:
+def _settle(
+    tx: Tx, _job: Job, order: _Order, result: _Taken | _Refused | Version, cx: Context
+) -> Outcome:
     asked = order.asked
     if isinstance(result, _Refused):
         imports.finish(tx, asked.id, error=result.why, actor=cx.worker)
         return Done(f"not imported: {result.why}")
+    if isinstance(result, Version):
+        imports.finish(tx, asked.id, version_id=result.id, actor=cx.worker)
+        return Done(f"version {result.number}, imported before")
     try:
         with tx.savepoint():
             version, new = importing.keep(

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from safelight.local.emulator import waiting
 from safelight.local.emulator.api_files import signed_url
+from safelight.local.emulator.door import LOOPBACK
 from safelight.local.emulator.faults import after, before
 from safelight.local.emulator.lists import page
 from safelight.local.emulator.problems import (
@@ -24,8 +25,6 @@ from safelight.local.emulator.problems import (
 from safelight.local.emulator.schemas import check_prediction
 from safelight.local.emulator.server import Emulator
 from safelight.local.emulator.state import dumps, new_id
-
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def routes(app: FastAPI, emulator: Emulator) -> None:

@@ -21,6 +21,7 @@ import pytest
 from safelight.clients.replicate import ReplicateProvider
 from safelight.domain.queues import Queue
 from safelight.flow.context import Context
+from safelight.web.requests import WEBHOOK_BYTES
 from safelight.web.webhooks import INSIDE, VERIFIED_AT_ONCE
 from tests.support.api import Client, Door, assert_problem, running
 from tests.support.flight import in_flight
@@ -156,6 +157,15 @@ def test_a_signed_body_is_not_read(client: Client) -> None:
     data = b"\xff\xfe"
     answer = client.post("/webhooks/replicate", content=data, headers=signed(data))
     assert answer.status_code == 204
+
+
+def test_a_body_over_the_limit_is_refused_while_it_is_read_and_an_unsigned_one_unread(
+    client: Client, run: str
+) -> None:
+    body = "x" * (WEBHOOK_BYTES + 1)
+    assert_problem(posted(client, run, body, signed(body)), 413, "too-large")
+    answer = assert_problem(posted(client, run, body, {}), 401, "unauthorized")
+    assert "API key" not in answer["title"]
 
 
 def test_an_api_key_does_not_open_the_webhook_door(acme: Door) -> None:

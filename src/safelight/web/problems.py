@@ -28,7 +28,7 @@ MOST_OF_A_REASON = 500
 
 
 class Unauthorized(SafelightError):
-    """This needs an API key."""
+    """Who asks could not be told."""
 
     code = "unauthorized"
     status = 401

@@ -103,7 +103,7 @@ JOB_MOVES: Moves = {
         "leased": "the lease ran out and another worker claims it",
         "ready": "not done yet, or failed and worth another try",
         "done": "the stage ended",
-        "parked": "attempts spent, or an error no retry mends",
+        "parked": "attempts spent, or an error that no retry fixes",
         "canceled": "cancel seen between steps",
     },
     "parked": {"ready": "a person retries", "canceled": "a person cancels"},
@@ -116,9 +116,9 @@ PHOTO_MOVES: Moves = {
         "rejected": "inspected, not usable",
         "removed": "a person removes it",
     },
-    "accepted": {"rejected": "judged anew", "removed": "a person removes it"},
-    "rejected": {"accepted": "judged anew", "removed": "a person removes it"},
-    "removed": {"stored": "a person has it back within its recycle window"},
+    "accepted": {"rejected": "judged again", "removed": "a person removes it"},
+    "rejected": {"accepted": "judged again", "removed": "a person removes it"},
+    "removed": {"stored": "a person restores it within its recycle window"},
 }
 
 TRAINING_MOVES: Moves = {
@@ -188,7 +188,7 @@ GENERATION_MOVES: Moves = {
         "failed": "the provider says failed, or it vanished",
         "canceled": "the provider says canceled",
     },
-    "storing": {"succeeded": "images stored", "failed": "the images cannot be had"},
+    "storing": {"succeeded": "images stored", "failed": "the images cannot be fetched"},
 }
 
 ERASURE_MOVES: Moves = {

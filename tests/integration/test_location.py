@@ -8,6 +8,7 @@ import urllib.request
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -91,7 +92,7 @@ def look(cx: Context, who: Actor, subject: UUID) -> None:
     reinspect(cx.db, cx.tools.store, cx.tools.eye, who, subject)
 
 
-def details(cx: Context, photo: Photo) -> list[dict]:
+def details(cx: Context, photo: Photo) -> list[dict[str, Any]]:
     with cx.db.transaction() as tx:
         rows = tx.rows(
             "SELECT detail FROM events WHERE noun_id = %(id)s ORDER BY id", {"id": photo.id}
@@ -224,8 +225,8 @@ def test_nothing_of_a_location_is_in_what_is_made_of_a_photo(
     for secret in (*located.SECRETS, located.KEPT, b"GPS", b"ns.adobe.com"):
         assert secret not in members
         assert secret not in manifest
-    for secret in ("SECRET", "52.52", "31.2057", "13.41", "CELLID"):
-        assert secret not in told
+    for words in ("SECRET", "52.52", "31.2057", "13.41", "CELLID"):
+        assert words not in told
 
 
 def _saved(folder: Path, data: bytes) -> Path:

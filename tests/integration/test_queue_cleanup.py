@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
+from benchmarks.cleanup import bare
+from safelight.clients.s3 import S3Store
 from safelight.db import jobs, temporary
 from safelight.domain.nouns import Subject
 from safelight.domain.queues import Kind
@@ -239,3 +241,11 @@ def test_more_than_a_batch_is_purged_in_turns(here: Context) -> None:
     assert row(here, "SELECT count(*) AS n FROM temporary_objects")["n"] == 0
     job = row(here, "SELECT id FROM jobs WHERE kind = 'purge_temporary'")["id"]
     assert history(here, job) == ["ready", "leased", "ready", "leased", "done"]
+
+
+def test_what_cleanup_is_measured_against_deletes_what_it_is_given(store: S3Store) -> None:
+    keys = [f"temporary/{uuid4()}.zip" for _ in range(2)]
+    for key in keys:
+        store.put_bytes(key, b"zip", "application/zip")
+    bare(store, keys[:1])
+    assert [store.head(key) is None for key in keys] == [True, False]

@@ -89,6 +89,7 @@ def test_success_is_said_once_the_weights_are_stored_and_verified(
     """I5, R-7, R-15, R-102: upload, store, submit, poll, store weights, job row, version row."""
     found = training_row(here, training.id)
     assert found["state"] == "succeeded"
+    assert version.weights_key is not None
     there = here.tools.store.head(version.weights_key)
     assert there is not None
     assert (there.bytes, there.sha256) == (version.weights_bytes, version.weights_sha256)

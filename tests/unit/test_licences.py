@@ -52,8 +52,8 @@ def test_nothing_that_is_passed_on_binds_who_takes_it_by_the_gpl(name: str) -> N
     except metadata.PackageNotFoundError:
         pytest.skip(f"{name} is for another platform")
     licences = [
-        told.get("License-Expression") or "",
-        (told.get("License") or "")[:100],
+        *(told.get_all("License-Expression") or ()),
+        *(text[:100] for text in told.get_all("License") or ()),
         *(c for c in told.get_all("Classifier") or () if c.startswith("License")),
     ]
     text = " ".join(licences).strip()

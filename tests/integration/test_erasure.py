@@ -291,6 +291,7 @@ def test_one_whose_reply_was_lost_and_that_is_found_is_cancelled_there(
         return Unknown("timeout")
 
     provider.reply = lost
+    provider.cancels_late = True
     train(cx, who, luca.id)
     drain(cx)
     asked = ask(cx, who, luca)

@@ -414,8 +414,8 @@ def test_a_request_whose_reply_was_lost_is_found_by_its_seed_and_prompt(
 ) -> None:
     """I2."""
 
-    def accept_and_drop(_kind: str, input: Mapping[str, Any]) -> Submission:
-        provider.add(input, created_at=datetime.now(UTC))
+    def accept_and_drop(kind: str, input: Mapping[str, Any]) -> Submission:
+        provider.add(input, kind=kind, created_at=datetime.now(UTC))
         return Unknown("read timeout")
 
     provider.reply, before = accept_and_drop, len(provider.creates)

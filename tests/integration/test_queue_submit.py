@@ -378,6 +378,7 @@ def test_a_cancel_before_submission_ends_the_training_and_sends_nothing(
 def test_a_cancel_while_it_trains_is_asked_for_at_the_provider_and_seen_by_the_watch(
     here: Context, who: Actor, training: Training, provider: ScriptedProvider
 ) -> None:
+    provider.cancels_late = True
     drain(here)
     with here.db.transaction() as tx:
         cancel_training(tx, who, training.id)

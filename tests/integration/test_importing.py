@@ -26,7 +26,6 @@ from safelight.flow.commands.importing import import_version
 from safelight.flow.commands.subjects import create_subject
 from safelight.flow.commands.versions import approve_version
 from safelight.flow.context import Context
-from safelight.stages import importing as stage
 from tests.support.api import Client, assert_problem, door
 from tests.support.lora import KOHYA, pairs, write
 from tests.support.past import add_version
@@ -241,7 +240,7 @@ def test_a_person_is_imported_only_with_consent(here: Context, who: Actor) -> No
 
 
 def test_the_api_takes_in_a_version_by_a_job_and_says_what_became_of_it(
-    here: Context, client: Client, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    here: Context, client: Client, subject: Subject, provider: ScriptedProvider
 ) -> None:
     owner = door(here, client, "acme")
     body = {"subject_id": str(subject.id), "model": MODEL}
@@ -258,9 +257,11 @@ def test_the_api_takes_in_a_version_by_a_job_and_says_what_became_of_it(
     assert (version["origin"], version["trigger_word"]) == ("imported", "user1a2b3c4d")
     assert owner.get(f"/v1/subjects/{subject.id}/imports").json()["items"] == [done]
 
-    monkeypatch.setattr(stage, "look", None)  # nothing is fetched again
+    provider.calls.clear()
+    provider.files.clear()
     again = owner.post("/v1/versions/import", body)
     drain(here)
+    assert provider.calls == [], "nothing is fetched again"
     assert owner.get(again.headers["location"]).json()["version_id"] == version["id"]
     assert door(here, client, "other").post("/v1/versions/import", body).status_code == 404
 

@@ -1,6 +1,16 @@
 """The whole pipeline in one process: every due job is performed through the spine, in order.
 
 The workers' own processes are the acceptance tests' matter; here what the stages read and write is.
+
+| verb | performs | and the clock |
+|---|---|---|
+| `due(cx)` | nothing: it lists the jobs that are due | |
+| `hurry(cx, kinds=...)` | nothing | what waits (of these kinds) is due now |
+| `drain(cx)` | all that is due, and what follows, until nothing is | what waits goes on waiting |
+| `drain(cx, wait=True)` | the same | what waits is due in each round |
+| `only(cx, *kinds)` | as `drain`, of these kinds alone | what waits goes on waiting |
+| `turn(cx, kind)` | one turn of this kind's job | whenever it is due; for a watch, which never ends |
+| `until(cx, done)` | all that is due, until `done()` | what waits is due, and real time passes |
 """
 
 from __future__ import annotations
@@ -56,8 +66,8 @@ def due(cx: Context) -> list[Job]:
 def drain(cx: Context, *, wait: bool = False, rounds: int = 200) -> int:
     """Perform every due job, and what follows from it, until nothing is due.
 
-    *wait*: jobs that wait are made due too (time is not what is tested), except the watch, which
-    would go round for ever.
+    *wait*: jobs that wait are made due too (time is not what is tested). Not with a run in flight: its
+    watch would go round for ever.
     """
     done = 0
     for _ in range(rounds):

@@ -69,6 +69,10 @@ test: $(STAMP) lint ## Lint, then every default test
 	@$(SIDE_BY_SIDE) tests/acceptance
 	@$(SIDE_BY_SIDE) tests/chaos
 
+.PHONY: coverage
+coverage: $(STAMP) ## How much of the code the unit and integration tests run (what other processes run does not count)
+	@$(SIDE_BY_SIDE) --cov --cov-report=term tests/integration tests/unit
+
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)
 	@$(BIN)/ruff check .

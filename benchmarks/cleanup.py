@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -81,7 +82,7 @@ def cleanup(cx: Context) -> None:
 def bare(store: S3Store, keys: list[str]) -> None:
     """DeleteObjects and nothing else."""
     for start in range(0, len(keys), 1000):
-        store._s3.delete_objects(
+        store.at.s3.delete_objects(
             Bucket=store.bucket,
             Delete={"Objects": [{"Key": key} for key in keys[start : start + 1000]], "Quiet": True},
         )
@@ -100,7 +101,7 @@ def main() -> None:
         for number in range(ROUNDS):
             say(f"round {number + 1} of {ROUNDS}: {OBJECTS:,} objects are put, twice")
             keys = fill(store, f"bare{number}")
-            plain = timed(lambda keys=keys: bare(store, keys))  # type: ignore[misc]
+            plain = timed(partial(bare, store, keys))
             keys = fill(store, f"ours{number}")
             note(stores.database_url, keys)
             ours = timed(lambda: cleanup(cx))

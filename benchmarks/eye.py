@@ -15,6 +15,7 @@ import time
 import venv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -83,8 +84,8 @@ def against_pillow(paths: Sequence[Path], nets: Nets) -> tuple[float, float, flo
     ours, theirs = [], []
     for _ in range(ROUNDS):
         for path in paths:
-            theirs.append(seconds(lambda path=path: plain(path)))
-            ours.append(seconds(lambda path=path: measure(path, nets)))
+            theirs.append(seconds(partial(plain, path)))
+            ours.append(seconds(partial(measure, path, nets)))
     a, b = statistics.median(ours), statistics.median(theirs)
     return a / b, a, b
 

@@ -231,7 +231,8 @@ def _lateness(url: str, emulator: Emulator, since: float, until: float) -> list[
             "SELECT t.provider_id, extract(epoch FROM min(e.at))::float8 FROM trainings t "
             "JOIN events e ON e.noun_id = t.id AND e.after IN ('storing', 'failed') GROUP BY t.id"
         ).fetchall()
-    seen, now = dict(rows), time.time()
+    seen: dict[str, float] = dict(rows)
+    now = time.time()
     ended = {e["id"]: e["ended_at"] for e in emulator.ledger() if e["ended_at"]}
     return [seen.get(id, now) - at for id, at in ended.items() if since <= at <= until]
 

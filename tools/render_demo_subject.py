@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 Array = np.ndarray
+Place = tuple[float, float, float]
 TARGET = Path(__file__).parents[1] / "src" / "safelight" / "local" / "demo"
 FUR, CREAM, INK, SCARF, STRIPE, INNER, SHINE, SOLE = range(8)
 COLORS = np.array(
@@ -81,25 +82,27 @@ SHOTS = (
 )  # fmt: skip
 
 
-def ball(p: Array, center: tuple[float, float, float], radii: tuple[float, float, float]) -> Array:
+def ball(p: Array, center: Place, radii: Place) -> Array:
     """Distance to an ellipsoid (a good bound)."""
     r = np.array(radii, np.float32)
     q = (p - np.array(center, np.float32)) / r
     length = np.sqrt((q * q).sum(-1))
     inner = np.sqrt(((q / r) ** 2).sum(-1)) + 1e-6
-    return length * (length - 1.0) / inner
+    found: Array = length * (length - 1.0) / inner
+    return found
 
 
-def rod(p: Array, a: tuple[float, ...], b: tuple[float, ...], radius: float) -> Array:
+def rod(p: Array, a: Place, b: Place, radius: float) -> Array:
     """Distance to a capsule from *a* to *b*."""
     start, way = np.array(a, np.float32), np.array(b, np.float32) - np.array(a, np.float32)
     q = p - start
     t = np.clip((q @ way) / (way @ way), 0, 1)
-    q = q - t[..., None] * way
-    return np.sqrt((q * q).sum(-1)) - radius
+    off: Array = q - t[..., None] * way
+    found: Array = np.sqrt((off * off).sum(-1)) - radius
+    return found
 
 
-def ring(p: Array, center: tuple[float, float, float], wide: float, thick: float) -> Array:
+def ring(p: Array, center: Place, wide: float, thick: float) -> Array:
     """Distance to a ring that lies flat."""
     q = p - np.array(center, np.float32)
     around = np.sqrt(q[..., 0] ** 2 + (q[..., 2] * 1.08) ** 2) - wide
@@ -108,11 +111,12 @@ def ring(p: Array, center: tuple[float, float, float], wide: float, thick: float
 
 def blend(a: Array, b: Array, soft: float) -> Array:
     """A smooth union."""
-    h = np.clip(0.5 + 0.5 * (b - a) / soft, 0, 1)
-    return b * (1 - h) + a * h - soft * h * (1 - h)
+    h: Array = np.clip(0.5 + 0.5 * (b - a) / soft, 0, 1)
+    found: Array = b * (1 - h) + a * h - soft * h * (1 - h)
+    return found
 
 
-def limbs(pose: str) -> dict[str, list[tuple[tuple[float, ...], tuple[float, ...]]]]:
+def limbs(pose: str) -> dict[str, list[tuple[Place, Place]]]:
     """Arms and legs as capsules, by pose."""
     arms = [((-0.42, 0.86, 0.0), (-0.68, 0.42, 0.12)), ((0.42, 0.86, 0.0), (0.68, 0.42, 0.12))]
     legs = [((-0.22, 0.3, 0.0), (-0.24, 0.1, 0.03)), ((0.22, 0.3, 0.0), (0.24, 0.1, 0.03))]
@@ -237,7 +241,8 @@ def normal(p: Array, shot: Shot) -> Array:
     found = np.stack(
         [distance(p + s, shot) - distance(p - s, shot) for s in np.eye(3, dtype=np.float32) * e], -1
     )
-    return found / (np.linalg.norm(found, axis=-1, keepdims=True) + 1e-9)
+    unit: Array = found / (np.linalg.norm(found, axis=-1, keepdims=True) + 1e-9)
+    return unit
 
 
 def pattern(p: Array, material: Array, color: Array) -> Array:

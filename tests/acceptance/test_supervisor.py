@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -54,6 +55,9 @@ class Run:
     def said(self) -> str:
         return self.file.read_text()
 
+    def has_said(self, pattern: str, times: int = 1) -> bool:
+        return len(re.findall(pattern, self.said)) >= times
+
     def until(self, text: str, timeout: float = 30) -> None:
         def there() -> bool:
             if self.process.poll() is not None and text not in self.said:
@@ -91,8 +95,7 @@ def supervised(folder: Path, *names: str) -> Iterator[Run]:
         run.until("all ready")
         # A process that was started has not forked yet, and is not deaf to SIGTERM yet.
         for name in set(names) - {"celery", "fails"}:
-            says = re.compile(rf"{name} *\| here")
-            wait_until(lambda says=says: says.search(run.said), 30, f"a line of {name}")
+            wait_until(partial(run.has_said, rf"{name} *\| here"), 30, f"a line of {name}")
         yield run
     finally:
         left = run.tree()
@@ -126,7 +129,7 @@ def test_a_killed_service_is_started_again_after_growing_pauses(tmp_path: Path) 
     with supervised(tmp_path, "steady") as run:
         for ends in (1, 2, 3):
             os.kill(run.child("import time"), signal.SIGKILL)
-            wait_until(lambda n=ends: run.said.count("| here") > n, 30, "its first line again")
+            wait_until(partial(run.has_said, r"\| here", ends + 1), 30, "its first line again")
         assert re.findall(r"ended with -9; .* in ([\d.]+) s", run.said) == ["0.2", "0.4", "0.8"]
 
 

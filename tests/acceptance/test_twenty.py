@@ -94,7 +94,7 @@ def all_ended_well(cx: Context, ids: list[Any]) -> None:
             "SELECT count(*) AS n FROM jobs WHERE state IN ('ready', 'leased') "
             "AND (subject_id IS NOT NULL OR kind LIKE 'watch%%')",
         )
-        return open_jobs[0]["n"] == 0
+        return not open_jobs[0]["n"]
 
     wait_for(ended, seconds=END_SECONDS, why="jobs are still open")
     found = rows(cx, "SELECT id, state, error FROM trainings WHERE id = ANY(%(ids)s)", ids=ids)

@@ -20,9 +20,9 @@ def browser() -> Iterator[Browser]:
     # Chromium's own sandbox does not run as root.
     flags = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=program, args=flags)
-        yield found
-        found.close()
+        launched = playwright.chromium.launch(executable_path=program, args=flags)
+        yield launched
+        launched.close()
 
 
 @pytest.fixture

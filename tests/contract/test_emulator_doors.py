@@ -60,7 +60,7 @@ def trained(emulator: Emulator, token: str, url: str) -> str:
 def test_ledger_and_faults_are_shown_to_those_who_may_read_its_folder(
     own: Emulator, path: str, token: str | None
 ) -> None:
-    headers = {} if token is None else {"Authorization": f"Bearer {token}".strip().encode()}
+    headers = {} if token is None else {b"Authorization": f"Bearer {token}".strip().encode()}
     answer = httpx.get(f"{own.url}/_emulator/{path}", headers=headers)
     assert answer.status_code == 401
     assert CONTROL_FILE in answer.json()["detail"]
@@ -197,7 +197,7 @@ def test_no_token_reaches_what_another_account_has(own: Emulator) -> None:
     "token", ["", "r8_", "nonsense", "r8_a b", "r8_\u00e4", "r8_" + "x" * 200, "r8_;DROP TABLE"]
 )
 def test_a_token_of_another_form_has_none(own: Emulator, token: str) -> None:
-    headers = {"Authorization": f"Bearer {token}".strip().encode()}
+    headers = {b"Authorization": f"Bearer {token}".strip().encode()}
     assert httpx.get(f"{own.url}/v1/account", headers=headers).status_code == 401
 
 

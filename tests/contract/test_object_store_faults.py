@@ -310,7 +310,7 @@ def test_an_answer_that_is_cut_short_is_tried_again(
 
 
 def test_a_pause_that_the_store_asks_for_is_passed_on(server: StrictS3, store: S3Store) -> None:
-    server.fail(503, "SlowDown", times=6, **{"retry-after": "17"})
+    server.fail(503, "SlowDown", times=6, headers={"retry-after": "17"})
     with pytest.raises(Retryable) as passing:
         store.get_bytes("photos/k")
     assert passing.value.after == 17

@@ -1,4 +1,7 @@
-"""Our client and the emulator, over real HTTP: what one sends, the other takes, and every ending."""
+"""Our client and the emulator, over real HTTP: what one sends, the other takes, and every ending.
+
+What the tests' double keeps as well is in test_both_providers.py.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from replicate.client import Client
 from replicate.pagination import paginate
 
 from safelight.clients.replicate import ReplicateProvider
-from safelight.domain.errors import Forbidden, NotFound, ProviderRefused, Retryable
+from safelight.domain.errors import Forbidden, ProviderRefused, Retryable
 from safelight.domain.provider import Accepted, NotSent, Refused, RemoteRun, RemoteStatus, Unknown
 from safelight.domain.trainlog import parse_log
 from safelight.stages import weights
@@ -73,29 +76,6 @@ def trained(emulator: Emulator, files: tuple[Path, str], tmp_path_factory: Any) 
     provider.close()
     assert run.status is RemoteStatus.SUCCEEDED, run.error
     return run
-
-
-def test_the_account_and_the_trainers_version_are_told(provider: ReplicateProvider) -> None:
-    assert provider.account() == "emulated"
-    assert len(provider.latest_version(TRAINER)) == 64
-
-
-def test_a_model_that_is_there_is_no_error(provider: ReplicateProvider) -> None:
-    provider.ensure_model("emulated/twice")
-    provider.ensure_model("emulated/twice")
-
-
-def test_the_name_of_a_deleted_model_stays_taken(
-    provider: ReplicateProvider, emulator: Emulator
-) -> None:
-    """replicate-python #323."""
-    provider.ensure_model("emulated/gone")
-    gone = httpx.delete(
-        f"{emulator.url}/v1/models/emulated/gone", headers={"Authorization": f"Bearer {TOKEN}"}
-    )
-    assert gone.status_code == 204
-    with pytest.raises(NotFound):
-        provider.ensure_model("emulated/gone")
 
 
 def test_a_training_goes_from_starting_to_an_archive_of_the_asked_rank(
@@ -200,28 +180,6 @@ def test_a_webhook_that_is_not_https_is_refused(provider: ReplicateProvider) -> 
     )
     assert isinstance(reply, Refused)
     assert (reply.status, reply.detail) == (422, "- webhook: Not a valid HTTPS URL")
-
-
-def test_a_cancel_ends_it_and_a_second_one_is_no_error(
-    provider: ReplicateProvider, zip_url: Callable[..., str]
-) -> None:
-    id = ask(provider, zip_url(), steps=3000).run.id
-    provider.cancel_training(id)
-    assert provider.get_training(id).status is RemoteStatus.CANCELED
-    provider.cancel_training(id)
-
-
-def test_lists_come_in_pages_of_a_hundred_newest_first_and_without_logs(
-    provider: ReplicateProvider, zip_url: Callable[..., str]
-) -> None:
-    url = zip_url(b"no zip")
-    ids = [ask(provider, url).run.id for _ in range(105)]
-    first = provider.list_trainings()
-    assert [run.id for run in first.runs] == list(reversed(ids))[:100]
-    assert {run.logs for run in first.runs} == {None}
-    assert first.next is not None
-    second = provider.list_trainings(first.next)
-    assert [run.id for run in second.runs[:5]] == list(reversed(ids))[100:]
 
 
 def test_images_differ_with_seed_prompt_and_scale_and_are_the_same_for_the_same(

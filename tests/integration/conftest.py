@@ -133,12 +133,6 @@ def cx(
 
 
 @pytest.fixture
-def here(cx: Context) -> Context:
-    """The context, in tests that walk a training through the stages themselves."""
-    return cx
-
-
-@pytest.fixture
 def who(cx: Context) -> Actor:
     """The owner `acme`, as a test acts for it."""
     return actor(cx)

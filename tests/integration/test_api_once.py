@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,14 +9,21 @@ from typing import Any
 import httpx
 import pytest
 
-from safelight.flow.commands import subjects as commands
 from safelight.flow.context import Context
 from tests.support.api import Door, assert_problem
 from tests.support.photos import photo
 from tests.support.pipeline import row, subject_with_photos
+from tests.support.processes import wait_until
 
 KEY = {"Idempotency-Key": "order-4711"}
 LUCA = {"name": "luca", "kind": "character"}
+HELD_UP = "SELECT 1 FROM pg_locks WHERE relation = 'subjects'::regclass AND NOT granted"
+DIES = """
+CREATE FUNCTION dies() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'the answer cannot be kept'; END $$;
+CREATE TRIGGER dies BEFORE UPDATE ON idempotency_keys FOR EACH ROW EXECUTE FUNCTION dies()
+"""
+"""What was made is written by then, and the answer is about to be."""
 
 
 def count(cx: Context, table: str = "subjects") -> int:
@@ -83,22 +89,15 @@ def test_a_refused_request_leaves_the_key_free_for_when_the_reason_is_mended(
 
 
 def test_a_second_request_while_the_first_runs_is_told_so_and_does_not_wait(
-    cx: Context, acme: Door, monkeypatch: pytest.MonkeyPatch
+    cx: Context, acme: Door
 ) -> None:
-    running, go_on = threading.Event(), threading.Event()
-    create = commands.create_subject
-
-    def slow(*args: Any, **more: Any) -> Any:
-        running.set()
-        assert go_on.wait(20)
-        return create(*args, **more)
-
-    monkeypatch.setattr(commands, "create_subject", slow)
+    """The first is held up in the middle: nobody can write a subject."""
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(acme.post, "/v1/subjects", LUCA, headers=KEY)
-        assert running.wait(10)
-        second = acme.post("/v1/subjects", LUCA, headers=KEY)
-        go_on.set()
+        with cx.db.transaction() as tx:
+            tx.run("LOCK TABLE subjects IN EXCLUSIVE MODE")
+            first = pool.submit(acme.post, "/v1/subjects", LUCA, headers=KEY)
+            wait_until(lambda: tx.row(HELD_UP), 20, "the first request at the table")
+            second = acme.post("/v1/subjects", LUCA, headers=KEY)
         assert first.result(20).status_code == 201
     assert_problem(second, 409, "idempotency-key-in-use")
     third = acme.post("/v1/subjects", LUCA, headers=KEY)
@@ -116,18 +115,15 @@ def test_of_many_at_once_one_makes_it_and_none_makes_another(cx: Context, acme: 
 
 
 def test_a_crash_in_the_middle_leaves_neither_the_thing_nor_a_key_without_its_answer(
-    cx: Context, acme: Door, monkeypatch: pytest.MonkeyPatch
+    cx: Context, acme: Door
 ) -> None:
     """I1: what was made has its answer; what has no answer was not made."""
-    from safelight.web import once
-
-    def dies(*_: Any) -> None:
-        raise SystemError("killed")
-
-    monkeypatch.setattr(once.owners, "answer_idempotency_key", dies)
-    assert_problem(acme.post("/v1/subjects", LUCA, headers=KEY), 500, "surprise")
+    with cx.db.transaction() as tx:
+        tx.run(DIES)
+    assert acme.post("/v1/subjects", LUCA, headers=KEY).status_code == 500
     assert (count(cx), count(cx, "idempotency_keys")) == (0, 0)
-    monkeypatch.undo()
+    with cx.db.transaction() as tx:
+        tx.run("DROP TRIGGER dies ON idempotency_keys")
     assert acme.post("/v1/subjects", LUCA, headers=KEY).status_code == 201
 
 
@@ -160,6 +156,7 @@ def test_an_upload_asked_for_again_comes_with_a_fresh_link_and_no_link_is_kept(
     asked = {"name": "a.jpg", "bytes": 5}
     first = acme.post(path, asked, headers=KEY)
     kept = str(row(cx, "SELECT response FROM idempotency_keys")["response"])
+    assert cx.settings.s3_endpoint_url is not None
     assert "Signature" not in kept
     assert cx.settings.s3_endpoint_url not in kept
     time.sleep(1.1)  # a signature has a second

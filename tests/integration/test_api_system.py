@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from safelight.db import owners
+from safelight.db import owners, subjects
 from safelight.db.transaction import Database
 from safelight.flow.context import Context
 from safelight.settings import Settings
@@ -195,12 +195,11 @@ def test_a_database_that_is_away_is_503_with_a_time_to_come_back(cx: Context) ->
 def test_a_surprise_shows_nothing_but_the_id_under_which_the_log_has_it(
     acme: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from safelight.web import subjects
 
     def fails(*_: Any, **__: Any) -> None:
         raise RuntimeError("the inner secret")
 
-    monkeypatch.setattr(subjects.rows, "find", fails)
+    monkeypatch.setattr(subjects, "find", fails)
     with caplog.at_level(logging.ERROR):
         answer = acme.get("/v1/subjects", headers={"X-Request-Id": "mine-1"})
     body = assert_problem(answer, 500, "surprise")

@@ -6,10 +6,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from safelight.web import subjects as routes
+from safelight.db import subjects
+from safelight.db.transaction import Tx
+from safelight.domain.nouns import Subject
 from safelight.web.app import CONNECTIONS
 from safelight.web.turns import AT_ONCE, Turns
 from tests.support.api import Door, assert_problem
@@ -22,9 +25,9 @@ def test_a_crowd_of_one_owner_waits_in_turn_and_another_owner_does_not(
     go = threading.Event()
     inside = most = 0
     lock = threading.Lock()
-    plain = routes.rows.find
+    plain = subjects.find
 
-    def slow(tx: object, owner_id: object, **more: object) -> object:
+    def slow(tx: Tx, owner_id: UUID, **more: Any) -> list[Subject]:
         nonlocal inside, most
         if owner_id == acme.owner_id:
             with lock:
@@ -34,9 +37,9 @@ def test_a_crowd_of_one_owner_waits_in_turn_and_another_owner_does_not(
             with lock:
                 inside -= 1
             return []
-        return plain(tx, owner_id, **more)  # type: ignore[arg-type]
+        return plain(tx, owner_id, **more)
 
-    monkeypatch.setattr(routes.rows, "find", slow)
+    monkeypatch.setattr(subjects, "find", slow)
     with ThreadPoolExecutor(30) as crowd:
         asked = [crowd.submit(acme.get, "/v1/subjects", timeout=60) for _ in range(30)]
         while inside < 2:

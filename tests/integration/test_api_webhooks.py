@@ -12,13 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import httpx
 import pytest
 
 from safelight.clients.replicate import ReplicateProvider
+from safelight.db.transaction import Database
 from safelight.domain.queues import Queue
 from safelight.flow.context import Context
 from safelight.web.requests import WEBHOOK_BYTES
@@ -261,9 +263,10 @@ def test_a_flood_of_forged_ones_is_refused_without_the_database_and_in_a_few_lin
     provider = ReplicateProvider("r8_none", "http://127.0.0.1:9", webhook_secret=secret)
     forged = signed(BODY, secret=b"another secret of 24 byte")
     rubbish = {**signed(BODY), "webhook-signature": "v1,AAAA"}
-    with running(replace(with_provider(cx, provider), db=NoDatabase())) as client:
+    without = replace(with_provider(cx, provider), db=cast("Database", NoDatabase()))
+    with running(without) as client:
         for headers in (forged, rubbish):
-            answers = at_once(40, lambda h=headers: posted(client, run, BODY, h))
+            answers = at_once(40, partial(posted, client, run, BODY, headers))
             assert {a.status_code for a in answers} <= {401, 429}
     provider.close()
     said = capsys.readouterr()

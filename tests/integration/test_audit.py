@@ -33,25 +33,25 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def subject(here: Context, who: Actor, tmp_path: Path) -> Subject:
-    return subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+def subject(cx: Context, who: Actor, tmp_path: Path) -> Subject:
+    return subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
 
 
 @pytest.fixture
 def version(
-    here: Context, who: Actor, provider: ScriptedProvider, subject: Subject, tmp_path: Path
+    cx: Context, who: Actor, provider: ScriptedProvider, subject: Subject, tmp_path: Path
 ) -> Version:
     """Trained, and its previews drawn and stored."""
-    made = trained(here, who, provider, subject.id, tmp_path)
-    with here.db.transaction() as tx:
+    made = trained(cx, who, provider, subject.id, tmp_path)
+    with cx.db.transaction() as tx:
         drawing = tx.rows("SELECT provider_id FROM generations WHERE state = 'drawing'")
     for row in drawing:
         url = f"https://replicate.delivery/x/{row['provider_id']}/out-0.png"
         provider.files[url] = tmp_path / f"{row['provider_id']}.png"
         Image.effect_noise((64, 48), 60).convert("RGB").save(provider.files[url])
         provider.tell(row["provider_id"], status=RemoteStatus.SUCCEEDED, output=[url])
-    turn(here, "watch_generations")
-    drain(here)
+    turn(cx, "watch_generations")
+    drain(cx)
     return made
 
 
@@ -75,9 +75,9 @@ def _run(cx: Context, statement: str) -> None:
         assert tx.run(statement)
 
 
-def test_one_query_leads_from_a_version_to_everything(here: Context, version: Version) -> None:
+def test_one_query_leads_from_a_version_to_everything(cx: Context, version: Version) -> None:
     """R-8, R-9, R-148: photos by hash, three columns, weights' hash, approval, previews."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         row = rows.provenance(tx, version.id)
     assert len(row["photos"]) == 12
     assert all(re.fullmatch("[0-9a-f]{64}", photo["sha256"]) for photo in row["photos"])
@@ -104,11 +104,11 @@ def _plain(sql: str) -> list[str]:
 
 
 def test_an_untouched_version_has_no_broken_link(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
-    links = _links(here, who, subject)
+    links = _links(cx, who, subject)
     said = {link.name: link for link in links}
-    assert _broken(here, who, subject) == []
+    assert _broken(cx, who, subject) == []
     assert said["photos"].says == "12 of 12 photos are as recorded."
     for name in ("dataset", "manifest", "asked", "sent", "weights", "trigger", "approval", "run"):
         assert said[name].state is State.OK, said[name]
@@ -117,34 +117,34 @@ def test_an_untouched_version_has_no_broken_link(
 
 
 def test_a_byte_changed_in_a_photo_names_that_photo(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         photo = rows.provenance(tx, version.id)["photos"][4]
-    _change_a_byte(here, photo["key"])
-    (link,) = _broken(here, who, subject)
+    _change_a_byte(cx, photo["key"])
+    (link,) = _broken(cx, who, subject)
     assert link.name == "photos"
     assert f'"{photo["name"]}" was changed' in link.says
     assert link.expected == photo["sha256"] != link.found
 
 
 def test_a_byte_changed_in_the_zip_names_the_zip_and_the_photo_in_it(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         row = rows.provenance(tx, version.id)
-    _change_a_byte(here, row["dataset_key"])
-    zipped, member = _broken(here, who, subject)
+    _change_a_byte(cx, row["dataset_key"])
+    zipped, member = _broken(cx, who, subject)
     assert zipped.says.startswith("The zip of dataset 1 was changed")
     assert "In the zip" in member.says
 
 
 def test_a_byte_changed_in_the_weights_names_the_weights(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
     assert version.weights_key
-    _change_a_byte(here, version.weights_key, at=0.9)
-    (link,) = _broken(here, who, subject)
+    _change_a_byte(cx, version.weights_key, at=0.9)
+    (link,) = _broken(cx, who, subject)
     assert link.name == "weights"
     assert link.expected == version.weights_sha256
 
@@ -188,7 +188,7 @@ def test_a_byte_changed_in_the_weights_names_the_weights(
     ],
 )
 def test_whatever_else_was_changed_is_named_too(
-    here: Context,
+    cx: Context,
     who: Actor,
     subject: Subject,
     version: Version,
@@ -196,46 +196,46 @@ def test_whatever_else_was_changed_is_named_too(
     name: str,
     says: str,
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         row = rows.provenance(tx, version.id)
-    tamper(here, row)
-    found = _broken(here, who, subject)
+    tamper(cx, row)
+    found = _broken(cx, who, subject)
     assert [link.name for link in found] == [name]
     assert says in found[0].says
 
 
 def test_what_is_missing_is_said_and_not_taken_to_be_right(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
     """R-9, R-132: cannot verify."""
-    _run(here, "UPDATE trainings SET effective = NULL, trainer_version_observed = NULL")
-    _run(here, "DELETE FROM images")
-    said = {link.name: link for link in _links(here, who, subject)}
+    _run(cx, "UPDATE trainings SET effective = NULL, trainer_version_observed = NULL")
+    _run(cx, "DELETE FROM images")
+    said = {link.name: link for link in _links(cx, who, subject)}
     for name in ("effective", "trainer", "previews", "images"):
         assert said[name].state is State.CANNOT_VERIFY, said[name]
 
 
 def test_another_trainer_version_than_was_asked_for_is_shown(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
     """replicate-python #419."""
-    _run(here, "UPDATE trainings SET trainer_version_observed = repeat('f', 64)")
-    (link,) = [link for link in _links(here, who, subject) if link.name == "trainer"]
+    _run(cx, "UPDATE trainings SET trainer_version_observed = repeat('f', 64)")
+    (link,) = [link for link in _links(cx, who, subject) if link.name == "trainer"]
     assert (link.state, link.found) == (State.DIFFERS, "f" * 64)
 
 
 def test_without_reading_nothing_is_said_to_be_verified(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
-    (one,) = audit_subject(here, who, subject.id, read=False).versions
+    (one,) = audit_subject(cx, who, subject.id, read=False).versions
     said = {link.name: link.state for link in one.links}
     assert said["weights"] is said["dataset"] is State.NOT_READ
 
 
 def test_the_api_and_the_page_say_the_same(
-    here: Context, client: Client, subject: Subject, version: Version
+    cx: Context, client: Client, subject: Subject, version: Version
 ) -> None:
-    owner = door(here, client, "acme")
+    owner = door(cx, client, "acme")
     answer = owner.get(f"/v1/subjects/{subject.id}/audit")
     assert answer.status_code == 200, answer.text
     body = answer.json()
@@ -244,49 +244,49 @@ def test_the_api_and_the_page_say_the_same(
     assert page.headers["content-type"].startswith("text/html")
     for link in body["versions"][0]["links"]:
         assert link["says"].replace('"', "&quot;").replace("'", "&#x27;") in page.text
-    assert door(here, client, "other").get(f"/v1/subjects/{subject.id}/audit").status_code == 404
+    assert door(cx, client, "other").get(f"/v1/subjects/{subject.id}/audit").status_code == 404
 
 
 def test_reading_every_object_is_a_job_and_no_request_waits_for_it(
-    here: Context, client: Client, subject: Subject, version: Version
+    cx: Context, client: Client, subject: Subject, version: Version
 ) -> None:
-    owner = door(here, client, "acme")
+    owner = door(cx, client, "acme")
     asked = owner.post(f"/v1/subjects/{subject.id}/audits")
     assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
     where = asked.headers["location"]
     assert owner.post(f"/v1/subjects/{subject.id}/audits").headers["location"] == where
     assert owner.get(f"{where}/page").status_code == 409
-    drain(here)
+    drain(cx)
     done = owner.get(where).json()
     assert (done["state"], done["result"]["read"]) == ("done", True)
     said = {link["name"]: link["state"] for link in done["result"]["versions"][0]["links"]}
     assert said["weights"] == said["dataset"] == "ok"
     assert "ok" in owner.get(f"{where}/page").text
-    assert door(here, client, "other").get(where).status_code == 404
+    assert door(cx, client, "other").get(where).status_code == 404
     for _ in range(8):
         owner.post(f"/v1/subjects/{subject.id}/audits")
-        drain(here)
-    with here.db.transaction() as tx:
+        drain(cx)
+    with cx.db.transaction() as tx:
         kept = tx.rows("SELECT id FROM audits")
     assert len(kept) == 6, "the newest few stay"
 
 
 def test_a_name_in_the_page_is_text_and_never_markup(
-    here: Context, who: Actor, subject: Subject, version: Version
+    cx: Context, who: Actor, subject: Subject, version: Version
 ) -> None:
-    _run(here, "UPDATE subjects SET name = '<script>alert(1)</script>'")
-    page = audit_page(audit_subject(here, who, subject.id, read=False).to_dict())
+    _run(cx, "UPDATE subjects SET name = '<script>alert(1)</script>'")
+    page = audit_page(audit_subject(cx, who, subject.id, read=False).to_dict())
     assert "<script" not in page
 
 
 def test_a_symptom_is_traced_to_what_the_records_show(
-    here: Context, who: Actor, client: Client, subject: Subject, version: Version
+    cx: Context, who: Actor, client: Client, subject: Subject, version: Version
 ) -> None:
     """R-131: on real rows, by the API."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         request_generation(tx, who, subject_id=subject.id, prompt="smiling", guidance=7.0)
-    drain(here)
-    owner = door(here, client, "acme")
+    drain(cx)
+    owner = door(cx, client, "acme")
     answer = owner.get(f"/v1/subjects/{subject.id}/diagnosis?symptom=plastic")
     assert answer.status_code == 200, answer.text
     found = answer.json()
@@ -300,7 +300,7 @@ def test_a_symptom_is_traced_to_what_the_records_show(
 
 
 def test_two_runs_of_a_subject_are_compared(
-    here: Context,
+    cx: Context,
     who: Actor,
     client: Client,
     provider: ScriptedProvider,
@@ -308,12 +308,12 @@ def test_two_runs_of_a_subject_are_compared(
     version: Version,
     tmp_path: Path,
 ) -> None:
-    again = trained(here, who, provider, subject.id, tmp_path, letter="c", overrides={"steps": 900})
-    owner = door(here, client, "acme")
+    again = trained(cx, who, provider, subject.id, tmp_path, letter="c", overrides={"steps": 900})
+    owner = door(cx, client, "acme")
     found = owner.get(f"/v1/diff?a={version.id}&b={again.training_id}").json()
     assert found["set"]["in_common"] == 12
     changed = {(p["column"], p["name"]): (p["a"], p["b"]) for p in found["parameters"]}
     assert changed[("sent", "steps")][1] == 900
     assert found["weights"]["same_file"], "the scripted trainer always makes the same"
-    stranger = door(here, client, "other").get(f"/v1/diff?a={version.id}&b={again.id}")
+    stranger = door(cx, client, "other").get(f"/v1/diff?a={version.id}&b={again.id}")
     assert stranger.status_code == 404

@@ -30,53 +30,53 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def here(cx: Context, tmp_path: Path) -> Context:
+def cx(cx: Context, tmp_path: Path) -> Context:
     rules = tmp_path / "rules.toml"
     rules.write_text('[versions]\nkeep = 1\nrollback = "0 s"\n[provider]\npatience = "1 h"\n')
     return replace(cx, settings=cx.settings.model_copy(update={"retention_file": rules}))
 
 
 @pytest.fixture
-def old(here: Context, who: Actor, provider: ScriptedProvider) -> UUID:
+def old(cx: Context, who: Actor, provider: ScriptedProvider) -> UUID:
     """A version that is to be archived; the provider has it."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         subject = create_subject(tx, who, name="Luca", kind="character")
-    id = add_version(here, subject.id, 1, days=30)
-    add_version(here, subject.id, 2, state="active")
-    provider.versions.add(version(here, id)["provider_version"])
+    id = add_version(cx, subject.id, 1, days=30)
+    add_version(cx, subject.id, 2, state="active")
+    provider.versions.add(version(cx, id)["provider_version"])
     return id
 
 
-def version(here: Context, id: UUID) -> dict[str, Any]:
-    return row(here, "SELECT * FROM versions WHERE id = %(id)s", id=id)
+def version(cx: Context, id: UUID) -> dict[str, Any]:
+    return row(cx, "SELECT * FROM versions WHERE id = %(id)s", id=id)
 
 
-def job(here: Context) -> dict[str, Any]:
-    return row(here, "SELECT * FROM jobs WHERE kind = %(kind)s ORDER BY id DESC LIMIT 1", kind=KIND)
+def job(cx: Context) -> dict[str, Any]:
+    return row(cx, "SELECT * FROM jobs WHERE kind = %(kind)s ORDER BY id DESC LIMIT 1", kind=KIND)
 
 
-def clean(here: Context, who: Actor) -> None:
-    with here.db.transaction() as tx:
+def clean(cx: Context, who: Actor) -> None:
+    with cx.db.transaction() as tx:
         run_cleanup(tx, who)
-    drain(here)
+    drain(cx)
 
 
-def look(here: Context, *, later: str = "0 s") -> None:
+def look(cx: Context, *, later: str = "0 s") -> None:
     """The next look, as if so much time had passed since the deletion was asked for."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         tx.run(
             "UPDATE versions SET provider_delete_asked_at = provider_delete_asked_at - %(t)s::interval,"
             " provider_delete_sent_at = provider_delete_sent_at - %(t)s::interval",
             {"t": later},
         )
-    hurry(here, kinds=[KIND])
-    drain(here)
+    hurry(cx, kinds=[KIND])
+    drain(cx)
 
 
-def whole(here: Context, id: UUID) -> bool:
+def whole(cx: Context, id: UUID) -> bool:
     """Ours is archived, and every byte of it is there."""
-    found = version(here, id)
-    there = here.tools.store.head(found["weights_key"])
+    found = version(cx, id)
+    there = cx.tools.store.head(found["weights_key"])
     return (
         found["state"] == "archived"
         and there is not None
@@ -85,104 +85,104 @@ def whole(here: Context, id: UUID) -> bool:
 
 
 def test_a_version_in_use_is_asked_for_again_until_it_may_go(
-    here: Context, who: Actor, old: UUID, provider: ScriptedProvider
+    cx: Context, who: Actor, old: UUID, provider: ScriptedProvider
 ) -> None:
     provider.delete_fault = IN_USE
-    clean(here, who)
+    clean(cx, who)
     for _ in range(20):
-        look(here, later="100 s")
-    waiting = job(here)
+        look(cx, later="100 s")
+    waiting = job(cx)
     assert (waiting["state"], waiting["reason"]) == ("ready", "the provider refuses to delete it")
     assert "a deployment uses it" in waiting["error"]
     assert waiting["attempts"] == 0, "waiting is no failure"
-    assert "a deployment uses it" in version(here, old)["provider_delete_error"]
+    assert "a deployment uses it" in version(cx, old)["provider_delete_error"]
     provider.delete_fault = None
-    look(here, later="700 s")
+    look(cx, later="700 s")
     provider.versions.clear()
-    look(here)
-    assert job(here)["state"] == "done"
-    assert version(here, old)["provider_deleted_at"] is not None
-    assert version(here, old)["provider_delete_error"] is None
-    assert whole(here, old)
+    look(cx)
+    assert job(cx)["state"] == "done"
+    assert version(cx, old)["provider_deleted_at"] is not None
+    assert version(cx, old)["provider_delete_error"] is None
+    assert whole(cx, old)
 
 
 def test_what_the_provider_goes_on_listing_is_parked_when_patience_is_over_and_can_be_retried(
-    here: Context, who: Actor, old: UUID, provider: ScriptedProvider
+    cx: Context, who: Actor, old: UUID, provider: ScriptedProvider
 ) -> None:
-    clean(here, who)
+    clean(cx, who)
     assert len(provider.deleted) == 1
-    look(here, later="30 s")
+    look(cx, later="30 s")
     assert len(provider.deleted) == 1, "asked lately: only looked at"
-    look(here, later="1000 s")
+    look(cx, later="1000 s")
     assert len(provider.deleted) == 2, "asked long ago: asked again"
-    look(here, later="1 h")
-    parked = job(here)
+    look(cx, later="1 h")
+    parked = job(cx)
     assert (parked["state"], parked["reason"]) == ("parked", "the provider still lists it")
     assert "safelight retry" in parked["error"]
-    assert whole(here, old)
-    with here.db.transaction() as tx:
+    assert whole(cx, old)
+    with cx.db.transaction() as tx:
         retry_job(tx, who, parked["id"])
-    drain(here)
-    assert job(here)["state"] == "ready", "its patience begins anew"
+    drain(cx)
+    assert job(cx)["state"] == "ready", "its patience begins anew"
     provider.versions.clear()
-    look(here)
-    assert version(here, old)["provider_deleted_at"] is not None
+    look(cx)
+    assert version(cx, old)["provider_deleted_at"] is not None
 
 
 def test_a_refusal_that_will_not_pass_is_parked_at_once_with_what_the_provider_said(
-    here: Context, who: Actor, old: UUID, provider: ScriptedProvider
+    cx: Context, who: Actor, old: UUID, provider: ScriptedProvider
 ) -> None:
     provider.delete_fault = ProviderRefused("The provider refused emulated/x (403): not yours")
-    clean(here, who)
-    parked = job(here)
+    clean(cx, who)
+    parked = job(cx)
     assert parked["state"] == "parked"
     assert "(403): not yours" in parked["error"]
-    assert whole(here, old)
+    assert whole(cx, old)
 
 
 def test_what_a_person_gives_up_is_left_there_and_not_asked_for_again(
-    here: Context, who: Actor, old: UUID, provider: ScriptedProvider
+    cx: Context, who: Actor, old: UUID, provider: ScriptedProvider
 ) -> None:
     provider.delete_fault = ProviderRefused("no")
-    clean(here, who)
-    with here.db.transaction() as tx:
-        cancel_job(tx, who, job(here)["id"])
-    clean(here, who)
-    assert job(here)["state"] == "canceled"
-    assert whole(here, old)
+    clean(cx, who)
+    with cx.db.transaction() as tx:
+        cancel_job(tx, who, job(cx)["id"])
+    clean(cx, who)
+    assert job(cx)["state"] == "canceled"
+    assert whole(cx, old)
 
 
 def test_a_deletion_whose_job_was_lost_is_taken_up_by_the_plan(
-    here: Context, who: Actor, old: UUID, provider: ScriptedProvider
+    cx: Context, who: Actor, old: UUID, provider: ScriptedProvider
 ) -> None:
     """Archived rows whose copy is there and that nobody works on: a job, whatever became of the first."""
-    clean(here, who)
-    with here.db.transaction() as tx:
+    clean(cx, who)
+    with cx.db.transaction() as tx:
         tx.run("DELETE FROM jobs WHERE kind = %(kind)s", {"kind": KIND})
     provider.versions.clear()
-    clean(here, who)
-    assert version(here, old)["provider_deleted_at"] is not None
+    clean(cx, who)
+    assert version(cx, old)["provider_deleted_at"] is not None
 
 
 def test_a_provider_that_throttles_is_waited_for(
-    here: Context, who: Actor, old: UUID, provider: ScriptedProvider
+    cx: Context, who: Actor, old: UUID, provider: ScriptedProvider
 ) -> None:
     provider.delete_fault = Retryable("The provider answered 429.", after=30)
-    clean(here, who)
-    waiting = job(here)
+    clean(cx, who)
+    waiting = job(cx)
     assert waiting["state"] == "ready"
     assert "429" in waiting["error"]
-    assert whole(here, old)
+    assert whole(cx, old)
 
 
 def test_archived_weights_move_to_the_colder_class_and_are_hashed_there(
-    here: Context, who: Actor, old: UUID, provider: ScriptedProvider, tmp_path: Path
+    cx: Context, who: Actor, old: UUID, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     (tmp_path / "rules.toml").write_text(
         '[versions]\nkeep = 1\nrollback = "0 s"\nstorage_class = "STANDARD_IA"\n'
     )
-    clean(here, who)
-    assert whole(here, old)
-    assert version(here, old)["storage_class"] == "STANDARD_IA"
+    clean(cx, who)
+    assert whole(cx, old)
+    assert version(cx, old)["storage_class"] == "STANDARD_IA"
     assert len(provider.deleted) == 1
-    assert version(here, old)["provider_delete_asked_at"] is not None
+    assert version(cx, old)["provider_delete_asked_at"] is not None

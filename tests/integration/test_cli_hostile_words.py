@@ -109,8 +109,9 @@ def world(
         other = create_subject(tx, who, name=f"other {WORDS}", kind="character")
         going = create_subject(tx, who, name=f"going {WORDS}", kind="character")
         hold = place_hold(tx, who, subject.id, WORDS)
-        selected = {"selection": Selection(), "subject_ids": [subject.id]}
-        campaign = plan_campaign(tx, who, name=WORDS, kind="reinspect", **selected).campaign
+        campaign = plan_campaign(
+            tx, who, name=WORDS, kind="reinspect", selection=Selection(), subject_ids=[subject.id]
+        ).campaign
         key, _ = owners.add_key(tx, who.owner_id, WORDS, actor=WORDS)
         erasure = erase_subject(tx, who, going.id, reason=WORDS)
         photo = tx.rows(

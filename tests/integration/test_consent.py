@@ -38,37 +38,35 @@ def nothing_of(cx: Context, subject_id: str) -> bool:
 
 @REAL
 def test_the_commands_take_no_photo_before_consent_and_take_it_after(
-    here: Context, who: Actor, tmp_path: Path, kind: str
+    cx: Context, who: Actor, tmp_path: Path, kind: str
 ) -> None:
     path = photo(tmp_path, "a.jpg", 1, (64, 80))
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         someone = create_subject(tx, who, name="Mia", kind=kind)
     with pytest.raises(ConsentMissing, match=f"Mia is a {kind}"):
-        add_photo(here.db, here.tools.store, who, someone.id, path)
-    with pytest.raises(ConsentMissing), here.db.transaction() as tx:
+        add_photo(cx.db, cx.tools.store, who, someone.id, path)
+    with pytest.raises(ConsentMissing), cx.db.transaction() as tx:
         request_upload(tx, who, someone.id, name="a.jpg", bytes=5)
-    assert nothing_of(here, str(someone.id))
-    with here.db.transaction() as tx:
+    assert nothing_of(cx, str(someone.id))
+    with cx.db.transaction() as tx:
         record_consent(tx, who, someone.id, "form 12")
-    assert add_photo(here.db, here.tools.store, who, someone.id, path)[1]
+    assert add_photo(cx.db, cx.tools.store, who, someone.id, path)[1]
 
 
 @REAL
-def test_a_url_from_before_takes_its_photo_into_no_set(
-    here: Context, who: Actor, kind: str
-) -> None:
+def test_a_url_from_before_takes_its_photo_into_no_set(cx: Context, who: Actor, kind: str) -> None:
     """The object is purged after a day, as every upload that is not confirmed."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         someone = create_subject(tx, who, name="Mia", kind="character")
         asked = request_upload(tx, who, someone.id, name="a.jpg", bytes=5)
         tx.run("UPDATE subjects SET kind = %(kind)s", {"kind": kind})
-    here.tools.store.put_bytes(asked.key, b"photo", "image/jpeg")
+    cx.tools.store.put_bytes(asked.key, b"photo", "image/jpeg")
     with pytest.raises(ConsentMissing):
-        confirm_upload(here.db, here.tools.store, who, asked.id)
-    assert row(here, "SELECT state FROM photos")["state"] == "awaited"
-    with here.db.transaction() as tx:
+        confirm_upload(cx.db, cx.tools.store, who, asked.id)
+    assert row(cx, "SELECT state FROM photos")["state"] == "awaited"
+    with cx.db.transaction() as tx:
         record_consent(tx, who, someone.id, "form 12")
-    assert confirm_upload(here.db, here.tools.store, who, asked.id).state == "stored"
+    assert confirm_upload(cx.db, cx.tools.store, who, asked.id).state == "stored"
 
 
 @REAL
@@ -105,13 +103,13 @@ def test_another_owners_person_is_not_there_and_not_a_matter_of_consent(
 
 
 def test_a_model_with_photos_from_before_trains_on_and_its_next_photo_says_what_to_do(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    old = subject_with_photos(here, who, distinct_photos(tmp_path, 8), kind="model")
-    with here.db.transaction() as tx:
+    old = subject_with_photos(cx, who, distinct_photos(tmp_path, 8), kind="model")
+    with cx.db.transaction() as tx:
         assert start_training(tx, who, old.id).state == "queued"
     with pytest.raises(ConsentMissing, match="a real person") as refused:
-        add_photo(here.db, here.tools.store, who, old.id, photo(tmp_path, "new.jpg", 99))
+        add_photo(cx.db, cx.tools.store, who, old.id, photo(tmp_path, "new.jpg", 99))
     assert "PUT /v1/subjects/{id}/consent" in str(refused.value.hint)
 
 
@@ -217,7 +215,7 @@ def test_a_person_is_not_taken_for_a_character_of_the_same_name(
     assert count(cx, "photos") == 3
 
 
-def test_consent_given_with_the_order_counts_at_once(here: Context, who: Actor) -> None:
-    with here.db.transaction() as tx:
+def test_consent_given_with_the_order_counts_at_once(cx: Context, who: Actor) -> None:
+    with cx.db.transaction() as tx:
         made = ensure_subject(tx, who, name="Mia", kind="person", consent="form 12")
         assert request_upload(tx, who, made.id, name="a.jpg", bytes=5).said_bytes == 5

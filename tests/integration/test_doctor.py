@@ -155,7 +155,7 @@ def test_a_broker_that_forgets_hints_when_it_is_full_is_named(
         verdict, said = at_broker(settings)
         assert (verdict, "noeviction" in said) == ("warn", True)
         redis_client.config_set("maxmemory-policy", "noeviction")
-        used = int(redis_client.info("memory")["used_memory"])  # type: ignore[index]
+        used = int(redis_client.info("memory")["used_memory"])
         redis_client.config_set("maxmemory", str(used + 100_000))
         verdict, said = at_broker(settings)
         assert (verdict, "% full" in said) == ("warn", True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -147,16 +148,14 @@ def test_a_subject_erased_while_its_training_runs_is_found_nowhere_but_in_the_st
     other = subject_with_photos(real, who, photos[12:], name="Bystander")
     first, theirs = train(real, who, luca.id), train(real, who, other.id)
 
-    def drawn(training_id: Any) -> bool:
-        return (
-            row(
-                real,
-                "SELECT count(*) FILTER (WHERE g.state = 'succeeded') AS n FROM generations g "
-                "JOIN versions v ON v.id = g.version_id WHERE v.training_id = %(id)s",
-                id=training_id,
-            )["n"]
-            >= 2
+    def drawn(training_id: UUID) -> bool:
+        found = row(
+            real,
+            "SELECT count(*) FILTER (WHERE g.state = 'succeeded') >= 2 AS drawn FROM generations g "
+            "JOIN versions v ON v.id = g.version_id WHERE v.training_id = %(id)s",
+            id=training_id,
         )
+        return bool(found["drawn"])
 
     until(real, lambda: drawn(first.id) and drawn(theirs.id))
     emulator.settings(time_scale=50)  # the second one takes its time
@@ -292,6 +291,7 @@ def test_one_whose_reply_was_lost_and_that_is_found_is_cancelled_there(
         return Unknown("timeout")
 
     provider.reply = lost
+    provider.cancels_late = True
     train(cx, who, luca.id)
     drain(cx)
     asked = ask(cx, who, luca)
@@ -327,12 +327,7 @@ def test_a_provider_that_refuses_parks_it_with_the_reason_and_ours_is_gone_meanw
     model = f"emulated/luca-{str(luca.id)[-12:]}"
     row(cx, VERSION, owner=who.owner_id, subject=luca.id, model=model)
     provider.versions.add("b" * 64)
-
-    def refuse(_model: str, _version: str) -> None:
-        raise ProviderRefused("The provider refused it (409): in use by a deployment")
-
-    allowed = provider.delete_version
-    provider.delete_version = refuse  # type: ignore[method-assign]
+    provider.delete_fault = ProviderRefused("The provider refused it (409): in use by a deployment")
     asked = ask(cx, who, luca)
     turns(cx, 3)
     assert list(cx.tools.store.list(f"photos/{luca.id}/")) == []
@@ -341,7 +336,7 @@ def test_a_provider_that_refuses_parks_it_with_the_reason_and_ours_is_gone_meanw
     parked = erase_job(cx, asked)
     assert (parked.state, parked.reason) == ("parked", "attempts spent")
     assert names_of(cx, luca)[0], "no row goes before what it names has gone"
-    provider.delete_version = allowed  # type: ignore[method-assign]
+    provider.delete_fault = None
     provider.versions.clear()
     ask(cx, who, luca)  # asked for again, it is taken up
     drain(cx)

@@ -11,13 +11,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from psycopg_pool import ConnectionPool
 
 from safelight.chaos.proxy import Proxy, Target
 from safelight.clients.broker import Broker
 from safelight.db import patience
 from safelight.db.faults import DatabaseAway
-from safelight.db.patience import PatientConnection
+from safelight.db.patience import PatientConnection, Silent
 from safelight.db.transaction import Database, Hint
 from safelight.domain.ids import new_id
 from safelight.domain.queues import Queue
@@ -31,9 +30,13 @@ def link(database_url: str) -> Iterator[Proxy]:
     proxy.close()
 
 
+def by(database_url: str, link: Proxy) -> str:
+    """The database's address by way of *link*."""
+    return database_url.replace(f":{urlsplit(database_url).port}/", f":{link.port}/")
+
+
 def through(database_url: str, link: Proxy) -> Database:
-    port = urlsplit(database_url).port
-    return Database(database_url.replace(f":{port}/", f":{link.port}/"), lambda _hints: None)
+    return Database(by(database_url, link), lambda _hints: None)
 
 
 def test_a_database_that_takes_bytes_and_answers_nothing_is_away_and_then_back(
@@ -91,21 +94,18 @@ def test_a_statement_that_is_not_answered_has_the_other_connections_replaced_too
 
 
 def test_only_a_connection_that_rested_is_asked_for_a_sign_of_life(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, link: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is a round trip, and most transactions have few."""
-    asked: list[object] = []
-    monkeypatch.setattr(ConnectionPool, "check_connection", asked.append)
-    db = Database(database_url, lambda _hints: None)
-    for _ in range(3):
-        with db.transaction() as tx:
-            tx.rows("SELECT 1")
-    assert asked == []
+    """It is a round trip, and most transactions have few. Nobody answers here: to ask is to be told."""
+    monkeypatch.setattr(patience, "REST_SECONDS", 60.0)
+    monkeypatch.setattr(patience, "SIGN_SECONDS", 0.5)
+    connection = PatientConnection.connect(by(database_url, link), autocommit=True)
+    connection.execute("SELECT 1")
+    link.half_open()
+    connection.check()
     monkeypatch.setattr(patience, "REST_SECONDS", 0.0)
-    with db.transaction() as tx:
-        tx.rows("SELECT 1")
-    assert len(asked) == 1
-    db.close()
+    with pytest.raises(Silent):
+        connection.check()
 
 
 def test_a_slow_statement_that_is_answered_in_time_is_waited_for(

@@ -8,6 +8,7 @@ import urllib.request
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -39,7 +40,7 @@ from tests.support.pipeline import ScriptedProvider, drain, row, train
 
 
 @pytest.fixture
-def here(cx: Context) -> Context:
+def cx(cx: Context) -> Context:
     return replace(cx, tools=replace(cx.tools, provider=ScriptedProvider()))
 
 
@@ -91,7 +92,7 @@ def look(cx: Context, who: Actor, subject: UUID) -> None:
     reinspect(cx.db, cx.tools.store, cx.tools.eye, who, subject)
 
 
-def details(cx: Context, photo: Photo) -> list[dict]:
+def details(cx: Context, photo: Photo) -> list[dict[str, Any]]:
     with cx.db.transaction() as tx:
         rows = tx.rows(
             "SELECT detail FROM events WHERE noun_id = %(id)s ORDER BY id", {"id": photo.id}
@@ -100,132 +101,132 @@ def details(cx: Context, photo: Photo) -> list[dict]:
 
 
 def test_a_photo_is_stored_without_its_location_and_the_senders_file_stays_as_it_is(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject, path = subject_of(here, who), with_place(tmp_path)
+    subject, path = subject_of(cx, who), with_place(tmp_path)
     before = path.read_bytes()
-    photo, new = add_photo(here.db, here.tools.store, who, subject, path)
+    photo, new = add_photo(cx.db, cx.tools.store, who, subject, path)
     assert new
     assert path.read_bytes() == before
-    data = stored(here, photo)
+    data = stored(cx, photo)
     assert data == without_place(path)
     assert not any(secret in data for secret in located.SECRETS)
     assert located.KEPT in data
     assert (photo.bytes, photo.sha256) == (len(before), hashlib.sha256(data).hexdigest())
     assert photo.location_removed == {"exif": 6, "xmp": 7}
-    assert details(here, photo) == [{"location_removed": {"exif": 6, "xmp": 7}}]
+    assert details(cx, photo) == [{"location_removed": {"exif": 6, "xmp": 7}}]
 
 
 def test_the_same_file_sent_again_is_still_one_photo_with_its_location_or_without(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject, path = subject_of(here, who), with_place(tmp_path)
-    first, _ = add_photo(here.db, here.tools.store, who, subject, path)
-    assert add_photo(here.db, here.tools.store, who, subject, path) == (first, False)
+    subject, path = subject_of(cx, who), with_place(tmp_path)
+    first, _ = add_photo(cx.db, cx.tools.store, who, subject, path)
+    assert add_photo(cx.db, cx.tools.store, who, subject, path) == (first, False)
     cleaned = tmp_path / "cleaned" / path.name
     cleaned.parent.mkdir()
     cleaned.write_bytes(without_place(path))
-    assert add_photo(here.db, here.tools.store, who, subject, cleaned) == (first, False)
-    with here.db.transaction() as tx:
+    assert add_photo(cx.db, cx.tools.store, who, subject, cleaned) == (first, False)
+    with cx.db.transaction() as tx:
         set_policy(tx, who, keep_location=True)
-    assert add_photo(here.db, here.tools.store, who, subject, path) == (first, False)
+    assert add_photo(cx.db, cx.tools.store, who, subject, path) == (first, False)
 
 
 def test_an_owner_who_wants_it_keeps_the_location_and_it_goes_once_they_do_not(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         assert set_policy(tx, who, keep_location=True).keep_location
-    subject, path = subject_of(here, who), with_place(tmp_path)
-    photo, _ = add_photo(here.db, here.tools.store, who, subject, path)
-    other = put_past_us(here, who, subject, with_place(tmp_path, 2))
-    assert stored(here, photo) == path.read_bytes()
+    subject, path = subject_of(cx, who), with_place(tmp_path)
+    photo, _ = add_photo(cx.db, cx.tools.store, who, subject, path)
+    other = put_past_us(cx, who, subject, with_place(tmp_path, 2))
+    assert stored(cx, photo) == path.read_bytes()
     assert photo.location_removed is None
-    look(here, who, subject)
-    assert stored(here, photo) == path.read_bytes()
-    for found in photos_of(here, subject):
+    look(cx, who, subject)
+    assert stored(cx, photo) == path.read_bytes()
+    for found in photos_of(cx, subject):
         assert found.facts
         assert found.facts["location_kept"] == {"exif": 6, "xmp": 7}
         assert "location-removed" not in [f["kind"] for f in found.findings]
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         set_policy(tx, who, keep_location=False)
-    look(here, who, subject)
-    for found in photos_of(here, subject):
+    look(cx, who, subject)
+    for found in photos_of(cx, subject):
         assert "location-removed" in [f["kind"] for f in found.findings]
-        assert not any(secret in stored(here, found) for secret in located.SECRETS)
-    assert {photo.id, other.id} == {found.id for found in photos_of(here, subject)}
+        assert not any(secret in stored(cx, found) for secret in located.SECRETS)
+    assert {photo.id, other.id} == {found.id for found in photos_of(cx, subject)}
 
 
 def test_a_photo_that_was_put_past_us_is_replaced_when_a_worker_first_fetches_it(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject, path = subject_of(here, who), with_place(tmp_path)
-    photo = put_past_us(here, who, subject, path)
-    assert stored(here, photo) == path.read_bytes()
-    look(here, who, subject)
-    (found,) = photos_of(here, subject)
-    data = stored(here, found)
+    subject, path = subject_of(cx, who), with_place(tmp_path)
+    photo = put_past_us(cx, who, subject, path)
+    assert stored(cx, photo) == path.read_bytes()
+    look(cx, who, subject)
+    (found,) = photos_of(cx, subject)
+    data = stored(cx, found)
     assert data == without_place(path)
     assert (found.bytes, found.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert found.location_removed == {"exif": 6, "xmp": 7}
     (finding,) = [f for f in found.findings if f["kind"] == "location-removed"]
     assert (finding["level"], finding["measured"]) == ("note", 13)
     assert "6 EXIF tags, 7 XMP properties" in finding["message"]
-    assert {"location_removed": {"exif": 6, "xmp": 7}} in details(here, found)
+    assert {"location_removed": {"exif": 6, "xmp": 7}} in details(cx, found)
     # What it said is told no more by the next look, and what was taken out of it still is.
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         tx.run("UPDATE photos SET facts = NULL, state = 'stored'")
-    look(here, who, subject)
-    (again,) = photos_of(here, subject)
+    look(cx, who, subject)
+    (again,) = photos_of(cx, subject)
     assert again.location_removed == {"exif": 6, "xmp": 7}
     assert "location-removed" in [f["kind"] for f in again.findings]
 
 
 def test_the_same_file_put_past_us_twice_is_kept_once(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
     """Two uploads under one name, and one through us: their content is known when they are looked at."""
-    subject, path = subject_of(here, who), with_place(tmp_path)
-    first = put_past_us(here, who, subject, path)
-    second = put_past_us(here, who, subject, path)
-    look(here, who, subject)
-    look(here, who, subject)  # the second one is clean by now, and still the same
-    by_id = {photo.id: photo for photo in photos_of(here, subject)}
+    subject, path = subject_of(cx, who), with_place(tmp_path)
+    first = put_past_us(cx, who, subject, path)
+    second = put_past_us(cx, who, subject, path)
+    look(cx, who, subject)
+    look(cx, who, subject)  # the second one is clean by now, and still the same
+    by_id = {photo.id: photo for photo in photos_of(cx, subject)}
     assert by_id[first.id].state == "accepted"
     assert by_id[second.id].state == "rejected"
     assert [finding["kind"] for finding in by_id[second.id].findings] == ["same-file"]
-    third, new = add_photo(here.db, here.tools.store, who, subject, path)
+    third, new = add_photo(cx.db, cx.tools.store, who, subject, path)
     assert (third.id, new) == (first.id, False)
 
 
 def test_nothing_of_a_location_is_in_what_is_made_of_a_photo(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
     """The zip, its captions, the manifest, the report, facts, findings and events."""
-    subject = subject_of(here, who)
+    subject = subject_of(cx, who)
     for seed in range(1, 7):
-        add_photo(here.db, here.tools.store, who, subject, with_place(tmp_path, seed))
+        add_photo(cx.db, cx.tools.store, who, subject, with_place(tmp_path, seed))
     for seed in range(7, 13):
-        put_past_us(here, who, subject, with_place(tmp_path, seed))
-    train(here, who, subject)
-    drain(here)
-    dataset = row(here, "SELECT * FROM datasets WHERE subject_id = %(id)s", id=subject)
-    zipped = here.tools.store.get_bytes(dataset["key"])
+        put_past_us(cx, who, subject, with_place(tmp_path, seed))
+    train(cx, who, subject)
+    drain(cx)
+    dataset = row(cx, "SELECT * FROM datasets WHERE subject_id = %(id)s", id=subject)
+    zipped = cx.tools.store.get_bytes(dataset["key"])
     with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
         members = b"\0".join(archive.read(name) for name in archive.namelist())
         with Image.open(archive.open("001.jpg")) as image:
             assert not {"exif", "xmp", "icc_profile", "photoshop", "comment"} & image.info.keys()
-    manifest = here.tools.store.get_bytes(dataset["manifest_key"])
-    for photo in photos_of(here, subject):
-        assert count_location(_saved(tmp_path, stored(here, photo))) == {}
-    with here.db.transaction() as tx:
+    manifest = cx.tools.store.get_bytes(dataset["manifest_key"])
+    for photo in photos_of(cx, subject):
+        assert count_location(_saved(tmp_path, stored(cx, photo))) == {}
+    with cx.db.transaction() as tx:
         told = str(tx.rows("SELECT * FROM photos")) + str(tx.rows("SELECT * FROM events"))
         told += str(tx.rows("SELECT report, manifest FROM datasets"))
     for secret in (*located.SECRETS, located.KEPT, b"GPS", b"ns.adobe.com"):
         assert secret not in members
         assert secret not in manifest
-    for secret in ("SECRET", "52.52", "31.2057", "13.41", "CELLID"):
-        assert secret not in told
+    for words in ("SECRET", "52.52", "31.2057", "13.41", "CELLID"):
+        assert words not in told
 
 
 def _saved(folder: Path, data: bytes) -> Path:
@@ -234,17 +235,17 @@ def _saved(folder: Path, data: bytes) -> Path:
     return path
 
 
-def trained_before(here: Context, who: Actor, folder: Path) -> UUID:
+def trained_before(cx: Context, who: Actor, folder: Path) -> UUID:
     """A subject of an older release: its photos stored, measured and trained on with their location, which
     may be kept no more."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         set_policy(tx, who, keep_location=True)
-    subject = subject_of(here, who)
+    subject = subject_of(cx, who)
     for seed in range(1, 9):
-        add_photo(here.db, here.tools.store, who, subject, with_place(folder, seed))
-    look(here, who, subject)
-    add_version(here, subject, 1, state="active")
-    with here.db.transaction() as tx:
+        add_photo(cx.db, cx.tools.store, who, subject, with_place(folder, seed))
+    look(cx, who, subject)
+    add_version(cx, subject, 1, state="active")
+    with cx.db.transaction() as tx:
         set_policy(tx, who, keep_location=False)
         tx.run(
             "INSERT INTO dataset_photos (dataset_id, photo_id, file, sha256, caption) "
@@ -262,24 +263,24 @@ def trained_before(here: Context, who: Actor, folder: Path) -> UUID:
     return subject
 
 
-def photo_links(here: Context, who: Actor, subject: UUID) -> list[str]:
+def photo_links(cx: Context, who: Actor, subject: UUID) -> list[str]:
     """What the audit says of the photos of the subject's version."""
-    links = audit_subject(here, who, subject).versions[0].links
+    links = audit_subject(cx, who, subject).versions[0].links
     return [link.state for link in links if link.name == "photos"]
 
 
 def test_what_was_stored_before_is_cleaned_at_the_next_look_and_old_versions_still_verify(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject = trained_before(here, who, tmp_path)
-    before = photo_links(here, who, subject)
-    look(here, who, subject)
-    assert all(photo.location_removed for photo in photos_of(here, subject))
-    assert photo_links(here, who, subject) == before
+    subject = trained_before(cx, who, tmp_path)
+    before = photo_links(cx, who, subject)
+    look(cx, who, subject)
+    assert all(photo.location_removed for photo in photos_of(cx, subject))
+    assert photo_links(cx, who, subject) == before
     # A swapped file is still found out: only the location's going is excused.
-    key = photos_of(here, subject)[0].key
-    here.tools.store.put_bytes(key, b"another picture", "image/jpeg")
-    assert photo_links(here, who, subject) != before
+    key = photos_of(cx, subject)[0].key
+    cx.tools.store.put_bytes(key, b"another picture", "image/jpeg")
+    assert photo_links(cx, who, subject) != before
 
 
 class Quiet:
@@ -289,50 +290,50 @@ class Quiet:
         pass
 
 
-def looked_at(here: Context, subject: UUID, folder: Path) -> tuple[InspectedPhoto, ...]:
+def looked_at(cx: Context, subject: UUID, folder: Path) -> tuple[InspectedPhoto, ...]:
     """The set that is trained on again, with what was removed of it since; nothing is put on record."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         refs = [sets.ref_of(photo) for photo in sets.photos_for(tx, subject, "union")]
     gates = get_profile(DEFAULT).gates
-    return inspect_photos(refs, gates, here.tools.store, here.tools.eye, Quiet(), folder)
+    return inspect_photos(refs, gates, cx.tools.store, cx.tools.eye, Quiet(), folder)
 
 
 def test_a_photo_that_was_removed_and_is_trained_on_again_is_cleaned_on_record_too(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject = trained_before(here, who, tmp_path)
-    gone = photos_of(here, subject)[0]
-    before = photo_links(here, who, subject)
-    with here.db.transaction() as tx:
+    subject = trained_before(cx, who, tmp_path)
+    gone = photos_of(cx, subject)[0]
+    before = photo_links(cx, who, subject)
+    with cx.db.transaction() as tx:
         remove_photo(tx, who, gone.id)
-    found = looked_at(here, subject, tmp_path)
+    found = looked_at(cx, subject, tmp_path)
     assert str(gone.id) in [photo.id for photo in found]
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         sets.record(tx, get_subject(tx, who, subject), found, actor="test")
-    kept = row(here, "SELECT * FROM photos WHERE id = %(id)s", id=gone.id)
-    data = here.tools.store.get_bytes(gone.key)
+    kept = row(cx, "SELECT * FROM photos WHERE id = %(id)s", id=gone.id)
+    data = cx.tools.store.get_bytes(gone.key)
     assert (kept["state"], kept["sha256"]) == ("removed", hashlib.sha256(data).hexdigest())
     assert kept["sha256_before"] == gone.sha256
     assert not any(secret in data for secret in located.SECRETS)
-    assert photo_links(here, who, subject) == before
+    assert photo_links(cx, who, subject) == before
 
 
 def test_a_worker_that_is_stopped_before_the_rows_are_written_leaves_what_still_verifies(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject = trained_before(here, who, tmp_path)
-    before = photo_links(here, who, subject)
-    assert all(photo.location for photo in looked_at(here, subject, tmp_path))
-    assert photo_links(here, who, subject) == before
-    look(here, who, subject)
-    assert photo_links(here, who, subject) == before
-    assert {photo.state for photo in photos_of(here, subject)} == {"accepted"}
+    subject = trained_before(cx, who, tmp_path)
+    before = photo_links(cx, who, subject)
+    assert all(photo.location for photo in looked_at(cx, subject, tmp_path))
+    assert photo_links(cx, who, subject) == before
+    look(cx, who, subject)
+    assert photo_links(cx, who, subject) == before
+    assert {photo.state for photo in photos_of(cx, subject)} == {"accepted"}
     # What anybody else puts there, though it says that it was ours, is not taken for it.
-    photo = photos_of(here, subject)[0]
+    photo = photos_of(cx, subject)[0]
     path = tmp_path / "other"
-    path.write_bytes(here.tools.store.get_bytes(photo.key)[::-1])
-    here.tools.store.put_file(photo.key, path, "image/jpeg")
-    assert photo_links(here, who, subject) != before
+    path.write_bytes(cx.tools.store.get_bytes(photo.key)[::-1])
+    cx.tools.store.put_file(photo.key, path, "image/jpeg")
+    assert photo_links(cx, who, subject) != before
 
 
 def test_through_the_api_it_is_said_and_the_policy_is_shown_and_changed(

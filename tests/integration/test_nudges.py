@@ -32,68 +32,68 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def asked(here: Context, who: Actor, tmp_path: Path) -> Training:
+def asked(cx: Context, who: Actor, tmp_path: Path) -> Training:
     """Asked for, and not begun."""
-    return train(here, who, subject_with_photos(here, who, distinct_photos(tmp_path, 8)).id)
+    return train(cx, who, subject_with_photos(cx, who, distinct_photos(tmp_path, 8)).id)
 
 
-def nudged(here: Context, training: Training) -> str:
-    intent = training_row(here, training.id)["intent_id"]
-    with here.db.transaction() as tx:
+def nudged(cx: Context, training: Training) -> str:
+    intent = training_row(cx, training.id)["intent_id"]
+    with cx.db.transaction() as tx:
         return nudge(tx, str(intent))
 
 
-def job(here: Context, kind: str) -> dict[str, Any]:
-    return row(here, "SELECT * FROM jobs WHERE kind = %(kind)s ORDER BY id DESC", kind=kind)
+def job(cx: Context, kind: str) -> dict[str, Any]:
+    return row(cx, "SELECT * FROM jobs WHERE kind = %(kind)s ORDER BY id DESC", kind=kind)
 
 
-def untouched(here: Context) -> bool:
+def untouched(cx: Context) -> bool:
     """Whether the watch over everything waits as long as before."""
     return bool(
-        row(here, "SELECT due_at > now() AS yes FROM jobs WHERE kind = 'watch_trainings'")["yes"]
+        row(cx, "SELECT due_at > now() AS yes FROM jobs WHERE kind = 'watch_trainings'")["yes"]
     )
 
 
-def test_a_run_in_flight_is_looked_at_and_no_other(here: Context, asked: Training) -> None:
-    drain(here)
-    hold_watch(here)
-    assert nudged(here, asked) == f"look_at_training {asked.id}"
-    assert job(here, "look_at_training")["state"] == "ready"
-    assert untouched(here)
+def test_a_run_in_flight_is_looked_at_and_no_other(cx: Context, asked: Training) -> None:
+    drain(cx)
+    hold_watch(cx)
+    assert nudged(cx, asked) == f"look_at_training {asked.id}"
+    assert job(cx, "look_at_training")["state"] == "ready"
+    assert untouched(cx)
 
 
-def hold_watch(here: Context) -> None:
-    with here.db.transaction() as tx:
+def hold_watch(cx: Context) -> None:
+    with cx.db.transaction() as tx:
         tx.run("UPDATE jobs SET due_at = now() + interval '1 hour' WHERE kind = 'watch_trainings'")
 
 
 @pytest.mark.parametrize("state", ["storing", "failed", "canceled"])
 def test_a_late_webhook_of_a_run_that_is_not_in_flight_makes_nothing_due(
-    here: Context, asked: Training, state: str
+    cx: Context, asked: Training, state: str
 ) -> None:
-    drain(here)
-    hold_watch(here)
-    with here.db.transaction() as tx:
+    drain(cx)
+    hold_watch(cx)
+    with cx.db.transaction() as tx:
         tx.run(
             "UPDATE trainings SET state = %(state)s::training_state, error = 'x', finished_at = %(ended)s",
             {"state": state, "ended": None if state == "storing" else datetime.now(UTC)},
         )
-    assert nudged(here, asked) == f"nothing: {asked.id} is {state}"
-    assert untouched(here)
-    assert row(here, "SELECT count(*) AS n FROM jobs WHERE kind = 'look_at_training'")["n"] == 0
+    assert nudged(cx, asked) == f"nothing: {asked.id} is {state}"
+    assert untouched(cx)
+    assert row(cx, "SELECT count(*) AS n FROM jobs WHERE kind = 'look_at_training'")["n"] == 0
 
 
 def test_a_webhook_that_is_quicker_than_the_answer_is_looked_at_a_little_later(
-    here: Context, asked: Training
+    cx: Context, asked: Training
 ) -> None:
-    drain(here)
-    with here.db.transaction() as tx:
+    drain(cx)
+    with cx.db.transaction() as tx:
         tx.run("UPDATE trainings SET state = 'submitting'")
-    nudged(here, asked)
-    with here.db.transaction() as tx:
+    nudged(cx, asked)
+    with cx.db.transaction() as tx:
         tx.run("UPDATE trainings SET state = 'training'")
     look = row(
-        here,
+        cx,
         "SELECT extract(epoch FROM due_at - now())::float8 AS s FROM jobs "
         "WHERE kind = 'look_at_training'",
     )
@@ -101,7 +101,7 @@ def test_a_webhook_that_is_quicker_than_the_answer_is_looked_at_a_little_later(
 
 
 def test_a_webhook_of_a_parked_unknown_is_evidence_and_it_is_searched_for_and_adopted(
-    here: Context, asked: Training, provider: ScriptedProvider
+    cx: Context, asked: Training, provider: ScriptedProvider
 ) -> None:
     """I2: the reply was lost, the list did not show it in time, a person was asked; then it speaks."""
     sent: list[Any] = []
@@ -111,13 +111,13 @@ def test_a_webhook_of_a_parked_unknown_is_evidence_and_it_is_searched_for_and_ad
         return Unknown("read timeout")
 
     provider.reply = lose
-    drain(here)
-    with here.db.transaction() as tx:
+    drain(cx)
+    with cx.db.transaction() as tx:
         tx.run("UPDATE trainings SET intent_at = now() - interval '1 hour'")
-    hurry(here, kinds=["settle_training"])
-    drain(here)
-    assert job(here, "settle_training")["state"] == "parked"
+    hurry(cx, kinds=["settle_training"])
+    drain(cx)
+    assert job(cx, "settle_training")["state"] == "parked"
     provider.add(sent[0])
-    assert nudged(here, asked) == f"settle_training {asked.id}"
-    turn(here, "settle_training")
-    assert training_row(here, asked.id)["state"] == "training"
+    assert nudged(cx, asked) == f"settle_training {asked.id}"
+    turn(cx, "settle_training")
+    assert training_row(cx, asked.id)["state"] == "training"

@@ -15,7 +15,6 @@ PARAMS: dict[str, dict[str, Any]] = {
     "next_due": {"queue": "cleanup", "limit": 64},
     "release_expired": {"limit": 1000},
     "claim_jobs": {"queue": "cleanup", "limit": 1, "worker": "w", "lease": None, "alone": []},
-    "make_due": {"unique_key": "watch_trainings"},
     "renew_leases": {"ids": [], "fences": [], "lease": None},
     "finish_jobs": {"ids": [], "fences": [], "reasons": [], "worker": "w", "quantum": 10.0},
     "wait_job": {

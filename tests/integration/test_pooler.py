@@ -171,12 +171,12 @@ def test_a_pooler_that_takes_no_transactions_is_told_apart_from_a_database_that_
 
 
 def test_a_training_goes_from_photos_to_a_version_through_a_pooler(
-    here: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
+    cx: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
-    version = trained(here, who, provider, subject.id, tmp_path)
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
+    version = trained(cx, who, provider, subject.id, tmp_path)
     assert (version.number, version.state) == (1, "active")
-    assert here.db.connector.pooled
+    assert cx.db.connector.pooled
 
 
 def test_migrations_and_their_check_go_the_same_way(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
+from benchmarks.cleanup import bare
+from safelight.clients.s3 import S3Store
 from safelight.db import jobs, temporary
 from safelight.domain.nouns import Subject
 from safelight.domain.queues import Kind
@@ -43,7 +45,7 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def here(cx: Context, provider: ScriptedProvider, tmp_path: Path) -> Context:
+def cx(cx: Context, provider: ScriptedProvider, tmp_path: Path) -> Context:
     rules = tmp_path / "rules.toml"
     rules.write_text(RULES)
     return replace(
@@ -54,17 +56,17 @@ def here(cx: Context, provider: ScriptedProvider, tmp_path: Path) -> Context:
 
 
 @pytest.fixture
-def subject(here: Context, who: Actor, tmp_path: Path) -> Subject:
-    return subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+def subject(cx: Context, who: Actor, tmp_path: Path) -> Subject:
+    return subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
 
 
-def add_version(here: Context, subject: Subject, provider: ScriptedProvider, number: int) -> UUID:
+def add_version(cx: Context, subject: Subject, provider: ScriptedProvider, number: int) -> UUID:
     """A finished training and its version, with real weights in the store."""
-    put = here.tools.store.put_bytes(f"weights/{number}", b"weights %d" % number, "x/y")
+    put = cx.tools.store.put_bytes(f"weights/{number}", b"weights %d" % number, "x/y")
     provider.versions.add(f"{number:064x}")
     state = "active" if number == 1 else "candidate"
     found = row(
-        here,
+        cx,
         MADE,
         subject_id=subject.id,
         owner_id=subject.owner_id,
@@ -96,146 +98,154 @@ FROM training RETURNING id
 """
 
 
-def clean(here: Context, kind: Kind) -> None:
-    with here.db.transaction() as tx:
+def clean(cx: Context, kind: Kind) -> None:
+    with cx.db.transaction() as tx:
         jobs.add(tx, kind, actor="clock", unique_key=str(kind))
-    drain(here)
+    drain(cx)
 
 
-def state_of(here: Context, id: UUID) -> dict[str, Any]:
-    return row(here, "SELECT * FROM versions WHERE id = %(id)s", id=id)
+def state_of(cx: Context, id: UUID) -> dict[str, Any]:
+    return row(cx, "SELECT * FROM versions WHERE id = %(id)s", id=id)
 
 
 def test_versions_beyond_the_newest_n_are_archived_and_the_active_one_never(
-    here: Context, subject: Subject, provider: ScriptedProvider
+    cx: Context, subject: Subject, provider: ScriptedProvider
 ) -> None:
     """R-12, R-13, K18."""
-    ids = [add_version(here, subject, provider, n) for n in range(1, 7)]
-    clean(here, Kind.ARCHIVE_VERSIONS)
-    states = [state_of(here, id)["state"] for id in ids]
+    ids = [add_version(cx, subject, provider, n) for n in range(1, 7)]
+    clean(cx, Kind.ARCHIVE_VERSIONS)
+    states = [state_of(cx, id)["state"] for id in ids]
     assert states == ["active", "archived", "archived", "candidate", "candidate", "candidate"]
     for id in ids:
-        assert here.tools.store.head(state_of(here, id)["weights_key"]), "ours always stays"
+        assert cx.tools.store.head(state_of(cx, id)["weights_key"]), "ours always stays"
     assert sorted(provider.deleted) == [f"{n:064x}" for n in (2, 3)]
-    assert history(here, ids[1]) == ["archived"]
+    assert history(cx, ids[1]) == ["archived"]
 
 
 def test_the_providers_copy_is_recorded_as_gone_once_it_is_seen_to_be(
-    here: Context, subject: Subject, provider: ScriptedProvider
+    cx: Context, subject: Subject, provider: ScriptedProvider
 ) -> None:
     """A deletion there is asynchronous: 202, still listed for a while."""
-    ids = [add_version(here, subject, provider, n) for n in range(1, 6)]
-    clean(here, Kind.ARCHIVE_VERSIONS)
-    assert state_of(here, ids[1])["provider_deleted_at"] is None
-    job = row(here, "SELECT * FROM jobs WHERE kind = 'delete_remote_version'")
+    ids = [add_version(cx, subject, provider, n) for n in range(1, 6)]
+    clean(cx, Kind.ARCHIVE_VERSIONS)
+    assert state_of(cx, ids[1])["provider_deleted_at"] is None
+    job = row(cx, "SELECT * FROM jobs WHERE kind = 'delete_remote_version'")
     assert (job["state"], job["reason"]) == ("ready", "the provider still lists it")
     provider.versions.clear()
-    hurry(here, kinds=["delete_remote_version"])
-    drain(here)
-    assert state_of(here, ids[1])["provider_deleted_at"] is not None
+    hurry(cx, kinds=["delete_remote_version"])
+    drain(cx)
+    assert state_of(cx, ids[1])["provider_deleted_at"] is not None
 
 
 def test_weights_that_are_not_whole_are_not_archived_and_the_providers_copy_stays(
-    here: Context, subject: Subject, provider: ScriptedProvider
+    cx: Context, subject: Subject, provider: ScriptedProvider
 ) -> None:
-    ids = [add_version(here, subject, provider, n) for n in range(1, 6)]
-    here.tools.store.put_bytes("weights/2", b"weights!2", "x/y")
-    clean(here, Kind.ARCHIVE_VERSIONS)
-    job = row(here, "SELECT * FROM jobs WHERE target_id = %(id)s", id=ids[1])
+    ids = [add_version(cx, subject, provider, n) for n in range(1, 6)]
+    cx.tools.store.put_bytes("weights/2", b"weights!2", "x/y")
+    clean(cx, Kind.ARCHIVE_VERSIONS)
+    job = row(cx, "SELECT * FROM jobs WHERE target_id = %(id)s", id=ids[1])
     assert job["state"] == "parked"
     assert "sha256" in job["error"]
-    assert state_of(here, ids[1])["state"] == "candidate"
+    assert state_of(cx, ids[1])["state"] == "candidate"
     assert provider.deleted == []
 
 
 def test_weights_that_are_missing_keep_the_providers_copy(
-    here: Context, subject: Subject, provider: ScriptedProvider
+    cx: Context, subject: Subject, provider: ScriptedProvider
 ) -> None:
-    ids = [add_version(here, subject, provider, n) for n in range(1, 6)]
-    here.tools.store.delete(["weights/2"])
-    clean(here, Kind.ARCHIVE_VERSIONS)
-    assert row(here, "SELECT state FROM jobs WHERE target_id = %(id)s", id=ids[1]) == {
+    ids = [add_version(cx, subject, provider, n) for n in range(1, 6)]
+    cx.tools.store.delete(["weights/2"])
+    clean(cx, Kind.ARCHIVE_VERSIONS)
+    assert row(cx, "SELECT state FROM jobs WHERE target_id = %(id)s", id=ids[1]) == {
         "state": "parked"
     }
     assert provider.deleted == []
 
 
 def test_a_version_that_something_in_flight_needs_is_left_alone(
-    here: Context, subject: Subject, provider: ScriptedProvider
+    cx: Context, subject: Subject, provider: ScriptedProvider
 ) -> None:
-    ids = [add_version(here, subject, provider, n) for n in range(1, 6)]
-    with here.db.transaction() as tx:
+    ids = [add_version(cx, subject, provider, n) for n in range(1, 6)]
+    with cx.db.transaction() as tx:
         tx.run(
             "INSERT INTO generations (id, owner_id, subject_id, version_id, purpose, prompt, input) "
             "SELECT gen_random_uuid(), owner_id, subject_id, id, 'request', 'x', '{}' "
             "FROM versions WHERE id = %(id)s",
             {"id": ids[1]},
         )
-    clean(here, Kind.ARCHIVE_VERSIONS)
-    assert state_of(here, ids[1])["state"] == "candidate"
+    clean(cx, Kind.ARCHIVE_VERSIONS)
+    assert state_of(cx, ids[1])["state"] == "candidate"
 
 
-def note(here: Context, key: str, *, old: bool, training_id: UUID | None = None) -> None:
-    here.tools.store.put_bytes(key, b"x", "x/y")
-    with here.db.transaction() as tx:
+def note(cx: Context, key: str, *, old: bool, training_id: UUID | None = None) -> None:
+    cx.tools.store.put_bytes(key, b"x", "x/y")
+    with cx.db.transaction() as tx:
         temporary.note(tx, key, purpose="test", seconds=-1 if old else 60, training_id=training_id)
 
 
-def test_temporary_objects_past_their_age_are_purged_and_younger_ones_kept(here: Context) -> None:
+def test_temporary_objects_past_their_age_are_purged_and_younger_ones_kept(cx: Context) -> None:
     """R-11: training zips in temporary storage."""
-    note(here, "temporary/old", old=True)
-    note(here, "temporary/young", old=False)
-    here.tools.store.put_bytes("photos/not-temporary", b"x", "x/y")
-    clean(here, Kind.PURGE_TEMPORARY)
-    assert here.tools.store.head("temporary/old") is None
-    assert here.tools.store.head("temporary/young")
-    assert here.tools.store.head("photos/not-temporary")
-    assert row(here, "SELECT count(*) AS n FROM temporary_objects")["n"] == 1
+    note(cx, "temporary/old", old=True)
+    note(cx, "temporary/young", old=False)
+    cx.tools.store.put_bytes("photos/not-temporary", b"x", "x/y")
+    clean(cx, Kind.PURGE_TEMPORARY)
+    assert cx.tools.store.head("temporary/old") is None
+    assert cx.tools.store.head("temporary/young")
+    assert cx.tools.store.head("photos/not-temporary")
+    assert row(cx, "SELECT count(*) AS n FROM temporary_objects")["n"] == 1
 
 
 def test_an_object_that_a_live_training_needs_outlives_its_age(
-    here: Context, who: Actor, subject: Subject
+    cx: Context, who: Actor, subject: Subject
 ) -> None:
     """photoshot #31: a training failed on a 404 for its input zip."""
-    training = train(here, who, subject.id)
-    note(here, "temporary/needed", old=True, training_id=training.id)
-    clean(here, Kind.PURGE_TEMPORARY)
-    assert here.tools.store.head("temporary/needed")
-    with here.db.transaction() as tx:
+    training = train(cx, who, subject.id)
+    note(cx, "temporary/needed", old=True, training_id=training.id)
+    clean(cx, Kind.PURGE_TEMPORARY)
+    assert cx.tools.store.head("temporary/needed")
+    with cx.db.transaction() as tx:
         tx.run("DELETE FROM jobs WHERE state <> 'done'")
         tx.run(
             "UPDATE trainings SET state = 'failed', error = 'x', finished_at = now() "
             "WHERE id = %(id)s",
             {"id": training.id},
         )
-    clean(here, Kind.PURGE_TEMPORARY)
-    assert here.tools.store.head("temporary/needed") is None
+    clean(cx, Kind.PURGE_TEMPORARY)
+    assert cx.tools.store.head("temporary/needed") is None
 
 
 def test_an_upload_that_never_came_is_forgotten_and_one_that_was_confirmed_is_kept(
-    here: Context, who: Actor, subject: Subject
+    cx: Context, who: Actor, subject: Subject
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         never = request_upload(tx, who, subject.id, name="never.jpg", bytes=7)
         came = request_upload(tx, who, subject.id, name="came.jpg", bytes=7)
-    here.tools.store.put_bytes(came.key, b"a photo", "image/jpeg")
-    confirm_upload(here.db, here.tools.store, who, came.id)
-    with here.db.transaction() as tx:
+    cx.tools.store.put_bytes(came.key, b"a photo", "image/jpeg")
+    confirm_upload(cx.db, cx.tools.store, who, came.id)
+    with cx.db.transaction() as tx:
         tx.run("UPDATE temporary_objects SET expires_at = now() - interval '1 s'")
-    clean(here, Kind.PURGE_TEMPORARY)
-    assert here.tools.store.head(came.key)
+    clean(cx, Kind.PURGE_TEMPORARY)
+    assert cx.tools.store.head(came.key)
     states = {
-        id: row(here, "SELECT state FROM photos WHERE id = %(id)s", id=id)["state"]
+        id: row(cx, "SELECT state FROM photos WHERE id = %(id)s", id=id)["state"]
         for id in (never.id, came.id)
     }
     assert states == {never.id: "removed", came.id: "stored"}
 
 
-def test_more_than_a_batch_is_purged_in_turns(here: Context) -> None:
-    with here.db.transaction() as tx:
+def test_more_than_a_batch_is_purged_in_turns(cx: Context) -> None:
+    with cx.db.transaction() as tx:
         for number in range(120):
             temporary.note(tx, f"temporary/{number}", purpose="test", seconds=-1)
-    clean(here, Kind.PURGE_TEMPORARY)
-    assert row(here, "SELECT count(*) AS n FROM temporary_objects")["n"] == 0
-    job = row(here, "SELECT id FROM jobs WHERE kind = 'purge_temporary'")["id"]
-    assert history(here, job) == ["ready", "leased", "ready", "leased", "done"]
+    clean(cx, Kind.PURGE_TEMPORARY)
+    assert row(cx, "SELECT count(*) AS n FROM temporary_objects")["n"] == 0
+    job = row(cx, "SELECT id FROM jobs WHERE kind = 'purge_temporary'")["id"]
+    assert history(cx, job) == ["ready", "leased", "ready", "leased", "done"]
+
+
+def test_what_cleanup_is_measured_against_deletes_what_it_is_given(store: S3Store) -> None:
+    keys = [f"temporary/{uuid4()}.zip" for _ in range(2)]
+    for key in keys:
+        store.put_bytes(key, b"zip", "application/zip")
+    bare(store, keys[:1])
+    assert [store.head(key) is None for key in keys] == [True, False]

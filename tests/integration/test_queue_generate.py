@@ -55,46 +55,47 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def training(here: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path) -> Training:
+def training(cx: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path) -> Training:
     """Trained at the provider; its archive is there to be fetched."""
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
-    training = train(here, who, subject.id)
-    drain(here)
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
+    training = train(cx, who, subject.id)
+    drain(cx)
     provider.files[ARCHIVE] = write_archive(
         tmp_path / "a.tar", write_lora(tmp_path / "a.safetensors", rank=16)
     )
     provider.tell(
-        training_row(here, training.id)["provider_id"],
+        training_row(cx, training.id)["provider_id"],
         status=RemoteStatus.SUCCEEDED,
         output={"version": f"emulated/x:{VERSION}", "weights": ARCHIVE},
         predict_seconds=900.0,
     )
-    turn(here, "watch_trainings")
+    turn(cx, "watch_trainings")
     return training
 
 
 @pytest.fixture
-def version(here: Context, training: Training) -> Version:
+def version(cx: Context, training: Training) -> Version:
     """Stored, verified, and active since it is the first; its previews are with the provider."""
-    drain(here)
-    with here.db.transaction() as tx:
+    drain(cx)
+    with cx.db.transaction() as tx:
         found = versions.of_training(tx, training.id)
     assert found is not None
     return found
 
 
 def test_success_is_said_once_the_weights_are_stored_and_verified(
-    here: Context, training: Training, version: Version
+    cx: Context, training: Training, version: Version
 ) -> None:
     """I5, R-7, R-15, R-102: upload, store, submit, poll, store weights, job row, version row."""
-    found = training_row(here, training.id)
+    found = training_row(cx, training.id)
     assert found["state"] == "succeeded"
-    there = here.tools.store.head(version.weights_key)
+    assert version.weights_key is not None
+    there = cx.tools.store.head(version.weights_key)
     assert there is not None
     assert (there.bytes, there.sha256) == (version.weights_bytes, version.weights_sha256)
     assert (version.rank, version.tensors) == (16, 2 * len(FEW))
     assert found["effective"]["network"]["linear"] == 4, "out of the archive's own config.yaml"
-    assert history(here, training.id) == [
+    assert history(cx, training.id) == [
         "queued",
         "preparing",
         "ready",
@@ -115,7 +116,7 @@ def test_success_is_said_once_the_weights_are_stored_and_verified(
     ],
 )
 def test_a_store_that_takes_nothing_for_a_while_costs_no_paid_weights(
-    here: Context, training: Training, tmp_path: Path, status: int, code: str, says: str
+    cx: Context, training: Training, tmp_path: Path, status: int, code: str, says: str
 ) -> None:
     with strict_s3(AWS, tmp_path / "tls") as server:
         store = S3Store(
@@ -126,47 +127,47 @@ def test_a_store_that_takes_nothing_for_a_while_costs_no_paid_weights(
             region=AWS.region,
             ca_bundle=server.ca,
         )
-        there = replace(here, tools=replace(here.tools, store=store))
+        there = replace(cx, tools=replace(cx.tools, store=store))
         server.fail(status, code, times=9, when=lambda asked: asked.method == "PUT")
         turn(there, "fetch_weights")
-        waits = row(here, "SELECT * FROM jobs WHERE kind = 'fetch_weights'")
-        assert (waits["state"], training_row(here, training.id)["state"]) == ("ready", "storing")
+        waits = row(cx, "SELECT * FROM jobs WHERE kind = 'fetch_weights'")
+        assert (waits["state"], training_row(cx, training.id)["state"]) == ("ready", "storing")
         assert says in waits["error"]
         assert code in waits["error"]
         server.reset(AWS)
         turn(there, "fetch_weights")
-        assert training_row(here, training.id)["state"] == "succeeded"
+        assert training_row(cx, training.id)["state"] == "succeeded"
         assert [key for key in server.objects if key.startswith("weights/")]
         store.close()
 
 
 def test_the_version_carries_the_subjects_trigger_and_the_providers_names(
-    here: Context, version: Version
+    cx: Context, version: Version
 ) -> None:
     """R-2, R-5."""
-    subject = row(here, "SELECT * FROM subjects WHERE id = %(id)s", id=version.subject_id)
+    subject = row(cx, "SELECT * FROM subjects WHERE id = %(id)s", id=version.subject_id)
     assert version.trigger_word == subject["trigger_word"]
     assert (version.provider_model, version.provider_version) == ("emulated/x", VERSION)
     assert (version.number, version.state) == (1, "active")
 
 
 def test_a_version_that_is_not_what_was_ordered_is_marked_and_the_columns_are_kept(
-    here: Context, training: Training, provider: ScriptedProvider
+    cx: Context, training: Training, provider: ScriptedProvider
 ) -> None:
     """Asked, sent, effective; 0.6: photos that the loader could not read are dropped in silence."""
     provider.tell(
-        training_row(here, training.id)["provider_id"],
+        training_row(cx, training.id)["provider_id"],
         logs=f"-  Found 11 images\n{BAR}",
         version="c" * 64,
     )
-    drain(here)
-    found = training_row(here, training.id)
+    drain(cx)
+    found = training_row(cx, training.id)
     differ = {row["name"]: row for row in found["differences"]}
     assert differ["lora_rank"]["sent"] == 16
     assert differ["lora_rank"]["effective"] == 4, "out of the archive's config.yaml"
     assert (differ["images"]["asked"], differ["images"]["effective"]) == (12, 11)
     assert found["images"] == 11
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         version = versions.of_training(tx, training.id)
         course = trainings.course(tx, training.id)
     assert version is not None
@@ -176,7 +177,7 @@ def test_a_version_that_is_not_what_was_ordered_is_marked_and_the_columns_are_ke
 
 
 def test_what_each_layer_learnt_is_kept_with_the_version(
-    here: Context, training: Training, version: Version
+    cx: Context, training: Training, version: Version
 ) -> None:
     assert version.weights is not None
     assert (version.weights["naming"], version.weights["dtypes"]) == ("peft", ["F16"])
@@ -197,15 +198,15 @@ def test_what_each_layer_learnt_is_kept_with_the_version(
     ],
 )
 def test_weights_that_are_not_what_was_asked_for_fail_the_training_and_make_no_version(
-    here: Context, training: Training, provider: ScriptedProvider, make: Any, reason: str
+    cx: Context, training: Training, provider: ScriptedProvider, make: Any, reason: str
 ) -> None:
     """I5, R-120."""
     make(provider.files[ARCHIVE])
-    drain(here)
-    found = training_row(here, training.id)
+    drain(cx)
+    found = training_row(cx, training.id)
     assert found["state"] == "failed"
     assert reason in found["error"]
-    assert row(here, "SELECT count(*) AS n FROM versions")["n"] == 0
+    assert row(cx, "SELECT count(*) AS n FROM versions")["n"] == 0
 
 
 def _archive(
@@ -225,7 +226,7 @@ def _archive(
 
 
 def test_a_download_that_breaks_is_tried_again(
-    here: Context, training: Training, provider: ScriptedProvider
+    cx: Context, training: Training, provider: ScriptedProvider
 ) -> None:
     download, left = provider.download, [Retryable("reset by peer")]
 
@@ -235,15 +236,15 @@ def test_a_download_that_breaks_is_tried_again(
         return download(url, path, limit=limit)
 
     provider.download = breaks_once  # type: ignore[method-assign]
-    drain(here)
-    assert training_row(here, training.id)["state"] == "storing"
-    hurry(here, kinds=["fetch_weights"])
-    drain(here)
-    assert training_row(here, training.id)["state"] == "succeeded"
+    drain(cx)
+    assert training_row(cx, training.id)["state"] == "storing"
+    hurry(cx, kinds=["fetch_weights"])
+    drain(cx)
+    assert training_row(cx, training.id)["state"] == "succeeded"
 
 
 def test_a_full_disk_of_ours_keeps_a_paid_training_until_there_is_room(
-    here: Context, training: Training, monkeypatch: pytest.MonkeyPatch
+    cx: Context, training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
     def full() -> Iterator[Path]:
@@ -254,64 +255,64 @@ def test_a_full_disk_of_ours_keeps_a_paid_training_until_there_is_room(
     folder = scratch.folder
     with monkeypatch.context() as patch:
         patch.setattr(scratch, "folder", full)
-        drain(here)
-    assert training_row(here, training.id)["state"] == "storing"
-    job = row(here, "SELECT state, attempts, error FROM jobs WHERE kind = 'fetch_weights'")
+        drain(cx)
+    assert training_row(cx, training.id)["state"] == "storing"
+    job = row(cx, "SELECT state, attempts, error FROM jobs WHERE kind = 'fetch_weights'")
     assert (job["state"], job["attempts"]) == ("ready", 0)
     assert "is full" in job["error"]
-    hurry(here, kinds=["fetch_weights"])
-    drain(here)
-    assert training_row(here, training.id)["state"] == "succeeded"
+    hurry(cx, kinds=["fetch_weights"])
+    drain(cx)
+    assert training_row(cx, training.id)["state"] == "succeeded"
 
 
 LAUGHS = b"config: {process: [{a: &a [x, x], b: &b [*a, *a], c: [*b, *b]}]}"
 
 
 def test_a_config_that_cannot_be_read_costs_nothing_and_is_said(
-    here: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
+    cx: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     """What was sent says which layers there should be."""
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
     layers = r"single_transformer_blocks\.(7|12)\.proj_out$"
-    training = train(here, who, subject.id, overrides={"layers_to_optimize_regex": layers})
-    drain(here)
+    training = train(cx, who, subject.id, overrides={"layers_to_optimize_regex": layers})
+    drain(cx)
     lora = write_lora(tmp_path / "a.safetensors", rank=16)
     provider.files[ARCHIVE] = write_archive(tmp_path / "a.tar", lora, config=LAUGHS)
     provider.tell(
-        training_row(here, training.id)["provider_id"],
+        training_row(cx, training.id)["provider_id"],
         status=RemoteStatus.SUCCEEDED,
         output={"version": f"emulated/x:{VERSION}", "weights": ARCHIVE},
         predict_seconds=900.0,
     )
-    turn(here, "watch_trainings")
-    drain(here)
-    found = training_row(here, training.id)
+    turn(cx, "watch_trainings")
+    drain(cx)
+    found = training_row(cx, training.id)
     assert (found["state"], found["effective"]) == ("succeeded", None)
-    event = row(here, "SELECT detail FROM events WHERE after = 'succeeded' AND noun = 'training'")
+    event = row(cx, "SELECT detail FROM events WHERE after = 'succeeded' AND noun = 'training'")
     assert event["detail"]["config"].startswith("config.yaml cannot be read: it has an alias")
 
 
 def test_names_that_postgres_cannot_keep_end_in_the_reason_and_in_no_surprise(
-    here: Context, training: Training, provider: ScriptedProvider, tmp_path: Path
+    cx: Context, training: Training, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     lora = write_lora(tmp_path / "l", rank=16)
     save_file({**load_file(lora), "x\x00\u202e": np.ones(3, np.float16)}, lora)
     write_archive(provider.files[ARCHIVE], lora)
-    drain(here)
-    found = training_row(here, training.id)
+    drain(cx)
+    found = training_row(cx, training.id)
     assert found["state"] == "failed"
     assert "1 tensors belong to no LoRA pair: x\\x00\\u202e." in found["error"]
 
 
 def test_a_training_whose_weights_are_being_stored_cannot_be_cancelled(
-    here: Context, who: Actor, training: Training
+    cx: Context, who: Actor, training: Training
 ) -> None:
-    with pytest.raises(Conflict, match="trained and paid"), here.db.transaction() as tx:
+    with pytest.raises(Conflict, match="trained and paid"), cx.db.transaction() as tx:
         cancel_training(tx, who, training.id)
 
 
 def test_previews_are_asked_for_with_fixed_prompts_and_seeds(
-    here: Context, version: Version, provider: ScriptedProvider
+    cx: Context, version: Version, provider: ScriptedProvider
 ) -> None:
     """R-113: three to five, the same for every version, each with the version's own trigger."""
     *asked, control = [c["input"] for c in provider.creates if "prompt" in c["input"]]
@@ -324,9 +325,9 @@ def test_previews_are_asked_for_with_fixed_prompts_and_seeds(
     assert len({input["seed"] for input in asked}) == len(asked)
 
 
-def _draw(here: Context, provider: ScriptedProvider, tmp_path: Path, *, bad: bool = False) -> None:
+def _draw(cx: Context, provider: ScriptedProvider, tmp_path: Path, *, bad: bool = False) -> None:
     """Let every prediction in flight succeed with one image."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         rows = tx.rows("SELECT provider_id FROM generations WHERE state = 'drawing'")
     for found in rows:
         url = f"https://replicate.delivery/x/{found['provider_id']}/out-0.png"
@@ -341,44 +342,44 @@ def _draw(here: Context, provider: ScriptedProvider, tmp_path: Path, *, bad: boo
             output=[url],
             predict_seconds=2.0,
         )
-    turn(here, "watch_generations")
-    drain(here)
+    turn(cx, "watch_generations")
+    drain(cx)
 
 
 def test_images_are_fetched_looked_at_and_stored(
-    here: Context, version: Version, provider: ScriptedProvider, tmp_path: Path
+    cx: Context, version: Version, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
-    _draw(here, provider, tmp_path)
-    with here.db.transaction() as tx:
+    _draw(cx, provider, tmp_path)
+    with cx.db.transaction() as tx:
         images = tx.rows("SELECT i.* FROM images i JOIN generations g ON g.id = i.generation_id")
         states = {r["state"] for r in tx.rows("SELECT state FROM generations")}
     assert states == {"succeeded"}
     assert len(images) >= 3
     for image in images:
-        there = here.tools.store.head(image["key"])
+        there = cx.tools.store.head(image["key"])
         assert there is not None
         assert there.sha256 == image["sha256"]
         assert (image["width"], image["height"], image["format"]) == (64, 48, "png")
 
 
 def test_what_comes_and_is_no_image_fails_the_generation(
-    here: Context, version: Version, provider: ScriptedProvider, tmp_path: Path
+    cx: Context, version: Version, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
-    _draw(here, provider, tmp_path, bad=True)
-    found = row(here, "SELECT DISTINCT state, error FROM generations")
+    _draw(cx, provider, tmp_path, bad=True)
+    found = row(cx, "SELECT DISTINCT state, error FROM generations")
     assert found["state"] == "failed"
     assert "does not decode" in found["error"]
 
 
 def test_a_users_request_uses_the_active_version_its_trigger_and_its_scale(
-    here: Context, who: Actor, version: Version, provider: ScriptedProvider
+    cx: Context, who: Actor, version: Version, provider: ScriptedProvider
 ) -> None:
     """R-5, R-14, R-69, R-94..R-100."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         generation = request_generation(
             tx, who, subject_id=version.subject_id, prompt="**riding** a bicycle", seed=11
         )
-    drain(here)
+    drain(cx)
     sent = provider.creates[-1]
     assert sent["version"] == VERSION
     assert sent["input"]["seed"] == 11
@@ -402,53 +403,53 @@ def test_a_users_request_uses_the_active_version_its_trigger_and_its_scale(
     ],
 )
 def test_a_request_out_of_range_is_refused_before_anything_is_sent(
-    here: Context, who: Actor, version: Version, wrong: Mapping[str, Any]
+    cx: Context, who: Actor, version: Version, wrong: Mapping[str, Any]
 ) -> None:
-    with pytest.raises(Invalid), here.db.transaction() as tx:
+    with pytest.raises(Invalid), cx.db.transaction() as tx:
         request_generation(tx, who, subject_id=version.subject_id, prompt="smiling", **wrong)
 
 
 def test_a_request_whose_reply_was_lost_is_found_by_its_seed_and_prompt(
-    here: Context, who: Actor, version: Version, provider: ScriptedProvider
+    cx: Context, who: Actor, version: Version, provider: ScriptedProvider
 ) -> None:
     """I2."""
 
-    def accept_and_drop(_kind: str, input: Mapping[str, Any]) -> Submission:
-        provider.add(input, created_at=datetime.now(UTC))
+    def accept_and_drop(kind: str, input: Mapping[str, Any]) -> Submission:
+        provider.add(input, kind=kind, created_at=datetime.now(UTC))
         return Unknown("read timeout")
 
     provider.reply, before = accept_and_drop, len(provider.creates)
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         asked = request_generation(tx, who, subject_id=version.subject_id, prompt="on a beach")
-    drain(here)
-    found = row(here, "SELECT * FROM generations WHERE id = %(id)s", id=asked.id)
+    drain(cx)
+    found = row(cx, "SELECT * FROM generations WHERE id = %(id)s", id=asked.id)
     assert found["state"] == "drawing"
     assert len(provider.creates) == before + 1
 
 
 def test_a_second_version_waits_for_approval_and_activating_it_archives_nothing(
-    here: Context, who: Actor, version: Version, provider: ScriptedProvider
+    cx: Context, who: Actor, version: Version, provider: ScriptedProvider
 ) -> None:
-    again = train(here, who, version.subject_id)
-    drain(here)
+    again = train(cx, who, version.subject_id)
+    drain(cx)
     provider.tell(
-        training_row(here, again.id)["provider_id"],
+        training_row(cx, again.id)["provider_id"],
         status=RemoteStatus.SUCCEEDED,
         output={"version": f"emulated/x:{'c' * 64}", "weights": ARCHIVE},
     )
-    turn(here, "watch_trainings")
-    drain(here)
-    with here.db.transaction() as tx:
+    turn(cx, "watch_trainings")
+    drain(cx)
+    with cx.db.transaction() as tx:
         second = versions.of_training(tx, again.id)
         assert second is not None
         assert (second.number, second.state) == (2, "candidate")
         activate_version(tx, who, second.id)
         activate_version(tx, who, second.id)  # again: nothing changes
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         found = {v.number: v.state for v, _ in versions.find(tx, who.owner_id)}
         assert found == {1: "candidate", 2: "active"}
         activate_version(tx, who, version.id)
-    assert history(here, version.id) == ["candidate", "active", "candidate", "active"]
+    assert history(cx, version.id) == ["candidate", "active", "candidate", "active"]
 
 
 def test_the_subset_named_in_the_config_is_what_is_expected() -> None:
@@ -456,16 +457,16 @@ def test_the_subset_named_in_the_config_is_what_is_expected() -> None:
 
 
 def test_a_text_that_cannot_be_kept_ends_its_own_generation_and_holds_up_no_other(
-    here: Context, version: Version, provider: ScriptedProvider
+    cx: Context, version: Version, provider: ScriptedProvider
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         drawing = tx.rows("SELECT id, provider_id FROM generations WHERE state = 'drawing'")
     assert len(drawing) > 1
     for run in drawing:
         provider.tell(run["provider_id"], status=RemoteStatus.FAILED, error="out of memory")
     provider.tell(drawing[0]["provider_id"], error="binary \x00 and half a pair \ud83d")
-    turn(here, "watch_generations")
-    with here.db.transaction() as tx:
+    turn(cx, "watch_generations")
+    with cx.db.transaction() as tx:
         ended = {
             r["id"]: r["error"] for r in tx.rows("SELECT * FROM generations WHERE state = 'failed'")
         }

@@ -44,19 +44,19 @@ def provider() -> ScriptedProvider:
 
 
 def test_a_good_set_becomes_a_dataset_with_a_manifest_and_a_zip(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
     """R-8, R-9: the images used, their count and their hashes are on record."""
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
-    training = train(here, who, subject.id)
-    drain(here)
-    with here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
+    training = train(cx, who, subject.id)
+    drain(cx)
+    with cx.db.transaction() as tx:
         (dataset,) = subjects.datasets(tx, subject.id, who.owner_id)
         photos = subjects.photos(tx, subject.id, who.owner_id)
-    assert training_row(here, training.id)["dataset_id"] == dataset.id
+    assert training_row(cx, training.id)["dataset_id"] == dataset.id
     assert dataset.photos == 12
     assert {p.state for p in photos} == {"accepted"}
-    data = here.tools.store.get_bytes(dataset.key)
+    data = cx.tools.store.get_bytes(dataset.key)
     with zipfile.ZipFile(io.BytesIO(data)) as zipped:
         names = zipped.namelist()
         captions = [zipped.read(n).decode() for n in names if n.endswith(".txt")]
@@ -64,20 +64,20 @@ def test_a_good_set_becomes_a_dataset_with_a_manifest_and_a_zip(
     assert all(subject.trigger_word in caption for caption in captions)
     assert [p["sha256"] for p in dataset.manifest["photos"]]
     used = row(
-        here, "SELECT count(*) AS n FROM dataset_photos WHERE dataset_id = %(id)s", id=dataset.id
+        cx, "SELECT count(*) AS n FROM dataset_photos WHERE dataset_id = %(id)s", id=dataset.id
     )
     assert used["n"] == 12
 
 
 def test_bad_photos_are_named_and_the_training_goes_on_without_them(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
     photos = [*distinct_photos(tmp_path, 12), text_named_jpg(tmp_path), truncated_jpeg(tmp_path)]
-    subject = subject_with_photos(here, who, photos)
-    training = train(here, who, subject.id)
-    drain(here)
-    assert training_row(here, training.id)["state"] == "training"
-    with here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, photos)
+    training = train(cx, who, subject.id)
+    drain(cx)
+    assert training_row(cx, training.id)["state"] == "training"
+    with cx.db.transaction() as tx:
         found = {p.name: p for p in subjects.photos(tx, subject.id, who.owner_id)}
     rejected = {
         name: [f["kind"] for f in p.findings] for name, p in found.items() if p.state == "rejected"
@@ -89,7 +89,7 @@ def test_bad_photos_are_named_and_the_training_goes_on_without_them(
 
 
 def test_every_kind_of_bad_input_is_a_finding_on_its_photo_and_the_training_goes_on(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
     """The whole list: what cannot be used is left out, what can be mended is mended and said."""
     bad = {
@@ -106,11 +106,11 @@ def test_every_kind_of_bad_input_is_a_finding_on_its_photo_and_the_training_goes
         odd_name(tmp_path): set(),
     }
     good = distinct_photos(tmp_path, 12, first=60)
-    subject = subject_with_photos(here, who, [*good, *bad, *mended])
-    training = train(here, who, subject.id)
-    drain(here)
-    assert training_row(here, training.id)["state"] == "training"
-    with here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, [*good, *bad, *mended])
+    training = train(cx, who, subject.id)
+    drain(cx)
+    assert training_row(cx, training.id)["state"] == "training"
+    with cx.db.transaction() as tx:
         found = {p.name: p for p in subjects.photos(tx, subject.id, who.owner_id)}
     for path, kinds in {**bad, **mended}.items():
         photo = found[path.name]
@@ -123,15 +123,15 @@ def test_every_kind_of_bad_input_is_a_finding_on_its_photo_and_the_training_goes
 
 
 def test_four_photos_are_blocked_under_the_profiles_minimum_and_no_money_is_spent(
-    here: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
+    cx: Context, who: Actor, provider: ScriptedProvider, tmp_path: Path
 ) -> None:
     """R-25, K6, A-X: likeness@v1 blocks under 8."""
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 4))
-    training = train(here, who, subject.id)
-    drain(here)
-    found = training_row(here, training.id)
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 4))
+    training = train(cx, who, subject.id)
+    drain(cx)
+    found = training_row(cx, training.id)
     assert found["state"] == "blocked"
-    job = row(here, "SELECT * FROM jobs WHERE kind = 'build_dataset'")
+    job = row(cx, "SELECT * FROM jobs WHERE kind = 'build_dataset'")
     assert job["state"] == "parked"
     assert "4" in job["error"]
     assert "8" in job["error"]
@@ -139,19 +139,19 @@ def test_four_photos_are_blocked_under_the_profiles_minimum_and_no_money_is_spen
 
 
 def test_a_blocked_training_goes_on_once_photos_are_added_and_it_is_retried(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
     photos = distinct_photos(tmp_path, 12)
-    subject = subject_with_photos(here, who, photos[:4])
-    training = train(here, who, subject.id)
-    drain(here)
+    subject = subject_with_photos(cx, who, photos[:4])
+    training = train(cx, who, subject.id)
+    drain(cx)
     for path in photos[4:]:
-        add_photo(here.db, here.tools.store, who, subject.id, path)
-    with here.db.transaction() as tx:
+        add_photo(cx.db, cx.tools.store, who, subject.id, path)
+    with cx.db.transaction() as tx:
         retry_training(tx, who, training.id)
-    drain(here)
-    assert training_row(here, training.id)["state"] == "training"
-    assert history(here, training.id)[:5] == [
+    drain(cx)
+    assert training_row(cx, training.id)["state"] == "training"
+    assert history(cx, training.id)[:5] == [
         "queued",
         "preparing",
         "blocked",
@@ -160,46 +160,46 @@ def test_a_blocked_training_goes_on_once_photos_are_added_and_it_is_retried(
     ]
 
 
-def test_a_blocked_training_can_be_cancelled(here: Context, who: Actor, tmp_path: Path) -> None:
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 4))
-    training = train(here, who, subject.id)
-    drain(here)
-    with here.db.transaction() as tx:
+def test_a_blocked_training_can_be_cancelled(cx: Context, who: Actor, tmp_path: Path) -> None:
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 4))
+    training = train(cx, who, subject.id)
+    drain(cx)
+    with cx.db.transaction() as tx:
         cancel_training(tx, who, training.id)
-    assert training_row(here, training.id)["state"] == "canceled"
-    assert train(here, who, subject.id).number == 2, "the subject is free for another"
+    assert training_row(cx, training.id)["state"] == "canceled"
+    assert train(cx, who, subject.id).number == 2, "the subject is free for another"
 
 
-def test_the_same_file_sent_twice_is_one_photo(here: Context, who: Actor, tmp_path: Path) -> None:
+def test_the_same_file_sent_twice_is_one_photo(cx: Context, who: Actor, tmp_path: Path) -> None:
     (path,) = distinct_photos(tmp_path, 1)
-    subject = subject_with_photos(here, who, [path])
-    photo, made = add_photo(here.db, here.tools.store, who, subject.id, path)
+    subject = subject_with_photos(cx, who, [path])
+    photo, made = add_photo(cx.db, cx.tools.store, who, subject.id, path)
     assert not made
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         assert [p.id for p in subjects.photos(tx, subject.id, who.owner_id)] == [photo.id]
 
 
 def test_a_photo_that_was_removed_is_not_trained_on(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
     """R-111: remove or replace a single photo."""
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 12))
-    with here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
+    with cx.db.transaction() as tx:
         gone = subjects.photos(tx, subject.id, who.owner_id)[0]
         remove_photo(tx, who, gone.id)
-    train(here, who, subject.id)
-    drain(here)
-    with here.db.transaction() as tx:
+    train(cx, who, subject.id)
+    drain(cx)
+    with cx.db.transaction() as tx:
         (dataset,) = subjects.datasets(tx, subject.id, who.owner_id)
     assert str(gone.id) not in str(dataset.manifest)
     assert dataset.photos == 11
 
 
 def test_a_person_is_not_trained_before_consent_is_on_record(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 8), kind="person")
-    with pytest.raises(ConsentMissing), here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 8), kind="person")
+    with pytest.raises(ConsentMissing), cx.db.transaction() as tx:
         start_training(tx, who, subject.id)
 
 
@@ -208,17 +208,17 @@ def test_a_person_is_not_trained_before_consent_is_on_record(
     [("num_repeats", 20, "num_repeats"), ("lora_rank", 500, "128"), ("steps", 2, "3")],
 )
 def test_an_input_the_trainer_does_not_take_is_refused_before_any_work(
-    here: Context, who: Actor, tmp_path: Path, key: str, value: int, says: str
+    cx: Context, who: Actor, tmp_path: Path, key: str, value: int, says: str
 ) -> None:
     """R-77, K4; replicate.md 4.1."""
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 8))
-    with pytest.raises(Invalid, match=says), here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 8))
+    with pytest.raises(Invalid, match=says), cx.db.transaction() as tx:
         start_training(tx, who, subject.id, overrides={key: value})
-    assert row(here, "SELECT count(*) AS n FROM trainings")["n"] == 0
+    assert row(cx, "SELECT count(*) AS n FROM trainings")["n"] == 0
 
 
-def test_a_subject_without_photos_is_refused_with_the_way_out(here: Context, who: Actor) -> None:
-    with here.db.transaction() as tx:
+def test_a_subject_without_photos_is_refused_with_the_way_out(cx: Context, who: Actor) -> None:
+    with cx.db.transaction() as tx:
         subject = create_subject(tx, who, name="Empty", kind="character")
-    with pytest.raises(Invalid, match="Add at least 8"), here.db.transaction() as tx:
+    with pytest.raises(Invalid, match="Add at least 8"), cx.db.transaction() as tx:
         start_training(tx, who, subject.id)

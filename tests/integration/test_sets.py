@@ -38,7 +38,7 @@ from tests.support.pipeline import (
 
 
 @pytest.fixture
-def here(cx: Context) -> Context:
+def cx(cx: Context) -> Context:
     return replace(cx, tools=replace(cx.tools, provider=ScriptedProvider()))
 
 
@@ -75,67 +75,65 @@ def trained_on_all(cx: Context, who: Actor, subject: Subject) -> None:
 
 
 @pytest.fixture
-def half(here: Context, who: Actor, tmp_path: Path) -> Subject:
+def half(cx: Context, who: Actor, tmp_path: Path) -> Subject:
     """A subject whose last good version was made of 16 photos, and who has 8 of them left."""
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 16))
-    looked(here, who, subject)
-    trained_on_all(here, who, subject)
-    for photo in photos_of(here, subject)[8:]:
-        with here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 16))
+    looked(cx, who, subject)
+    trained_on_all(cx, who, subject)
+    for photo in photos_of(cx, subject)[8:]:
+        with cx.db.transaction() as tx:
             remove_photo(tx, who, photo.id)
     return subject
 
 
 def test_photos_are_inspected_without_a_training_and_judged_anew(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject = subject_with_photos(here, who, [*distinct_photos(tmp_path, 3), tiny(tmp_path)])
-    counts = looked(here, who, subject)
+    subject = subject_with_photos(cx, who, [*distinct_photos(tmp_path, 3), tiny(tmp_path)])
+    counts = looked(cx, who, subject)
     assert (counts["photos"], counts["looked_at"], counts["changed"]) == (4, 4, 0)
-    states = sorted(photo.state for photo in photos_of(here, subject))
+    states = sorted(photo.state for photo in photos_of(cx, subject))
     assert states == ["accepted", "accepted", "accepted", "rejected"]
-    with here.db.transaction() as tx:  # as by a judge of looser limits
+    with cx.db.transaction() as tx:  # as by a judge of looser limits
         tx.run("UPDATE photos SET state = 'accepted' WHERE state = 'rejected'")
-    assert looked(here, who, subject)["changed"] == 1
+    assert looked(cx, who, subject)["changed"] == 1
 
 
 def test_facts_of_another_eye_are_measured_anew_and_those_of_this_one_are_kept(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 2))
-    looked(here, who, subject)
-    for photo, analyser in zip(
-        photos_of(here, subject), ("eye-0", Measured().analyser), strict=True
-    ):
-        with here.db.transaction() as tx:
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 2))
+    looked(cx, who, subject)
+    for photo, analyser in zip(photos_of(cx, subject), ("eye-0", Measured().analyser), strict=True):
+        with cx.db.transaction() as tx:
             tx.run(
                 "UPDATE photos SET facts = facts || jsonb_build_object('measured', "
                 "jsonb_build_object('analyser', %(analyser)s::text)) WHERE id = %(id)s",
                 {"id": photo.id, "analyser": analyser},
             )
-    assert looked(here, who, subject)["looked_at"] == 1
+    assert looked(cx, who, subject)["looked_at"] == 1
 
 
 def test_photos_that_were_not_seen_for_want_of_a_reader_time_or_a_model_are_looked_at_again(
-    here: Context, who: Actor, tmp_path: Path
+    cx: Context, who: Actor, tmp_path: Path
 ) -> None:
-    subject = subject_with_photos(here, who, distinct_photos(tmp_path, 4))
-    looked(here, who, subject)
-    assert looked(here, who, subject)["looked_at"] == 0
+    subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 4))
+    looked(cx, who, subject)
+    assert looked(cx, who, subject)["looked_at"] == 0
     faults = (
         {"decodable": False, "fault": "unsupported-format"},
         {"decodable": False, "fault": "overrun"},
         {"measured": {"analyser": Measured().analyser, "lacked": ["person"]}},
     )
-    for photo, changes in zip(photos_of(here, subject), faults, strict=False):
-        with here.db.transaction() as tx:
+    for photo, changes in zip(photos_of(cx, subject), faults, strict=False):
+        with cx.db.transaction() as tx:
             tx.run(
                 "UPDATE photos SET facts = facts || %(changes)s::jsonb WHERE id = %(id)s",
                 {"id": photo.id, "changes": json.dumps(changes)},
             )
-    counts = looked(here, who, subject)
+    counts = looked(cx, who, subject)
     assert counts["looked_at"] == (3 if present(models_folder()) else 2)
-    assert {photo.state for photo in photos_of(here, subject)} == {"accepted"}
+    assert {photo.state for photo in photos_of(cx, subject)} == {"accepted"}
 
 
 class AllSeeing:
@@ -160,9 +158,9 @@ class AllSeeing:
 
 @pytest.mark.parametrize("kind", ["character", "model"])
 def test_no_identity_is_kept_before_consent_whatever_the_kind_and_is_measured_after_it(
-    here: Context, who: Actor, tmp_path: Path, kind: str
+    cx: Context, who: Actor, tmp_path: Path, kind: str
 ) -> None:
-    cx = replace(here, tools=replace(here.tools, eye=AllSeeing()))
+    cx = replace(cx, tools=replace(cx.tools, eye=AllSeeing()))
     subject = subject_with_photos(cx, who, distinct_photos(tmp_path, 4), kind=kind)
 
     def kept() -> list[bool]:
@@ -187,27 +185,27 @@ def test_no_identity_is_kept_before_consent_whatever_the_kind_and_is_measured_af
 
 
 def test_the_report_is_of_the_set_as_it_would_be_trained_now(
-    here: Context, who: Actor, half: Subject
+    cx: Context, who: Actor, half: Subject
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         found, photos = report(tx, who, half.id)
     assert len(photos) == 8
     assert found["verdict"] == "block"
     guard = found["retrain"]
     assert guard["before"] == {"photos": 16, "exposures": 50.0}
     assert len(guard["union"]["add"]) == 8
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         united, photos = report(tx, who, half.id, retrain="union")
     assert len(photos) == united["counts"]["kept"] == 16
     assert united["verdict"] != "block"
-    with here.db.transaction() as tx, pytest.raises(Invalid, match="smaller or union"):
+    with cx.db.transaction() as tx, pytest.raises(Invalid, match="smaller or union"):
         report(tx, who, half.id, retrain="whatever")
 
 
 def test_the_union_does_not_offer_photos_that_were_purged(
-    here: Context, who: Actor, half: Subject
+    cx: Context, who: Actor, half: Subject
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         tx.run(
             "UPDATE photos SET purged_at = now() WHERE state = 'removed' AND id IN "
             "(SELECT id FROM photos WHERE state = 'removed' ORDER BY id LIMIT 3)"
@@ -225,53 +223,53 @@ def reason_of(cx: Context, id: UUID) -> str:
 
 
 def test_a_retrain_on_half_of_the_photos_is_asked_about_before_money_is_spent(
-    here: Context, who: Actor, half: Subject
+    cx: Context, who: Actor, half: Subject
 ) -> None:
     """R-142, K21: 20 photos, then 5 to 10."""
-    training = train(here, who, half.id)
-    drain(here)
-    found = training_row(here, training.id)
+    training = train(cx, who, half.id)
+    drain(cx)
+    found = training_row(cx, training.id)
     assert found["state"] == "blocked"
     assert found["sent"] is None
-    why = reason_of(here, training.id)
+    why = reason_of(cx, training.id)
     assert "8 photos, where version 1 was made of 16" in why
     assert "--retrain smaller" in why
 
 
-def test_the_answer_union_trains_on_both_sets(here: Context, who: Actor, half: Subject) -> None:
-    training = train(here, who, half.id)
-    drain(here)
-    with here.db.transaction() as tx:
+def test_the_answer_union_trains_on_both_sets(cx: Context, who: Actor, half: Subject) -> None:
+    training = train(cx, who, half.id)
+    drain(cx)
+    with cx.db.transaction() as tx:
         retry_training(tx, who, training.id, retrain="union")
-    drain(here)
+    drain(cx)
     dataset = row(
-        here,
+        cx,
         "SELECT d.* FROM datasets d JOIN trainings t ON t.dataset_id = d.id WHERE t.id = %(id)s",
         id=training.id,
     )
     assert dataset["photos"] == 16
-    assert "ready" in history(here, training.id)
+    assert "ready" in history(cx, training.id)
 
 
 @pytest.mark.parametrize("asked_at", ["start", "retry"])
 def test_the_answer_smaller_takes_the_set_as_it_is(
-    here: Context, who: Actor, half: Subject, asked_at: str
+    cx: Context, who: Actor, half: Subject, asked_at: str
 ) -> None:
     if asked_at == "start":
-        training = train(here, who, half.id, retrain="smaller")
+        training = train(cx, who, half.id, retrain="smaller")
     else:
-        training = train(here, who, half.id)
-        drain(here)
-        with here.db.transaction() as tx:
+        training = train(cx, who, half.id)
+        drain(cx)
+        with cx.db.transaction() as tx:
             retry_training(tx, who, training.id, retrain="smaller")
-    drain(here)
-    found = training_row(here, training.id)
+    drain(cx)
+    found = training_row(cx, training.id)
     assert found["retrain"] == "smaller"
-    assert "ready" in history(here, training.id)
+    assert "ready" in history(cx, training.id)
     levels = {item["kind"]: item["level"] for item in found["report"]["findings"]}
     assert levels["fewer-than-before"] == "warn"
 
 
-def test_an_answer_that_is_none_is_refused(here: Context, who: Actor, half: Subject) -> None:
+def test_an_answer_that_is_none_is_refused(cx: Context, who: Actor, half: Subject) -> None:
     with pytest.raises(Invalid, match="smaller or union"):
-        train(here, who, half.id, retrain="yes")
+        train(cx, who, half.id, retrain="yes")

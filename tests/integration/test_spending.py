@@ -54,102 +54,102 @@ def states(cx: Context, ids: list[Any]) -> list[str]:
 
 
 def test_a_training_over_the_days_cap_waits_and_goes_on_when_it_is_raised(
-    here: Context,
+    cx: Context,
     provider: ScriptedProvider,
     tmp_path: Path,
 ) -> None:
-    who = actor(here)
-    limit(here, who, daily_cap_micro_usd=1_500_000)
-    ids = some_trainings(here, tmp_path, who, 3)
-    drain(here)
-    assert sorted(states(here, ids)) != ["training"] * 3
+    who = actor(cx)
+    limit(cx, who, daily_cap_micro_usd=1_500_000)
+    ids = some_trainings(cx, tmp_path, who, 3)
+    drain(cx)
+    assert sorted(states(cx, ids)) != ["training"] * 3
     sent = len(provider.creates)
     assert 1 <= sent < 3
-    assert 0 < today(here, who) <= 1_500_000
+    assert 0 < today(cx, who) <= 1_500_000
     waiting = row(
-        here,
+        cx,
         "SELECT reason FROM jobs WHERE kind = 'submit_training' AND state = 'ready' LIMIT 1",
     )
     assert "cap of $1.50 a day" in waiting["reason"]
-    limit(here, who, daily_cap_micro_usd=30_000_000)
+    limit(cx, who, daily_cap_micro_usd=30_000_000)
     for _ in range(3):
-        turn(here, "submit_training")
-    assert states(here, ids) == ["training"] * 3
+        turn(cx, "submit_training")
+    assert states(cx, ids) == ["training"] * 3
     assert len(provider.creates) == 3
 
 
 def test_what_it_cost_takes_the_place_of_what_was_reserved(
-    here: Context,
+    cx: Context,
     provider: ScriptedProvider,
     tmp_path: Path,
 ) -> None:
-    who = actor(here)
-    limit(here, who, daily_cap_micro_usd=30_000_000)
-    (id,) = some_trainings(here, tmp_path, who, 1)
-    drain(here)
-    reserved = today(here, who)
-    assert reserved == training_row(here, id)["reserved_micro_usd"] > 0
+    who = actor(cx)
+    limit(cx, who, daily_cap_micro_usd=30_000_000)
+    (id,) = some_trainings(cx, tmp_path, who, 1)
+    drain(cx)
+    reserved = today(cx, who)
+    assert reserved == training_row(cx, id)["reserved_micro_usd"] > 0
     provider.tell(
-        training_row(here, id)["provider_id"],
+        training_row(cx, id)["provider_id"],
         status=RemoteStatus.FAILED,
         error="CUDA out of memory",
         predict_seconds=100.0,
     )
-    turn(here, "watch_trainings")
-    assert training_row(here, id)["state"] == "failed"
-    assert today(here, who) == 152_500
+    turn(cx, "watch_trainings")
+    assert training_row(cx, id)["state"] == "failed"
+    assert today(cx, who) == 152_500
 
 
 def test_no_more_trainings_than_the_ceiling_are_in_flight(
-    here: Context,
+    cx: Context,
     provider: ScriptedProvider,
     tmp_path: Path,
 ) -> None:
-    who = actor(here)
-    limit(here, who, max_in_flight=2)
-    ids = some_trainings(here, tmp_path, who, 4)
-    drain(here)
-    assert sorted(states(here, ids)) == ["ready", "ready", "training", "training"]
+    who = actor(cx)
+    limit(cx, who, max_in_flight=2)
+    ids = some_trainings(cx, tmp_path, who, 4)
+    drain(cx)
+    assert sorted(states(cx, ids)) == ["ready", "ready", "training", "training"]
     provider.tell(
-        next(r["provider_id"] for r in (training_row(here, i) for i in ids) if r["provider_id"]),
+        next(r["provider_id"] for r in (training_row(cx, i) for i in ids) if r["provider_id"]),
         status=RemoteStatus.FAILED,
         error="no",
     )
-    turn(here, "watch_trainings")
+    turn(cx, "watch_trainings")
     for _ in range(2):
-        turn(here, "submit_training")
-    assert sorted(states(here, ids)) == ["failed", "ready", "training", "training"]
+        turn(cx, "submit_training")
+    assert sorted(states(cx, ids)) == ["failed", "ready", "training", "training"]
 
 
 @pytest.mark.parametrize(
     "ending", [Refused(429, "throttled"), NotSent("refused"), Refused(402, "no")]
 )
 def test_a_request_that_is_sent_again_is_not_held_up_by_its_own_reservation(
-    here: Context, provider: ScriptedProvider, tmp_path: Path, ending: Submission
+    cx: Context, provider: ScriptedProvider, tmp_path: Path, ending: Submission
 ) -> None:
-    who = actor(here)
-    limit(here, who, daily_cap_micro_usd=1_500_000)
-    (id,) = some_trainings(here, tmp_path, who, 1)
+    who = actor(cx)
+    limit(cx, who, daily_cap_micro_usd=1_500_000)
+    (id,) = some_trainings(cx, tmp_path, who, 1)
     provider.reply = lambda *_: ending
-    drain(here)
-    reserved = today(here, who)
+    drain(cx)
+    reserved = today(cx, who)
     assert 750_000 < reserved <= 1_500_000, "twice it would be over the cap"
     provider.reply = None
-    job = row(here, "SELECT id FROM jobs WHERE kind = 'submit_training'")
-    with here.db.transaction() as tx:
+    job = row(cx, "SELECT id FROM jobs WHERE kind = 'submit_training'")
+    with cx.db.transaction() as tx:
         jobs.retry(tx, job["id"], actor="test")
-    turn(here, "submit_training")
-    assert states(here, [id]) == ["training"]
-    assert today(here, who) == reserved
+    turn(cx, "submit_training")
+    assert states(cx, [id]) == ["training"]
+    assert today(cx, who) == reserved
 
 
-def test_two_requests_at_once_do_not_both_take_what_is_left(here: Context) -> None:
-    who = actor(here)
+def test_two_requests_at_once_do_not_both_take_what_is_left(cx: Context) -> None:
+    who = actor(cx)
     order: list[str] = []
     first_has_it, go_on = threading.Event(), threading.Event()
 
     def first() -> None:
-        with here.db.transaction() as tx:
+        with cx.db.transaction() as tx:
             spending.lock_limits(tx, who.owner_id)
             first_has_it.set()
             go_on.wait(5)
@@ -157,7 +157,7 @@ def test_two_requests_at_once_do_not_both_take_what_is_left(here: Context) -> No
 
     def second() -> None:
         first_has_it.wait(5)
-        with here.db.transaction() as tx:
+        with cx.db.transaction() as tx:
             spending.lock_limits(tx, who.owner_id)
             order.append("second")
 

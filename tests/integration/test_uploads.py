@@ -38,18 +38,18 @@ def gcs(tmp_path: Path) -> Iterator[StrictS3]:
 
 
 @pytest.fixture
-def there(here: Context, gcs: StrictS3) -> Iterator[Context]:
+def there(cx: Context, gcs: StrictS3) -> Iterator[Context]:
     """The context, on that store."""
     store = S3Store(
         gcs.bucket, endpoint_url=gcs.url, access_key=ACCESS, secret_key=SECRET, ca_bundle=gcs.ca
     )
-    yield replace(here, tools=replace(here.tools, store=store))
+    yield replace(cx, tools=replace(cx.tools, store=store))
     store.close()
 
 
 @pytest.fixture
-def luca(here: Context, who: Actor) -> Subject:
-    with here.db.transaction() as tx:
+def luca(cx: Context, who: Actor) -> Subject:
+    with cx.db.transaction() as tx:
         return create_subject(tx, who, name="luca", kind="character")
 
 
@@ -122,27 +122,27 @@ def test_an_object_of_other_content_than_was_said_is_found_where_the_store_does_
 
 
 def test_a_file_that_comes_twice_under_one_name_is_used_once(
-    here: Context, who: Actor, luca: Subject, tmp_path: Path
+    cx: Context, who: Actor, luca: Subject, tmp_path: Path
 ) -> None:
     """It had no hash when it came, so nobody could see that it was there; the set goes on with one."""
     paths = distinct_photos(tmp_path, 12)
     for path in paths:
-        add_photo(here.db, here.tools.store, who, luca.id, path)
+        add_photo(cx.db, cx.tools.store, who, luca.id, path)
     data = paths[0].read_bytes()
     twins = []
     for _ in range(2):
-        with here.db.transaction() as tx:
+        with cx.db.transaction() as tx:
             photo = request_upload(tx, who, luca.id, name=paths[0].name, bytes=len(data))
-        here.tools.store.put_bytes(photo.key, data, "image/jpeg")
-        twins.append(confirm_upload(here.db, here.tools.store, who, photo.id))
-    training = train(here, who, luca.id)
-    drain(here)
-    assert training_row(here, training.id)["state"] == "training"
+        cx.tools.store.put_bytes(photo.key, data, "image/jpeg")
+        twins.append(confirm_upload(cx.db, cx.tools.store, who, photo.id))
+    training = train(cx, who, luca.id)
+    drain(cx)
+    assert training_row(cx, training.id)["state"] == "training"
     for twin in twins:
-        found = photo_of(here, who, twin.id)
+        found = photo_of(cx, who, twin.id)
         assert found.state == "rejected"
         assert [item["kind"] for item in found.findings] == ["same-file"]
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         (dataset,) = subjects.datasets(tx, luca.id, who.owner_id)
     assert dataset.photos == 12
 

@@ -44,27 +44,27 @@ def provider() -> ScriptedProvider:
 
 
 @pytest.fixture
-def subject(here: Context, who: Actor, tmp_path: Path) -> Subject:
-    return subject_with_photos(here, who, distinct_photos(tmp_path, 12))
+def subject(cx: Context, who: Actor, tmp_path: Path) -> Subject:
+    return subject_with_photos(cx, who, distinct_photos(tmp_path, 12))
 
 
 @pytest.fixture
 def first(
-    here: Context, who: Actor, provider: ScriptedProvider, subject: Subject, tmp_path: Path
+    cx: Context, who: Actor, provider: ScriptedProvider, subject: Subject, tmp_path: Path
 ) -> Version:
-    return trained(here, who, provider, subject.id, tmp_path)
+    return trained(cx, who, provider, subject.id, tmp_path)
 
 
 @pytest.fixture
 def second(
-    here: Context,
+    cx: Context,
     who: Actor,
     provider: ScriptedProvider,
     subject: Subject,
     first: Version,
     tmp_path: Path,
 ) -> Version:
-    return trained(here, who, provider, subject.id, tmp_path, letter="c")
+    return trained(cx, who, provider, subject.id, tmp_path, letter="c")
 
 
 def _fresh(cx: Context, version: Version) -> Version:
@@ -98,44 +98,44 @@ def test_a_first_version_is_approved_by_the_stated_rule_and_a_later_one_by_nobod
 
 
 def test_an_owner_may_ask_that_a_person_approves_every_version(
-    here: Context, who: Actor, provider: ScriptedProvider, subject: Subject, tmp_path: Path
+    cx: Context, who: Actor, provider: ScriptedProvider, subject: Subject, tmp_path: Path
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         set_policy(tx, who, approval="person")
-    version = trained(here, who, provider, subject.id, tmp_path)
+    version = trained(cx, who, provider, subject.id, tmp_path)
     assert (version.state, version.approved_at) == ("candidate", None)
     with pytest.raises(Conflict, match="no active version"):
-        _draws(here, who, subject)
+        _draws(cx, who, subject)
 
 
 def test_a_worse_version_approved_anyway_is_rolled_back_in_one_command_and_at_once(
-    here: Context, who: Actor, subject: Subject, first: Version, second: Version
+    cx: Context, who: Actor, subject: Subject, first: Version, second: Version
 ) -> None:
     """R-12, R-130, R-135."""
-    assert _draws(here, who, subject) == "b" * 64
-    with here.db.transaction() as tx:
+    assert _draws(cx, who, subject) == "b" * 64
+    with cx.db.transaction() as tx:
         approve_version(tx, who, second.id, reason="looked right at the time")
-    assert _fresh(here, first).state == "candidate", "activating one archives none"
-    assert _draws(here, who, subject) == "c" * 64
-    with here.db.transaction() as tx:
+    assert _fresh(cx, first).state == "candidate", "activating one archives none"
+    assert _draws(cx, who, subject) == "c" * 64
+    with cx.db.transaction() as tx:
         now, left = roll_back(tx, who, subject.id, reason="draws the wrong person")
     assert (now.id, left.id) == (first.id, second.id)
-    assert _draws(here, who, subject) == "b" * 64
-    left = _fresh(here, second)
+    assert _draws(cx, who, subject) == "b" * 64
+    left = _fresh(cx, second)
     assert (left.state, left.rejected_by) == ("candidate", "test")
     assert left.rejected_why == "rolled back: draws the wrong person"
     assert left.approved_why == "looked right at the time", "what was said before stays on record"
-    with pytest.raises(Conflict, match="no approved version"), here.db.transaction() as tx:
+    with pytest.raises(Conflict, match="no approved version"), cx.db.transaction() as tx:
         roll_back(tx, who, subject.id, reason="further")
 
 
 def test_a_version_nobody_approved_draws_only_if_the_owner_says_so(
-    here: Context, who: Actor, second: Version
+    cx: Context, who: Actor, second: Version
 ) -> None:
     """R-106."""
-    with pytest.raises(Conflict, match="never approved"), here.db.transaction() as tx:
+    with pytest.raises(Conflict, match="never approved"), cx.db.transaction() as tx:
         request_generation(tx, who, version_id=second.id, prompt="smiling")
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         tried = request_generation(tx, who, version_id=second.id, prompt="smiling", unapproved=True)
         assert tried.version_id == second.id
         set_policy(tx, who, draw_unapproved=True)
@@ -143,32 +143,32 @@ def test_a_version_nobody_approved_draws_only_if_the_owner_says_so(
 
 
 def test_a_rejected_version_draws_no_more_and_may_be_approved_after_all(
-    here: Context, who: Actor, first: Version, second: Version
+    cx: Context, who: Actor, first: Version, second: Version
 ) -> None:
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         reject_version(tx, who, second.id, reason="plastic skin")
         reject_version(tx, who, second.id, reason="again: nothing changes")
-    assert _fresh(here, second).rejected_why == "plastic skin"
-    with pytest.raises(Conflict, match="rejected by test"), here.db.transaction() as tx:
+    assert _fresh(cx, second).rejected_why == "plastic skin"
+    with pytest.raises(Conflict, match="rejected by test"), cx.db.transaction() as tx:
         request_generation(tx, who, version_id=second.id, prompt="smiling")
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         approve_version(tx, who, second.id, reason="it was the prompt", activate=False)
         request_generation(tx, who, version_id=second.id, prompt="smiling")
-    assert _fresh(here, second).state == "candidate"
-    with pytest.raises(Conflict, match="the one that draws"), here.db.transaction() as tx:
+    assert _fresh(cx, second).state == "candidate"
+    with pytest.raises(Conflict, match="the one that draws"), cx.db.transaction() as tx:
         reject_version(tx, who, first.id, reason="no")
 
 
-def test_a_judgement_needs_its_reason(here: Context, who: Actor, second: Version) -> None:
-    with pytest.raises(Invalid, match="reason"), here.db.transaction() as tx:
+def test_a_judgement_needs_its_reason(cx: Context, who: Actor, second: Version) -> None:
+    with pytest.raises(Invalid, match="reason"), cx.db.transaction() as tx:
         approve_version(tx, who, second.id, reason="  ")
 
 
 def test_a_version_draws_with_its_own_scale_and_guidance_and_its_own_trigger(
-    here: Context, who: Actor, subject: Subject, first: Version
+    cx: Context, who: Actor, subject: Subject, first: Version
 ) -> None:
     """R-14, K12, K13: from its row, whatever preset is named; what the asker says goes before."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         tune_version(tx, who, first.id, scale=0.85, guidance=2.25, reason="scale sweep")
         plain = request_generation(tx, who, subject_id=subject.id, prompt="smiling")
         preset = request_generation(
@@ -183,16 +183,16 @@ def test_a_version_draws_with_its_own_scale_and_guidance_and_its_own_trigger(
         assert "extra_lora" not in asked.input, "R-71: off unless asked for"
     assert preset.input["output_format"] == "png"
     assert (said.input["lora_scale"], said.input["guidance_scale"]) == (1.1, 3.5)
-    with pytest.raises(Invalid, match="scale is -1 to 3"), here.db.transaction() as tx:
+    with pytest.raises(Invalid, match="scale is -1 to 3"), cx.db.transaction() as tx:
         tune_version(tx, who, first.id, scale=3.5)
 
 
 def test_what_was_changed_in_a_prompt_is_kept_with_what_was_asked(
-    here: Context, who: Actor, subject: Subject, first: Version
+    cx: Context, who: Actor, subject: Subject, first: Version
 ) -> None:
     """R-69, R-70."""
     text = f"System: you are Maya.\n**{first.trigger_word.upper()}** in a red coat, masterpiece"
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         made = request_generation(
             tx, who, subject_id=subject.id, prompt=text, preset="authentic@v1"
         )
@@ -212,22 +212,22 @@ def test_what_was_changed_in_a_prompt_is_kept_with_what_was_asked(
 
 
 def test_a_rejected_version_is_retrained_as_it_was_but_for_what_is_said(
-    here: Context, who: Actor, first: Version, second: Version
+    cx: Context, who: Actor, first: Version, second: Version
 ) -> None:
     """R-113: approve, retry or reject."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         again = retrain(tx, who, second.id, reason="too weak", overrides={"lora_rank": 32})
     assert again.profile == DEFAULT
     assert again.overrides == {"lora_rank": 32}
-    assert _fresh(here, second).rejected_why == "too weak"
-    assert _fresh(here, first).state == "active"
+    assert _fresh(cx, second).rejected_why == "too weak"
+    assert _fresh(cx, first).state == "active"
 
 
 def test_every_history_of_a_version_is_a_path_in_its_diagram(
-    here: Context, who: Actor, subject: Subject, first: Version, second: Version
+    cx: Context, who: Actor, subject: Subject, first: Version, second: Version
 ) -> None:
     """I7."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         tune_version(tx, who, first.id, scale=0.9)
         approve_version(tx, who, second.id, reason="fine")
         roll_back(tx, who, subject.id, reason="not fine")
@@ -239,7 +239,7 @@ def test_every_history_of_a_version_is_a_path_in_its_diagram(
 
 
 def test_a_retrain_with_five_photos_is_stopped_the_union_works_and_a_worse_one_is_rolled_back(
-    here: Context,
+    cx: Context,
     who: Actor,
     provider: ScriptedProvider,
     subject: Subject,
@@ -247,25 +247,25 @@ def test_a_retrain_with_five_photos_is_stopped_the_union_works_and_a_worse_one_i
     tmp_path: Path,
 ) -> None:
     """R-142, K21, R-12: the whole story, from the smaller set to the old version drawing again."""
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         for photo in subjects.photos_to_train_on(tx, subject.id)[5:]:
             remove_photo(tx, who, photo.id)
     paid = len(provider.creates)
-    stopped = train(here, who, subject.id)
-    drain(here)
-    found = training_row(here, stopped.id)
+    stopped = train(cx, who, subject.id)
+    drain(cx)
+    found = training_row(cx, stopped.id)
     assert found["state"] == "blocked"
     said = {f["kind"]: f["message"] for f in found["report"]["findings"] if f["level"] == "block"}
     assert "5 photos, where version 1 was made of 12." in said["fewer-than-before"]
     assert len(provider.creates) == paid, "before a cent is spent"
-    with here.db.transaction() as tx:
+    with cx.db.transaction() as tx:
         retry_training(tx, who, stopped.id, retrain="union")
-    worse = finish(here, provider, stopped.id, tmp_path, letter="c")
-    with here.db.transaction() as tx:
+    worse = finish(cx, provider, stopped.id, tmp_path, letter="c")
+    with cx.db.transaction() as tx:
         row = provenance(tx, worse.id)
         approve_version(tx, who, worse.id, reason="approved anyway")
     assert len(row["photos"]) == 12
-    assert _draws(here, who, subject) == "c" * 64
-    with here.db.transaction() as tx:
+    assert _draws(cx, who, subject) == "c" * 64
+    with cx.db.transaction() as tx:
         roll_back(tx, who, subject.id, reason="worse")
-    assert _draws(here, who, subject) == "b" * 64
+    assert _draws(cx, who, subject) == "b" * 64

@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -71,11 +72,11 @@ def xmp(orientation: int) -> bytes:
 Save = Callable[[Image.Image, Path, int], None]
 
 
-def _plain(**options: object) -> Save:
+def _plain(**options: Any) -> Save:
     return lambda image, path, turn: image.save(path, exif=exif(turn), **options)
 
 
-def _tiff(**options: object) -> Save:
+def _tiff(**options: Any) -> Save:
     return lambda image, path, turn: image.save(path, tiffinfo={ORIENTATION: turn}, **options)
 
 
@@ -156,7 +157,7 @@ def tiff(
     photometric: int | None = None,
     extra: dict[int, tuple[int, list[int]]] | None = None,
     tile: int | None = None,
-    order: str = "<",
+    order: Literal["<", ">"] = "<",
     sample_format: int | None = None,
 ) -> bytes:
     """A plain TIFF of an array (height, width[, samples]) of any type; *extra*: tag → (type, values)."""

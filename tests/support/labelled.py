@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -176,9 +177,9 @@ def resaved(quality: int) -> Damage:
     def run(image: Image.Image) -> Image.Image:
         pixels = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
         data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        return Image.fromarray(
-            cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-        )
+        found = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert found is not None
+        return Image.fromarray(cv2.cvtColor(found, cv2.COLOR_BGR2RGB))
 
     return run
 
@@ -248,7 +249,7 @@ def saved(image: Image.Image, path: Path, quality: int = 92) -> Path:
     return path
 
 
-def once(shot: Shot, **more: object) -> Shot:
+def once(shot: Shot, **more: Any) -> Shot:
     """The shot with some of it changed."""
     return replace(shot, **more)
 
@@ -273,5 +274,5 @@ def cut_off(
         bottom = y + tall - share * tall
     if left < 0 or top < 0 or right > image.width or bottom > image.height:
         return None
-    cut = tuple(round(value) for value in (left, top, right, bottom))
+    cut = (round(left), round(top), round(right), round(bottom))
     return image.crop(cut) if min(cut[2] - cut[0], cut[3] - cut[1]) >= 64 else None

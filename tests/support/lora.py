@@ -64,7 +64,9 @@ def pairs(
     return found
 
 
-def renamed(change: Callable[[str], str], names: Iterable[str] | None = None) -> dict:
+def renamed(
+    change: Callable[[str], str], names: Iterable[str] | None = None
+) -> dict[str, tuple[int, int]]:
     """FLUX.1-dev's modules as diffusers cuts them, under other names; *names*: only these."""
     shapes = modules()
     return {change(name.removeprefix("transformer.")): shapes[name] for name in names or shapes}

@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 from PIL import Image, features
@@ -26,7 +27,7 @@ def originals() -> dict[str, bytes]:
     exif[0x0112] = 6
     exif[0x010E] = "a photo"
     wide = np.asarray(picture.convert("L")).astype(np.uint16) * 257
-    made = {
+    made: dict[str, tuple[Image.Image, dict[str, Any]]] = {
         "jpeg": (picture, {"quality": 90, "exif": exif}),
         "progressive": (picture, {"quality": 80, "progressive": True, "icc_profile": b"x" * 300}),
         "cmyk": (picture.convert("CMYK"), {"quality": 85}),

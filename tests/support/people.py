@@ -345,7 +345,8 @@ def _face(local: Array, who: Person) -> Array:
     tone *= (1 + 0.05 * np.sin(u * 41 + 13 * v) * np.sin(v * 53 - 7 * u))[..., None]
 
     def spot(x: float, y: float, a: float, b: float) -> Array:
-        return front & (((np.abs(u) - x) / a) ** 2 + ((v - y) / b) ** 2 < 1)
+        found: Array = front & (((np.abs(u) - x) / a) ** 2 + ((v - y) / b) ** 2 < 1)
+        return found
 
     e = 0.40 * who.eyes
     tone[spot(e, 0.05, 0.185, 0.085)] = (0.93, 0.92, 0.90)

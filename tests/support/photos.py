@@ -7,12 +7,13 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 WIDTH, HEIGHT = 768, 1024
-JPEG = {"quality": 92}
+JPEG: dict[str, Any] = {"quality": 92}
 
 
 @cache

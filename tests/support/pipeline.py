@@ -1,22 +1,35 @@
 """The whole pipeline in one process: every due job is performed through the spine, in order.
 
 The workers' own processes are the acceptance tests' matter; here what the stages read and write is.
+
+| verb | performs | and the clock |
+|---|---|---|
+| `due(cx)` | nothing: it lists the jobs that are due | |
+| `hurry(cx, kinds=...)` | nothing | what waits (of these kinds) is due now |
+| `drain(cx)` | all that is due, and what follows, until nothing is | what waits goes on waiting |
+| `drain(cx, wait=True)` | the same | what waits is due in each round |
+| `only(cx, *kinds)` | as `drain`, of these kinds alone | what waits goes on waiting |
+| `turn(cx, kind)` | one turn of this kind's job | whenever it is due; for a watch, which never ends |
+| `until(cx, done)` | all that is due, until `done()` | what waits is due, and real time passes |
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from safelight.db import jobs, owners
-from safelight.domain.errors import NotFound
+from safelight.domain.errors import NotFound, ProviderRefused
 from safelight.domain.nouns import Job, Subject, Training
 from safelight.domain.provider import (
     Accepted,
+    Refused,
     RemoteRun,
     RemoteStatus,
     RunPage,
@@ -53,8 +66,8 @@ def due(cx: Context) -> list[Job]:
 def drain(cx: Context, *, wait: bool = False, rounds: int = 200) -> int:
     """Perform every due job, and what follows from it, until nothing is due.
 
-    *wait*: jobs that wait are made due too (time is not what is tested), except the watch, which
-    would go round for ever.
+    *wait*: jobs that wait are made due too (time is not what is tested). Not with a run in flight: its
+    watch would go round for ever.
     """
     done = 0
     for _ in range(rounds):
@@ -166,11 +179,14 @@ class ScriptedProvider:
     """A provider that answers as a test tells it to, and counts what costs money.
 
     `reply` is asked for the ending of each create; a run that is accepted (or accepted with its
-    reply lost: the test adds it to `runs` itself) can then be told to end.
+    reply lost: the test adds it itself, by `add`) can then be told to end. What it has in common with
+    the real one is held by tests/contract/test_both_providers.py.
     """
 
     reply: Callable[[str, Mapping[str, Any]], Submission] | None = None
     runs: dict[str, RemoteRun] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
+    """Which of the runs are predictions; all others are trainings."""
     creates: list[Mapping[str, Any]] = field(default_factory=list)
     canceled: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -183,13 +199,19 @@ class ScriptedProvider:
     unread: int = 0
     schema: Mapping[str, Any] | Exception | None = field(default_factory=trainer_schema)
     delete_fault: Exception | None = None
+    cancels_late: bool = False
+    """A cancel is only noted: what becomes of the run is for the test to tell."""
     listed: dict[str, list[str]] = field(default_factory=dict)
 
     def account(self) -> str:
         return "emulated"
 
     def latest_version(self, model: str) -> str:
-        return "a" * 64
+        if model == TRAINER:
+            return "a" * 64
+        if not self.listed.get(model):
+            raise NotFound(f"no version of {model}")
+        return self.listed[model][0]
 
     def version_schema(self, model: str, version: str) -> Mapping[str, Any]:
         if model != TRAINER:
@@ -201,20 +223,43 @@ class ScriptedProvider:
         return self.schema or {}
 
     def ensure_model(self, model: str) -> None:
+        if model in self.deleted:
+            raise NotFound(f"the name {model} stays taken")
         self.models.append(model)
 
-    def add(self, input: Mapping[str, Any], **more: Any) -> RemoteRun:
+    def add(self, input: Mapping[str, Any], *, kind: str = "training", **more: Any) -> RemoteRun:
+        """A run that the provider has; *kind*: training or prediction."""
         run = RemoteRun(
             id=f"run{len(self.runs):023d}", status=RemoteStatus.STARTING, input=dict(input), **more
         )
         self.runs[run.id] = run
+        if kind == "prediction":
+            self.images.add(run.id)
         return run
 
-    def create_training(self, *, input: Mapping[str, Any], **more: Any) -> Submission:
-        self.creates.append({"input": dict(input), **more})
+    def create_training(
+        self,
+        *,
+        trainer: str,
+        version: str,
+        destination: str,
+        input: Mapping[str, Any],
+        webhook: str | None,
+    ) -> Submission:
+        self.creates.append(
+            {
+                "input": dict(input),
+                "trainer": trainer,
+                "version": version,
+                "destination": destination,
+                "webhook": webhook,
+            }
+        )
         if self.reply is not None:
             return self.reply("training", input)
-        return Accepted(self.add(input, version=more["version"]))
+        if destination not in self.models:
+            return Refused(404, "The specified training destination does not exist")
+        return Accepted(self.add(input, version=version, created_at=datetime.now(UTC)))
 
     def create_prediction(
         self, *, version: str, input: Mapping[str, Any], webhook: str | None
@@ -222,45 +267,66 @@ class ScriptedProvider:
         self.creates.append({"version": version, "input": dict(input), "webhook": webhook})
         if self.reply is not None:
             return self.reply("prediction", input)
-        return Accepted(self.add(input, version=version))
+        return Accepted(
+            self.add(input, kind="prediction", version=version, created_at=datetime.now(UTC))
+        )
 
     def tell(self, id: str, **changes: Any) -> None:
         """Change how the provider shows a run from now on."""
         self.runs[id] = replace(self.runs[id], **changes)
 
     def get_training(self, id: str) -> RemoteRun:
+        return self._get(id, images=False)
+
+    def get_prediction(self, id: str) -> RemoteRun:
+        return self._get(id, images=True)
+
+    def _get(self, id: str, *, images: bool) -> RemoteRun:
         self.calls.append(f"get {id}")
         if self.read_fault is not None:
             raise self.read_fault
-        if id not in self.runs:
+        return self._known(id, images=images)
+
+    def _known(self, id: str, *, images: bool) -> RemoteRun:
+        if id not in self.runs or (id in self.images) is not images:
             raise NotFound(f"no run {id}")
         return self.runs[id]
 
-    get_prediction = get_training
-
     def list_trainings(self, cursor: str | None = None) -> RunPage:
+        return self._list(cursor, images=False)
+
+    def list_predictions(self, cursor: str | None = None) -> RunPage:
+        return self._list(cursor, images=True)
+
+    def _list(self, cursor: str | None, *, images: bool) -> RunPage:
         self.calls.append(f"list {cursor}")
         if self.read_fault is not None:
             raise self.read_fault
         start = int(cursor or 0)
-        newest_first = list(reversed(self.runs.values()))
+        oldest_first = [run for id, run in self.runs.items() if (id in self.images) is images]
+        newest_first = oldest_first[::-1]
         page = tuple(replace(run, logs=None) for run in newest_first[start : start + 100])
         more = start + 100 < len(newest_first)
         return RunPage(page, str(start + 100) if more else None, self.unread)
 
-    list_predictions = list_trainings
-
     def cancel_training(self, id: str) -> None:
-        self.canceled.append(id)
+        self._cancel(id, images=False)
 
-    cancel_prediction = cancel_training
+    def cancel_prediction(self, id: str) -> None:
+        self._cancel(id, images=True)
+
+    def _cancel(self, id: str, *, images: bool) -> None:
+        self.canceled.append(id)
+        if not self._known(id, images=images).status.ended and not self.cancels_late:
+            self.tell(id, status=RemoteStatus.CANCELED)
 
     def list_versions(self, model: str, cursor: str | None = None) -> VersionPage:
         """Two a page, so that a walk has to go on."""
-        if model not in self.listed:
+        there = model in self.listed or (model in self.models and model not in self.deleted)
+        if not there:
             raise NotFound(f"no model {model}")
         start = int(cursor or 0)
-        found = self.listed[model]
+        found = self.listed.get(model, [])
         more = start + 2 < len(found)
         return VersionPage(tuple(found[start : start + 2]), str(start + 2) if more else None)
 
@@ -276,10 +342,13 @@ class ScriptedProvider:
         self.deleted.append(model)
 
     def download(self, url: str, path: Path, *, limit: int) -> StoredObject:
+        if url not in self.files:
+            raise NotFound(f"nothing at {url}")
         data = self.files[url].read_bytes()
-        assert len(data) <= limit
+        if len(data) > limit:
+            raise ProviderRefused(f"the output is over the limit of {limit:,} bytes")
         path.write_bytes(data)
-        return StoredObject("", len(data))
+        return StoredObject("", len(data), hashlib.sha256(data).hexdigest())
 
     def close(self) -> None:
         pass

@@ -17,7 +17,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -186,10 +186,10 @@ class StrictS3:
         *,
         times: int = 1,
         when: Callable[[Asked], bool] = lambda _asked: True,
-        **more: str,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Answer the next *times* requests that *when* is true of with this error."""
-        self._faults += [(when, Refused(status, code, message, **more))] * times
+        self._faults += [(when, Refused(status, code, message, **(headers or {})))] * times
 
     def reset(self, dialect: Dialect) -> None:
         """As it was at first, without objects."""

@@ -5,9 +5,11 @@ python -m tests.support.supervise FOLDER SERVICE ...
 
 from __future__ import annotations
 
+import operator
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from safelight.local.logs import Log
@@ -50,7 +52,7 @@ def main(folder: Path, names: list[str]) -> None:
         Service(
             name=name,
             argv=(sys.executable, *KINDS[name]),
-            ready=lambda name=name: name != "fails",
+            ready=partial(operator.ne, name, "fails"),
             env=dict(os.environ),
             needs=tuple(names[max(0, index - 1) : index]),
             stop_timeout=2,

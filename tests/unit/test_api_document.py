@@ -72,7 +72,7 @@ def unbounded(schema: dict[str, Any], spec: dict[str, Any], where: str) -> Itera
 
 
 def test_everything_a_caller_can_send_has_a_bound(spec: dict[str, Any]) -> None:
-    found = []
+    found: list[str] = []
     for name, operation in operations(spec):
         for parameter in operation.get("parameters", ()):
             if (

@@ -33,11 +33,9 @@ def member(name: str, data: bytes = b"", **fields: object) -> tuple[tarfile.TarI
     return found, data
 
 
-def made(
-    *members: tuple[tarfile.TarInfo, bytes], mode: str = "w", format: int = tarfile.GNU_FORMAT
-) -> bytes:
+def made(*members: tuple[tarfile.TarInfo, bytes], format: int = tarfile.GNU_FORMAT) -> bytes:
     held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode=mode, format=format) as archive:
+    with tarfile.open(fileobj=held, mode="w", format=format) as archive:
         for info, data in members:
             archive.addfile(info, io.BytesIO(data))
     return held.getvalue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_a_cut_keeps_exactly_its_part_whichever_way_the_file_lies(
     exif = Image.Exif()
     exif[0x0112] = orientation
     source, target = tmp_path / f"a.{ending}", tmp_path / "out.jpg"
-    more = {"quality": 95} if ending == "jpg" else {}
+    more: dict[str, Any] = {"quality": 95} if ending == "jpg" else {}
     stored.save(source, exif=exif, **more)
     made = derive_file(source, target, max_side=2048, crop=crop)
     assert (made.width, made.height) == (480, 600)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from safelight.domain.measured import Angle, Framing
 from tests.support.measured import face, good_set, measured, photo
 
 
-def lint(text: str, **more: object) -> list[Finding]:
+def lint(text: str, **more: Any) -> list[Finding]:
     return lint_captions([replace(photo(1, **more), caption=text)], "slqk2")
 
 
@@ -22,9 +23,7 @@ def lint(text: str, **more: object) -> list[Finding]:
         ({"framing": None}, "photo of slqk2 person"),
     ],
 )
-def test_a_caption_says_the_framing_that_was_measured(
-    seen: dict[str, object], caption: str
-) -> None:
+def test_a_caption_says_the_framing_that_was_measured(seen: dict[str, Any], caption: str) -> None:
     """K10, R-72."""
     found = measured(1, faces=(face(),), background=0.05, plain_background=None, **seen)
     assert caption_for("slqk2", "person", None, found) == caption

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def points(primaries: int, transfer: int) -> bytes:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("photometric", [0, 1])
 def test_sixteen_bit_grey_is_scaled_whichever_end_is_white(
-    tmp_path: Path, order: str, photometric: int
+    tmp_path: Path, order: Literal["<", ">"], photometric: int
 ) -> None:
     path = tmp_path / "a.tif"
     value = 120 * 257

@@ -214,23 +214,23 @@ def test_a_file_is_opened_by_the_one_reader_of_what_it_is(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("pixels", "more", "says"),
+    ("pixels", "photometric", "says"),
     [
-        (np.zeros((40, 60), np.float32), {}, "32-bit floating-point samples"),
-        (np.zeros((40, 60, 3), np.float32), {}, "3 floating-point samples of 32 bits (RGB"),
-        (np.zeros((40, 60), np.float16), {}, "floating-point samples of 16 bits"),
-        (np.zeros((40, 60), np.float64), {}, "floating-point samples of 64 bits"),
-        (np.zeros((40, 60), np.uint32), {}, "32-bit whole samples"),
-        (np.zeros((40, 60), np.int16), {}, "16-bit signed samples"),
-        (np.zeros((40, 60, 3), np.uint32), {}, "3 samples of 32 bits (RGB"),
-        (np.zeros((40, 60, 3), np.uint16), {"photometric": 8}, "3 samples of 16 bits (LAB"),
+        (np.zeros((40, 60), np.float32), None, "32-bit floating-point samples"),
+        (np.zeros((40, 60, 3), np.float32), None, "3 floating-point samples of 32 bits (RGB"),
+        (np.zeros((40, 60), np.float16), None, "floating-point samples of 16 bits"),
+        (np.zeros((40, 60), np.float64), None, "floating-point samples of 64 bits"),
+        (np.zeros((40, 60), np.uint32), None, "32-bit whole samples"),
+        (np.zeros((40, 60), np.int16), None, "16-bit signed samples"),
+        (np.zeros((40, 60, 3), np.uint32), None, "3 samples of 32 bits (RGB"),
+        (np.zeros((40, 60, 3), np.uint16), 8, "3 samples of 16 bits (LAB"),
     ],
 )
 def test_a_tiff_whose_samples_are_not_read_says_what_they_are(
-    tmp_path: Path, pixels: np.ndarray, more: dict[str, int], says: str
+    tmp_path: Path, pixels: np.ndarray, photometric: int | None, says: str
 ) -> None:
     path = tmp_path / "a.tif"
-    path.write_bytes(dialects.tiff(pixels, **more))
+    path.write_bytes(dialects.tiff(pixels, photometric=photometric))
     seen = inspect_file(path, "a.tif")
     assert seen.facts.fault == "unsupported-format"
     assert says in seen.findings[0].message

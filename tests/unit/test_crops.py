@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from tests.support.measured import face, good_set, measured, photo
 CHARACTER = get_profile("character@v1").gates
 
 
-def facts(width: int, height: int, **more: object) -> PhotoFacts:
+def facts(width: int, height: int, **more: Any) -> PhotoFacts:
     return replace(photo(1).known, width=width, height=height, measured=measured(1, **more))
 
 

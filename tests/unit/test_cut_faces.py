@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.eye_truth import cut_faces, turned_heads
 from safelight.config import models_folder
-from safelight.domain.findings import Level, Trust
+from safelight.domain.findings import Finding, Level, Trust
 from safelight.domain.gates import Gates
 from safelight.domain.measured import Angle, Face, Framing, Measured
 from safelight.domain.photos import PhotoFacts, judge_photo
@@ -56,7 +56,7 @@ def test_how_much_of_a_face_is_beyond_the_edge(
 ) -> None:
     found = clipped(whole(x, y), 1000, 1000)
     told = beyond_edge(found, 1000, 1000)
-    assert told == (pytest.approx(sideways, abs=0.06), pytest.approx(upright, abs=0.06))
+    assert told == pytest.approx((sideways, upright), abs=0.06)
     assert eyes_within(found, 1000, 1000) == eyes
 
 
@@ -73,7 +73,9 @@ def test_a_profile_at_the_edge_is_narrow_and_not_cut() -> None:
     assert beyond_edge(found, 1000, 1000)[0] < 0.12
 
 
-def judged(kind: str = "person", framing: Framing | None = Framing.CLOSE_UP, **more: Any) -> list:
+def judged(
+    kind: str = "person", framing: Framing | None = Framing.CLOSE_UP, **more: Any
+) -> list[Finding]:
     faces = more.pop("faces", None) or (Face(0, 300, 150, 400, 0.9, **more),)
     seen = Measured(faces=faces, people=1, framing=framing)
     facts = PhotoFacts(

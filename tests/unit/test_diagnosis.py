@@ -70,7 +70,9 @@ def row(photos: int = 20, **changes: Any) -> dict[str, Any]:
 def drawn(**changes: Any) -> dict[str, Any]:
     input = {"guidance_scale": 2.5, "lora_scale": 1.0, "num_inference_steps": 35}
     prompt = changes.pop("prompt", f"{TRIGGER} walking in a street")
-    more = {name: changes.pop(name) for name in ("version", "approved") if name in changes}
+    more: dict[str, Any] = {
+        name: changes.pop(name) for name in ("version", "approved") if name in changes
+    }
     return {
         "version": 2,
         "approved": True,

@@ -95,8 +95,12 @@ def test_a_model_goes_only_if_it_bears_the_name_of_who_is_erased() -> None:
 
 
 def test_a_version_that_was_imported_is_not_ours_to_delete_at_the_provider() -> None:
-    row = {"provider_model": "them/x", "provider_version": "e" * 64, "origin": "imported"}
-    found = plan(("versions", row))
+    found = plan(
+        (
+            "versions",
+            {"provider_model": "them/x", "provider_version": "e" * 64, "origin": "imported"},
+        )
+    )
     assert (found.versions, found.models_kept, found.elsewhere) == ((), (), 1)
     checks = Checks(store={"found": 0}, provider={"versions_found": 0}, tables={})
     said = statement_of({}, found, checks, finished_at="")

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from safelight.domain.limits import BLURRED_FACE, SMOOTHED
 from safelight.domain.measured import Angle, Framing
@@ -28,11 +29,18 @@ def noise(side: int = 224, seed: int = 1) -> np.ndarray:
     return np.clip(128 + sum(layers), 0, 255).astype(np.uint8)
 
 
+def blurred(picture: np.ndarray, sigma: float, upright: float = 0) -> np.ndarray:
+    """*upright*: the blur from top to bottom, where it is another."""
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma, sigmaY=upright), np.uint8)
+
+
 @pytest.mark.parametrize("asked", [30, 50, 75, 90, 95])
 def test_jpeg_quality_is_read_from_the_tables(asked: int) -> None:
     held = io.BytesIO()
     Image.fromarray(noise()).save(held, "JPEG", quality=asked)
-    assert quality.jpeg_quality(Image.open(held).quantization) == pytest.approx(asked, abs=0.5)
+    image = Image.open(held)
+    assert isinstance(image, JpegImageFile)
+    assert quality.jpeg_quality(image.quantization) == pytest.approx(asked, abs=0.5)
 
 
 def test_no_tables_or_odd_ones_are_no_quality() -> None:
@@ -46,13 +54,16 @@ def test_recompression_leaves_its_blocks() -> None:
     """R-32."""
 
     def saved(picture: np.ndarray, asked: int) -> np.ndarray:
-        return cv2.imdecode(
-            cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, asked])[1],
-            cv2.IMREAD_GRAYSCALE,
-        )
+        data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, asked])[1]
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
 
-    original = cv2.GaussianBlur(noise(512), (0, 0), 1)
-    found = [quality.blockiness(saved(saved(original, asked), 95), 8) for asked in (95, 50, 20)]
+    def blocks(asked: int) -> float:
+        found = quality.blockiness(saved(saved(original, asked), 95), 8)
+        assert found is not None
+        return found
+
+    original = blurred(noise(512), 1)
+    found = [blocks(asked) for asked in (95, 50, 20)]
     assert found == sorted(found)
     assert found[0] < 1.2
     assert found[1] > 1.4
@@ -61,14 +72,14 @@ def test_recompression_leaves_its_blocks() -> None:
 
 def test_a_blurred_face_is_less_sharp_whatever_its_contrast() -> None:
     """R-35, R-45."""
-    face = cv2.GaussianBlur(noise(), (0, 0), 0.6)
+    face = blurred(noise(), 0.6)
     sharp, ratio = quality.face_sharpness(face)
     assert sharp > BLURRED_FACE.value
     assert quality.face_sharpness((face * 0.3).astype(np.uint8))[0] == pytest.approx(
         sharp, abs=0.05
     )
-    assert quality.face_sharpness(cv2.GaussianBlur(face, (0, 0), 3))[0] < BLURRED_FACE.value
-    moved, one_way = quality.face_sharpness(cv2.GaussianBlur(face, (0, 0), sigmaX=9, sigmaY=0.01))
+    assert quality.face_sharpness(blurred(face, 3))[0] < BLURRED_FACE.value
+    moved, one_way = quality.face_sharpness(blurred(face, 9, 0.01))
     assert moved < BLURRED_FACE.value
     assert one_way > 1.45 > ratio
     assert quality.face_sharpness(np.full((224, 224), 90, np.uint8)) == (0.0, 1.0)
@@ -77,7 +88,7 @@ def test_a_blurred_face_is_less_sharp_whatever_its_contrast() -> None:
 def test_smoothed_skin_loses_its_grain_and_features_keep_theirs() -> None:
     """R-30, R-45."""
     face = noise()
-    smooth = cv2.GaussianBlur(face, (0, 0), 3)
+    smooth = blurred(face, 3)
     smooth[76:116] = face[76:116]
     smooth[158:202] = face[158:202]
     untouched, smoothed = quality.smoothing(face), quality.smoothing(smooth)
@@ -152,7 +163,7 @@ def test_the_turn_of_a_face_follows_from_its_five_points() -> None:
     assert angle_of(turn_of(turned)[0]) is Angle.SIDE_RIGHT
     mirrored = turned[[1, 0, 2, 4, 3]] * (-1, 1) + (112, 0)
     assert angle_of(turn_of(mirrored)[0]) is Angle.SIDE_LEFT
-    tilt = cv2.getRotationMatrix2D((56, 70), -20, 1)
+    tilt = np.asarray(cv2.getRotationMatrix2D((56, 70), -20, 1), np.float64)
     tilted = FRONT @ tilt[:, :2].T + tilt[:, 2]
     assert turn_of(tilted) == pytest.approx((0, 0.5, 20), abs=1e-6)
 
@@ -172,8 +183,10 @@ def test_an_aligned_face_has_its_points_where_the_models_expect_them(size: int) 
 
 def test_light_from_one_side_is_told() -> None:
     face = np.tile(np.linspace(200, 80, 224), (224, 1)).astype(np.uint8)
-    assert light_of(face, 0.0)[0] == "left"
-    assert light_of(face[:, ::-1], 0.0)[0] == "right"
+    left, right = light_of(face, 0.0), light_of(face[:, ::-1], 0.0)
+    assert left is not None
+    assert right is not None
+    assert (left[0], right[0]) == ("left", "right")
     assert light_of(np.full((224, 224), 99, np.uint8), 0.0) == ("even", 0.0)
 
 
@@ -182,12 +195,15 @@ def test_a_busy_background_has_edges_and_the_person_does_not_count() -> None:
     person = np.zeros((256, 256), np.float32)
     person[60:, 80:180] = 1
     plain = np.full((512, 512, 3), 180, np.uint8)
-    plain[150:, 190:330] = photos.picture(1).resize((140, 362))
+    plain[150:, 190:330] = np.asarray(photos.picture(1).resize((140, 362)))
     busy = np.asarray(photos.picture(2).resize((512, 512))).copy()
     busy[::24] = 0
     busy[:, ::24] = 255
-    assert scene.background(plain.max(axis=2), person) <= scene.PLAIN
-    assert scene.background(busy.max(axis=2), person) > 0.14
+    quiet, full = (scene.background(p.max(axis=2), person) for p in (plain, busy))
+    assert quiet is not None
+    assert full is not None
+    assert quiet <= scene.PLAIN
+    assert full > 0.14
     assert scene.background(plain.max(axis=2), np.ones((256, 256), np.float32)) is None
 
 

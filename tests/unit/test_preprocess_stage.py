@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from safelight.domain.findings import Level
 from safelight.domain.measured import Measured
 from safelight.domain.photos import DECODER, MAX_BYTES, Derived, Inspection, PhotoFacts, Undecodable
 from safelight.domain.profiles import get_profile
-from safelight.domain.stored import StoredObject
+from safelight.domain.stored import StoredObject, UploadLink
 from safelight.stages.building import BuildOrder, DatasetBuilt, SetBlocked, build_dataset
 from safelight.stages.preprocess import InspectedPhoto, Keeps, inspect_photos, is_stale
 from safelight.stages.refs import PhotoRef
@@ -75,13 +75,27 @@ class MemoryStore:
     def copy(self, source: str, target: str) -> None:
         raise NotImplementedError
 
+    def move_to_class(self, key: str, storage_class: str) -> str | None:
+        raise NotImplementedError
+
     def delete(self, keys: Iterable[str]) -> None:
+        raise NotImplementedError
+
+    def page(self, after: str, limit: int) -> Sequence[StoredObject]:
         raise NotImplementedError
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         raise NotImplementedError
 
+    def lifetime(self, seconds: int, *, least: int = 0) -> int:
+        raise NotImplementedError
+
     def presign_get(self, key: str, seconds: int, *, least: int = 0) -> str:
+        raise NotImplementedError
+
+    def upload_link(
+        self, key: str, seconds: int, content_type: str, *, bytes: int, sha256: str | None = None
+    ) -> UploadLink:
         raise NotImplementedError
 
     def close(self) -> None:

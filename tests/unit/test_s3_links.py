@@ -201,9 +201,9 @@ def test_a_training_whose_link_cannot_live_is_refused_before_anything_is_paid() 
         link_seconds=DAY,
     )
     with pytest.raises(LinkTooShort, match="24 h"):
-        submit.prepare(order, found, Unasked(), Steady())  # type: ignore[arg-type]
+        submit.prepare(order, found, Unasked(), Steady())
     request = submit.TrainingRequest("t/t", "v", "o/m", {}, "temporary/x.zip", DAY, None)
-    reply = submit.submit(request, found, Unasked(), Steady())  # type: ignore[arg-type]
+    reply = submit.submit(request, found, Unasked(), Steady())
     assert isinstance(reply, NotSent)  # and not unknown: nobody has to look for it
     assert "24 h" in reply.detail
     found.close()
@@ -219,7 +219,7 @@ def test_keys_that_cannot_be_had_when_it_is_to_be_sent_send_nothing(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     found = S3Store("acme", region="eu-west-1")
     request = submit.TrainingRequest("t/t", "v", "o/m", {}, "temporary/x.zip", DAY, None)
-    reply = submit.submit(request, found, Unasked(), Steady())  # type: ignore[arg-type]
+    reply = submit.submit(request, found, Unasked(), Steady())
     assert isinstance(reply, NotSent)
     assert "no keys" in reply.detail
     found.close()

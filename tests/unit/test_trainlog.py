@@ -337,7 +337,8 @@ def test_a_nan_here_and_there_is_a_mark_and_one_that_stays_is_a_run_that_has_div
     assert parse_log(glued([*good, *[NAN] * MANY_NAN], 300)).diverged
     assert not parse_log(glued([*good, *[NAN] * MANY_NAN, *good], 300)).diverged, "it recovered"
     assert parse_log(glued([NAN] * MANY_NAN, 300)).diverged, "from its first step"
-    assert parse_log(glued([*good, *[NAN, 0.3] * MANY_NAN], 300)).diverged, "every other step"
+    uneven: list[float | str] = [NAN, 0.3] * MANY_NAN
+    assert parse_log(glued([*good, *uneven], 300)).diverged, "every other step"
     broken_photo: list[float | str] = ([0.3] * 9 + [NAN]) * 10
     assert not parse_log(glued(broken_photo, 300)).diverged
     assert len(parse_log(glued(broken_photo, 300)).nan_steps) == 10

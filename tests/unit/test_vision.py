@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,8 @@ def derived(path: Path, folder: Path, max_side: int = 1536) -> Image.Image:
 def colour(image: Image.Image, x: float, y: float) -> np.ndarray:
     """The mean colour around a point given in shares of width and height."""
     left, top = int(image.width * x) - 10, int(image.height * y) - 10
-    return np.asarray(image.crop((left, top, left + 20, top + 20)), float).mean(axis=(0, 1))
+    mean: np.ndarray = np.asarray(image.crop((left, top, left + 20, top + 20)), float).mean((0, 1))
+    return mean
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_the_common_formats_are_read_whatever_the_name_says(tmp_path: Path, endi
     ],
 )
 def test_a_photos_size_and_the_memory_it_takes_are_told_by_its_header(
-    tmp_path: Path, name: str, more: dict[str, object]
+    tmp_path: Path, name: str, more: dict[str, Any]
 ) -> None:
     path = tmp_path / name
     if name.endswith("heic"):

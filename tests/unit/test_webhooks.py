@@ -34,7 +34,7 @@ def mac(body: bytes, *, id: str = "msg_1", at: str = "1700000000", key: bytes = 
     return base64.b64encode(made).decode()
 
 
-def headers(body: bytes = b"{}", **changed: str | None) -> dict[str, str]:
+def headers(body: bytes = b"{}", /, **changed: str | None) -> dict[str, str]:
     found: dict[str, str | None] = {
         "webhook-id": "msg_1",
         "webhook-timestamp": "1700000000",

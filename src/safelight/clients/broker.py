@@ -133,7 +133,8 @@ def celery_settings(url: str, queues: Sequence[Queue]) -> dict[str, Any]:
 class Broker:
     """Sends hints. Make one a process, after fork."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, lengths: redis.Redis | None = None) -> None:
+        """*lengths*: a connection that tells how long the queues are, in place of one made by *url*."""
         self._app = Celery("safelight-hints", set_as_current=False)
         settings = celery_settings(url, tuple(Queue))
         # Whoever sends a hint does not wait for a broker that hangs: the sweep sends it again.
@@ -149,8 +150,8 @@ class Broker:
                 *connection.channel_errors,
             )
         # kombu makes a client anew for each length it asks: half of what a small job costs us.
-        self._lengths: Any = None
-        if is_redis(url):
+        self._lengths: Any = lengths
+        if lengths is None and is_redis(url):
             self._lengths = redis_url.client(
                 url,
                 socket_timeout=IMPATIENT["socket_timeout"],

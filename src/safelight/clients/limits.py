@@ -132,10 +132,13 @@ class SharedLimits:
     stop with the broker.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, *, client: redis.Redis | None = None) -> None:
+        """*client*: a connection to use in place of one made by *url*."""
         account = hashlib.sha256(token.encode()).hexdigest()[:12]
         self._prefix = f"safelight:limits:{account}:"
-        self._redis: Any = redis_url.client(url, socket_timeout=1.0, socket_connect_timeout=1.0)
+        self._redis: Any = client or redis_url.client(
+            url, socket_timeout=1.0, socket_connect_timeout=1.0
+        )
         self._take = self._redis.register_script(_TAKE)
         self._refused = self._redis.register_script(_REFUSED)
         self._alone = LocalLimits(ALONE)

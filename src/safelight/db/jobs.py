@@ -149,13 +149,6 @@ def _finish(tx: Tx, done: Sequence[tuple[Job, str | None]], worker: str) -> None
         _hint(tx, found[job.id])
 
 
-def make_due(tx: Tx, unique_key: str) -> bool:
-    """Make the open job with this key due now; False: there is none."""
-    row = tx.row(sql.make_due, {"unique_key": unique_key})
-    _hint(tx, row)
-    return row is not None
-
-
 def due(tx: Tx, queue: Queue, limit: int) -> list[UUID]:
     """The next jobs that are due in *queue*, in fair turns, up to *limit*."""
     rows = tx.rows(sql.next_due, {"queue": str(queue), "limit": limit})

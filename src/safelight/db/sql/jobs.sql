@@ -205,15 +205,6 @@ WITH settled AS (
 )
 SELECT id, queue, true AS due FROM settled;
 
--- name: make_due
--- An open job with this key, if any, is due now (a webhook came); leased, it runs once more.
-UPDATE jobs SET
-    due_at = CASE WHEN state = 'ready' THEN least(due_at, now()) ELSE due_at END,
-    turn = CASE WHEN state = 'ready' THEN least(turn, now()) ELSE turn END,
-    rerun = state = 'leased'
-WHERE unique_key = %(unique_key)s AND state IN ('ready', 'leased')
-RETURNING id, queue, state = 'ready' AS due;
-
 -- name: next_due
 -- What is due next in a queue: the sweep sends the hints that the broker does not hold.
 SELECT id FROM jobs

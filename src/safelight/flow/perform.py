@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from safelight import logging, scratch
 from safelight.db import jobs
@@ -28,7 +28,11 @@ from safelight.stages.tools import Pulse
 log = logging.get(__name__)
 
 
-def _nothing(*_: Any) -> None:
+Order = TypeVar("Order")
+Result = TypeVar("Result")
+
+
+def _nothing(*_: Any) -> Any:
     """For work that is all in its rows."""
 
 
@@ -37,8 +41,8 @@ def _done(*_: Any) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What one kind of work reads, does and writes.
+class Work(Generic[Order, Result]):
+    """What one kind of work reads, does and writes: three steps that fit each other, or mypy says so.
 
     `begin(tx, job, cx)` runs in the transaction of the claim: it reads the rows the stage needs and
     commits what must be on record before the stage acts. It returns the stage's order, or an
@@ -47,13 +51,13 @@ class Work:
     transaction that settles the job. `cancel(tx, job, cx)` writes what follows from a cancel.
     """
 
-    begin: Callable[[Tx, Job, Context], Any]
-    do: Callable[[Any, Context, Pulse], Any] = _nothing
-    settle: Callable[[Tx, Job, Any, Any, Context], Outcome] = _done
+    begin: Callable[[Tx, Job, Context], Order | Outcome]
+    do: Callable[[Order, Context, Pulse], Result] = _nothing
+    settle: Callable[[Tx, Job, Order, Result, Context], Outcome] = _done
     cancel: Callable[[Tx, Job, Context], None] = _nothing
 
 
-Works = dict[Kind, Work]
+Works = dict[Kind, Work[Any, Any]]
 
 SECONDS = 1.0
 """How long one hint keeps a slot at work. Then it hands over to another hint, so that the pool can do
@@ -122,7 +126,7 @@ def _begun(tx: Tx, job: Job, works: Works, cx: Context) -> Taken:
     return Taken(job, None, outcome=order)
 
 
-def _begin(tx: Tx, job: Job, work: Work, cx: Context) -> Any:
+def _begin(tx: Tx, job: Job, work: Work[Order, Any], cx: Context) -> Order | Outcome:
     if job.attempts > job.max_attempts:
         # Checked before the stage: a job that kills its process never reaches settle.
         return Park(
@@ -165,7 +169,7 @@ def _turn(
     return following
 
 
-def _do(taken: Taken, work: Work, cx: Context, pulse: Pulse) -> None:
+def _do(taken: Taken, work: Work[Any, Any], cx: Context, pulse: Pulse) -> None:
     """The stage, with no transaction open."""
     started = time.monotonic()
     job = taken.job
@@ -233,7 +237,7 @@ def _settle_all(tx: Tx, done: list[Taken], works: Works, cx: Context) -> None:
     jobs.settle(tx, ended, cx.worker)
 
 
-def _settled(tx: Tx, taken: Taken, work: Work, cx: Context) -> Outcome:
+def _settled(tx: Tx, taken: Taken, work: Work[Any, Any], cx: Context) -> Outcome:
     match taken.error:
         case None:
             return work.settle(tx, taken.job, taken.order, taken.result, cx)

@@ -6,6 +6,8 @@ begun: a crash leaves both or neither, and nothing happens twice.
 
 from __future__ import annotations
 
+from typing import Never
+
 from safelight.db import campaigns
 from safelight.db.transaction import Tx
 from safelight.domain.campaigns import FIRST_BATCH, CampaignKind, Selection
@@ -112,4 +114,4 @@ def _after(tx: Tx, campaign: Campaign, actor: str) -> Outcome:
     return Done("finished")
 
 
-RUN = Work(_begin)
+RUN: Work[Never, Never] = Work(_begin)

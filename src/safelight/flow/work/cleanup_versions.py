@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Never
 
 from safelight import scratch
 from safelight.db import jobs, retention, versions
@@ -39,7 +40,7 @@ def _begin_choose(tx: Tx, _job: Job, cx: Context) -> Outcome:
     return Done(f"{len(old)} versions to archive")
 
 
-CHOOSE = Work(_begin_choose)
+CHOOSE: Work[Never, Never] = Work(_begin_choose)
 
 
 # Archive one: ours is read back and hashed before the provider's copy may go.

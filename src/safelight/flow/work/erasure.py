@@ -284,4 +284,4 @@ def _settle(tx: Tx, job: Job, order: Order, result: Any, cx: Context) -> Outcome
             return _settle_later(tx, job, result, cx)
 
 
-ERASE = Work(_begin, _do, _settle)
+ERASE: Work[Order, Any] = Work(_begin, _do, _settle)

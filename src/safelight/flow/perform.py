@@ -18,7 +18,7 @@ from safelight.db.transaction import Tx
 from safelight.domain.errors import CancelAsked, LeaseLost, Retryable, SafelightError, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait, backoff, passing_fault
-from safelight.domain.queues import POLICIES, Kind, Queue
+from safelight.domain.queues import Kind, Queue
 from safelight.domain.texts import keepable
 from safelight.flow.context import Context
 from safelight.flow.drain import PACE
@@ -154,7 +154,7 @@ def _turn(
             unwritten.append(taken)
             late = time.monotonic() - started > PACE
             # What was paid for is on record before anything else is begun.
-            quick = quick and not late and not POLICIES[taken.job.kind].paid
+            quick = quick and not late and not taken.job.kind.policy.paid
             if not quick and taken is not open[-1]:
                 _write(unwritten, works, cx)
                 unwritten = []

@@ -29,6 +29,11 @@ class Policy:
     cost money, and what came of it is written before anything else is begun. `alone`: its stage is
     slow by nature (it walks, downloads, measures, copies), so that no batch takes it along: jobs
     behind it in one slot would wait for it while others idle. What is paid is taken alone too.
+
+    What is quick as a rule is not `alone`, even if it is slow at times: a re-inspection judges what is on
+    record and measures only what is stale; a search for a lost reply reads the provider's list back to
+    its own request, most often a page or two. Alone, each would cost a commit of its own; together, the batch
+    after a slow one is of one job.
     """
 
     queue: Queue
@@ -56,7 +61,7 @@ class Kind(StrEnum):
 
     INSPECT_PHOTOS = "inspect_photos", Policy(Queue.PREPROCESS, alone=True)
     BUILD_DATASET = "build_dataset", Policy(Queue.PREPROCESS, alone=True)
-    PREPARE_SUBMISSION = "prepare_submission", Policy(Queue.SUBMIT)
+    PREPARE_SUBMISSION = "prepare_submission", Policy(Queue.SUBMIT, alone=True)
     SUBMIT_TRAINING = "submit_training", Policy(Queue.SUBMIT, paid=True)
     SETTLE_TRAINING = "settle_training", Policy(Queue.SUBMIT)
     CANCEL_TRAINING = "cancel_training", Policy(Queue.SUBMIT)

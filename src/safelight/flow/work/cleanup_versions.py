@@ -116,10 +116,6 @@ def _begin_delete(tx: Tx, job: Job, _cx: Context) -> _Asked | Outcome:
     )
 
 
-def _do_delete(order: _Asked, cx: Context, _pulse: Pulse) -> cleanup.Deletion:
-    return cleanup.delete_remote(order.remote, cx.tools.provider)
-
-
 def _settle_delete(
     tx: Tx, job: Job, order: _Asked, found: cleanup.Deletion, cx: Context
 ) -> Outcome:
@@ -148,4 +144,8 @@ def _settle_delete(
     )
 
 
-DELETE_REMOTE = Work(_begin_delete, _do_delete, _settle_delete)
+DELETE_REMOTE = Work(
+    _begin_delete,
+    lambda order, cx, _pulse: cleanup.delete_remote(order.remote, cx.tools.provider),
+    _settle_delete,
+)

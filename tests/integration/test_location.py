@@ -292,7 +292,7 @@ class Quiet:
 def looked_at(here: Context, subject: UUID, folder: Path) -> tuple[InspectedPhoto, ...]:
     """The set that is trained on again, with what was removed of it since; nothing is put on record."""
     with here.db.transaction() as tx:
-        refs = [sets.ref_of(photo) for photo in sets.photos_for(tx, subject, "union")]
+        refs = [sets.photo_of(photo) for photo in sets.photos_for(tx, subject, "union")]
     gates = get_profile(DEFAULT).gates
     return inspect_photos(refs, gates, here.tools.store, here.tools.eye, Quiet(), folder)
 

@@ -7,9 +7,10 @@ exposures of each. It asks or blocks, as the profile says, and offers the union 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from safelight.domain.composition import NAMES, mix_of
 from safelight.domain.duplicates import same_picture
@@ -17,6 +18,23 @@ from safelight.domain.findings import Finding, Level, of_set
 from safelight.domain.gates import Gates
 from safelight.domain.limits import EXPOSURES_UP, FEWER, OVERLAP
 from safelight.domain.members import SetPhoto
+
+
+@dataclass(frozen=True, slots=True)
+class GoodDataset:
+    """The dataset of a subject's last good version, as it is on record."""
+
+    version: int
+    dataset: int
+    dataset_id: UUID
+    steps: int | None
+    manifest: Mapping[str, Any]
+
+    @property
+    def exposures(self) -> float | None:
+        """How often each of its files was seen."""
+        files = len(self.manifest.get("photos", ()))
+        return round(self.steps / files, 1) if self.steps and files else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,17 +91,16 @@ def _counts(found: Mapping[str, int] | None) -> dict[str, int] | None:
 
 def last_good_of(tx: Tx, subject_id: UUID) -> LastGood | None:
     """The set of the subject's last good version; None without one, or where its facts are gone."""
-    row = subjects.last_good(tx, subject_id)
-    if row is None:
+    good = subjects.last_good(tx, subject_id)
+    if good is None:
         return None
-    photos = subjects.photos_of_dataset(tx, row["dataset_id"])
-    files = len(row["manifest"].get("photos", ()))
+    photos = subjects.photos_of_dataset(tx, good.dataset_id)
     return LastGood(
-        version=row["version"],
-        dataset=row["dataset"],
+        version=good.version,
+        dataset=good.dataset,
         photos=tuple(photo_of(photo) for photo in photos if photo.facts),
         gone=frozenset(str(photo.id) for photo in photos if photo.purged_at),
-        exposures=round(row["steps"] / files, 1) if row["steps"] and files else None,
+        exposures=good.exposures,
     )
 
 
@@ -109,11 +108,11 @@ def photos_for(tx: Tx, subject_id: UUID, answer: str | None) -> list[Photo]:
     """The photos to train on; with the answer `union` those of the last good set that are not
     purged as well."""
     photos = subjects.photos_to_train_on(tx, subject_id)
-    row = subjects.last_good(tx, subject_id) if answer == "union" else None
-    if row is None:
+    good = subjects.last_good(tx, subject_id) if answer == "union" else None
+    if good is None:
         return photos
     there = {photo.id for photo in photos}
-    before = subjects.photos_of_dataset(tx, row["dataset_id"])
+    before = subjects.photos_of_dataset(tx, good.dataset_id)
     old = [photo for photo in before if photo.id not in there and not photo.purged_at]
     return sorted([*photos, *old], key=lambda photo: photo.id)
 

@@ -12,7 +12,7 @@ from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.campaigns import Selection
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Json
-from safelight.domain.operations import Campaign, CampaignItem
+from safelight.domain.operations import Campaign, CampaignItem, ItemProgress
 
 sql = statements("campaigns")
 
@@ -129,9 +129,10 @@ def move(tx: Tx, id: UUID, before: str, after: str, *, actor: str, reason: str |
     return into(Campaign, row) if row else None
 
 
-def running(tx: Tx, id: UUID) -> list[tuple[CampaignItem, Row]]:
-    """What is under way, each with training_state, training_error, drawing, inspect_error."""
-    return [(into(CampaignItem, row), row) for row in tx.rows(sql.running_items, {"id": id})]
+def running(tx: Tx, id: UUID) -> list[tuple[CampaignItem, ItemProgress]]:
+    """The items whose turn has begun, and where each has got to."""
+    rows = tx.rows(sql.running_items, {"id": id})
+    return [(into(CampaignItem, row), into(ItemProgress, row)) for row in rows]
 
 
 def waiting(tx: Tx, id: UUID, *, limit: int) -> list[CampaignItem]:

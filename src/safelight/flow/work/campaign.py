@@ -35,8 +35,8 @@ def _begin(tx: Tx, job: Job, cx: Context) -> Outcome:
     if campaign.state == CampaignState.RUNNING and _quarantine(tx, campaign, cx.worker):
         return Wait(0.0, reason="stopping what is to be purged from drawing")
     campaigns.refresh_costs(tx, campaign.id)
-    for item, row in campaigns.running(tx, campaign.id):
-        campaign_items.go_on(tx, campaign, item, row, cx.worker)
+    for item, progress in campaigns.running(tx, campaign.id):
+        campaign_items.go_on(tx, campaign, item, progress, cx.worker)
     if campaign.state == CampaignState.RUNNING:
         why = _begin_more(tx, campaign, cx.worker)
         if why is not None:

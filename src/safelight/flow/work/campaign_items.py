@@ -17,7 +17,7 @@ from safelight.domain.campaigns import (
 )
 from safelight.domain.errors import SafelightError
 from safelight.domain.nouns import Json
-from safelight.domain.operations import Campaign, CampaignItem
+from safelight.domain.operations import Campaign, CampaignItem, ItemProgress
 from safelight.domain.profiles import DEFAULT
 from safelight.domain.queues import Kind
 from safelight.domain.retention import Rule
@@ -56,8 +56,10 @@ def start(tx: Tx, campaign: Campaign, item: CampaignItem, actor: str) -> None:
         _purge(tx, campaign, item, subject.id, actor)
 
 
-def go_on(tx: Tx, campaign: Campaign, item: CampaignItem, row: Row, actor: str) -> None:
-    """Where has a subject got to that is under way?"""
+def go_on(
+    tx: Tx, campaign: Campaign, item: CampaignItem, progress: ItemProgress, actor: str
+) -> None:
+    """Advance a subject whose turn has begun."""
     if item.subject_id is None:
         campaigns.change(tx, item, "failed", reason=ERASED)
     elif item.step == PURGING:
@@ -66,15 +68,15 @@ def go_on(tx: Tx, campaign: Campaign, item: CampaignItem, row: Row, actor: str) 
         else:
             _purge(tx, campaign, item, item.subject_id, actor)
     elif item.step == INSPECTING:
-        if row["inspect_error"] is not None:
-            campaigns.change(tx, item, "failed", reason=row["inspect_error"])
-    elif row["training_state"] == TrainingState.SUCCEEDED:
-        if not row["drawing"]:  # its previews are a part of what it costs
+        if progress.inspect_error is not None:
+            campaigns.change(tx, item, "failed", reason=progress.inspect_error)
+    elif progress.training_state == TrainingState.SUCCEEDED:
+        if not progress.drawing:  # its previews are a part of what it costs
             campaigns.change(tx, item, "done", result={"trainings": 1})
-    elif row["training_state"] in (TrainingState.FAILED, TrainingState.CANCELED):
-        why = row["training_error"] or f"its training was {row['training_state']}"
+    elif progress.training_state in (TrainingState.FAILED, TrainingState.CANCELED):
+        why = progress.training_error or f"its training was {progress.training_state}"
         campaigns.change(tx, item, "failed", reason=why)
-    elif row["training_state"] == TrainingState.BLOCKED:
+    elif progress.training_state == TrainingState.BLOCKED:
         campaigns.change(tx, item, "failed", reason="its photos do not meet the profile")
 
 

@@ -308,7 +308,7 @@ def test_a_photo_that_was_removed_and_is_trained_on_again_is_cleaned_on_record_t
     found = looked_at(here, subject, tmp_path)
     assert str(gone.id) in [photo.id for photo in found]
     with here.db.transaction() as tx:
-        sets.record(tx, get_subject(tx, who, subject), found, actor="test")
+        sets.record(tx, get_subject(tx, who, subject), found, by="test")
     kept = row(here, "SELECT * FROM photos WHERE id = %(id)s", id=gone.id)
     data = here.tools.store.get_bytes(gone.key)
     assert (kept["state"], kept["sha256"]) == ("removed", hashlib.sha256(data).hexdigest())

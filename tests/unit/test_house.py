@@ -136,6 +136,19 @@ def test_a_file_is_no_longer_than_its_subject(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
 
 
+def test_a_row_is_one_thing_and_an_actor_one_type() -> None:
+    """In db/ an actor is the column of that name; a producer's own argument is its name for the events."""
+    for path in SOURCES:
+        where = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [t.id for t in getattr(node, "targets", ()) if isinstance(t, ast.Name)]
+            if "Row" in names or (isinstance(node, ast.ClassDef) and node.name == "Row"):
+                assert where == "src/safelight/db/transaction.py", where
+            if isinstance(node, ast.arg) and node.arg == "actor" and node.annotation is not None:
+                text = "/db/" in where or where == "src/safelight/producer.py"
+                assert ast.unparse(node.annotation) == ("str" if text else "Actor"), where
+
+
 def test_sql_is_in_sql_files_and_the_environment_is_read_in_one_place() -> None:
     sql = re.compile(r"^\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM) ")
     for path in SOURCES:

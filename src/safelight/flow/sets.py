@@ -55,7 +55,7 @@ def keeps_identity(subject: Subject | None) -> bool:
 
 
 def record(
-    tx: Tx, subject: Subject | None, inspected: Iterable[InspectedPhoto], *, actor: str
+    tx: Tx, subject: Subject | None, inspected: Iterable[InspectedPhoto], *, by: str
 ) -> None:
     """Put on record what was found of each photo, identity vectors only where they may be kept.
 
@@ -81,7 +81,7 @@ def record(
             location_removed=removed,
             location_now=_counts(photo.location),
             sha256_before=photo.sha256_before,
-            actor=actor,
+            actor=by,
         )
 
 

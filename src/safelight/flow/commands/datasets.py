@@ -72,7 +72,7 @@ def reinspect(
             keeps=keeps,
         )
     with db.transaction() as tx:
-        sets.record(tx, subject, found, actor=actor.name)
+        sets.record(tx, subject, found, by=actor.name)
     before = {member.id: member.facts for member in members}
     states = {str(photo.id): photo.state for photo in photos}
     turned = {("accepted", False), ("rejected", True)}

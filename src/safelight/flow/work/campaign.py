@@ -51,7 +51,7 @@ def _begin(tx: Tx, job: Job, cx: Context) -> Outcome:
     return _after(tx, campaign, cx.worker)
 
 
-def _quarantine(tx: Tx, campaign: Campaign, actor: str) -> bool:
+def _quarantine(tx: Tx, campaign: Campaign, by: str) -> bool:
     """What a destructive campaign is about draws no more, before the first subject's turn (R-106)."""
     if not CampaignKind(campaign.kind).purges:
         return False
@@ -59,14 +59,14 @@ def _quarantine(tx: Tx, campaign: Campaign, actor: str) -> bool:
         tx,
         campaign.id,
         Selection.from_dict(campaign.selection),
-        actor=actor,
+        actor=by,
         why=f"campaign {campaign.id}",
         limit=QUARANTINE,
     )
     return stopped > 0
 
 
-def _begin_more(tx: Tx, campaign: Campaign, actor: str) -> str | None:
+def _begin_more(tx: Tx, campaign: Campaign, by: str) -> str | None:
     """Begin with the next subjects, as far as batch, pace and budget let; else why it stands still."""
     for _ in range(BATCH):
         totals = campaigns.totals(tx, campaign.id)
@@ -86,7 +86,7 @@ def _begin_more(tx: Tx, campaign: Campaign, actor: str) -> str | None:
         budget = campaign.budget_micro_usd
         if budget is not None and wanted and bound + wanted > budget:
             return _over_budget(bound, wanted, budget)
-        campaign_items.start(tx, campaign, following[0], actor)
+        campaign_items.start(tx, campaign, following[0], by)
     return None
 
 
@@ -97,7 +97,7 @@ def _over_budget(bound: int, wanted: int, budget: int) -> str:
     )
 
 
-def _after(tx: Tx, campaign: Campaign, actor: str) -> Outcome:
+def _after(tx: Tx, campaign: Campaign, by: str) -> Outcome:
     totals = campaigns.totals(tx, campaign.id)
     under_way = totals["running"]["items"] if "running" in totals else 0
     waiting = totals["waiting"]["items"] if "waiting" in totals else 0
@@ -110,7 +110,7 @@ def _after(tx: Tx, campaign: Campaign, actor: str) -> Outcome:
         return Done(said)
     if waiting:
         return Wait(0.0, reason=said)
-    campaigns.move(tx, campaign.id, CampaignState.RUNNING, CampaignState.FINISHED, actor=actor)
+    campaigns.move(tx, campaign.id, CampaignState.RUNNING, CampaignState.FINISHED, actor=by)
     return Done("finished")
 
 

@@ -113,7 +113,7 @@ def _begin_stop(tx: Tx, subject_id: UUID, erasure: Erasure, cx: Context) -> Stop
     return Stop(tuple(runs), busy + unsettled, before + lost)
 
 
-def _stop_jobs(tx: Tx, subject_id: UUID, actor: str) -> int:
+def _stop_jobs(tx: Tx, subject_id: UUID, by: str) -> int:
     """Cancel the subject's jobs but those that settle a paid request; how many still run."""
     busy = 0
     for job in erasures.open_jobs(tx, subject_id):
@@ -121,7 +121,7 @@ def _stop_jobs(tx: Tx, subject_id: UUID, actor: str) -> int:
             # Parked, it has been looked for long enough; `give_up_unknown` follows.
             busy += job.state != "parked"
         else:
-            busy += jobs.cancel(tx, job_id=job.id, actor=actor, reason="the subject is erased")
+            busy += jobs.cancel(tx, job_id=job.id, actor=by, reason="the subject is erased")
     return busy
 
 

@@ -136,7 +136,7 @@ def _ask_previews(tx: Tx, training: Training, version: Version, cx: Context) -> 
                 "num_outputs": 1,
                 "lora_scale": scale,
             },
-            actor=cx.worker,
+            by=cx.worker,
         )
 
 
@@ -233,7 +233,7 @@ def _settle_search(
         found,
         waited=search.waited,
         wait_seconds=cx.settings.unknown_wait_seconds,
-        actor=cx.worker,
+        by=cx.worker,
     )
 
 

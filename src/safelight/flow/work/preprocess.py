@@ -74,7 +74,7 @@ def _settle_inspect(
 ) -> Outcome:
     training = training_of(tx, job)
     subject = subjects.get(tx, training.subject_id, training.owner_id)
-    sets.record(tx, subject, result, actor=cx.worker)
+    sets.record(tx, subject, result, by=cx.worker)
     paid.follow(tx, training, Kind.BUILD_DATASET, cx.worker)
     accepted = sum(photo.accepted for photo in result)
     return Done(f"{accepted} of {len(result)} photos can be used")

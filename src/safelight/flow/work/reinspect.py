@@ -57,7 +57,7 @@ def _settle(
 ) -> Outcome:
     assert job.owner_id is not None  # the campaign's
     subject = subjects.get(tx, target(job), job.owner_id)
-    sets.record(tx, subject, result, actor=cx.worker)
+    sets.record(tx, subject, result, by=cx.worker)
     accepted = sum(photo.accepted for photo in result)
     other = sum(
         order.before[UUID(photo.id)]

@@ -180,7 +180,7 @@ def _settle_search(
         found,
         waited=search.waited,
         wait_seconds=cx.settings.unknown_wait_seconds,
-        actor=cx.worker,
+        by=cx.worker,
     )
 
 

@@ -70,8 +70,8 @@ def _begin_more(tx: Tx, campaign: Campaign, by: str) -> str | None:
     """Begin with the next subjects, as far as batch, pace and budget let; else why it stands still."""
     for _ in range(BATCH):
         totals = campaigns.totals(tx, campaign.id)
-        under_way = totals["running"]["items"] if "running" in totals else 0
-        started = sum(row["started"] for row in totals.values())
+        under_way = totals["running"].items if "running" in totals else 0
+        started = sum(part.started for part in totals.values())
         in_first = campaign.first_batch > 0 and campaign.resumed_at is None
         if in_first and started >= campaign.first_batch:
             # It stands still once those of the batch have come to their end.
@@ -81,7 +81,7 @@ def _begin_more(tx: Tx, campaign: Campaign, by: str) -> str | None:
         following = campaigns.waiting(tx, campaign.id, limit=1)
         if not following:
             return None
-        bound = sum(row["bound_micro_usd"] for row in totals.values())
+        bound = sum(part.bound_micro_usd for part in totals.values())
         wanted = following[0].estimate_micro_usd
         budget = campaign.budget_micro_usd
         if budget is not None and wanted and bound + wanted > budget:
@@ -99,8 +99,8 @@ def _over_budget(bound: int, wanted: int, budget: int) -> str:
 
 def _after(tx: Tx, campaign: Campaign, by: str) -> Outcome:
     totals = campaigns.totals(tx, campaign.id)
-    under_way = totals["running"]["items"] if "running" in totals else 0
-    waiting = totals["waiting"]["items"] if "waiting" in totals else 0
+    under_way = totals["running"].items if "running" in totals else 0
+    waiting = totals["waiting"].items if "waiting" in totals else 0
     now = campaigns.get(tx, campaign.id)
     assert now is not None  # locked above
     said = f"{now.state}: {waiting} waiting, {under_way} under way"

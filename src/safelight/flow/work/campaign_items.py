@@ -80,9 +80,9 @@ def go_on(tx: Tx, campaign: Campaign, item: CampaignItem, progress: ItemProgress
 
 def _kept_from_purging(tx: Tx, campaign: Campaign, subject_id: UUID) -> str | None:
     found = campaigns.select(tx, campaign.owner_id, Selection(), [subject_id])
-    if not found or found[0]["held"]:
+    if not found or found[0].held:
         return HELD
-    return IN_TRAINING if found[0]["in_training"] else None
+    return IN_TRAINING if found[0].in_training else None
 
 
 def _purge(tx: Tx, campaign: Campaign, item: CampaignItem, subject_id: UUID, by: str) -> None:

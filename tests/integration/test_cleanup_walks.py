@@ -72,7 +72,7 @@ def walk(cx: Context, kind: Kind) -> str:
 
 def strays(cx: Context) -> dict[str, str]:
     with cx.db.transaction() as tx:
-        return {found["name"]: found["what"] for found in walks.strays(tx, limit=2)}
+        return {found.name: found.what for found in walks.strays(tx, limit=2)}
 
 
 def test_objects_no_row_knows_and_rows_whose_object_is_gone_are_found(

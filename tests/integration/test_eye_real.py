@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.eye_truth import identity, real, sharpness
 from safelight.config import models_folder
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.profiles import get_profile
 from safelight.domain.sets import judge_set
 from safelight.vision.models import check
@@ -39,7 +39,7 @@ def test_a_mixed_set_gives_exactly_the_right_findings_and_none_is_blamed_for_ano
     assert (tmp_path / list(truth)[-1]).stat().st_size < 10_000
     with EyePool() as pool:
         seen = list(pool.inspect_all((tmp_path / name, name) for name in truth))
-    photos = [PhotoForSet(n, n, s.facts) for n, s in zip(truth, seen, strict=True)]
+    photos = [SetPhoto(n, n, s.facts) for n, s in zip(truth, seen, strict=True)]
     report = judge_set(photos, get_profile("likeness@v2").gates)
     found = {name: [f.kind for f in report.findings if f.photo_id == name] for name in truth}
     assert found == {

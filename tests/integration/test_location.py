@@ -293,7 +293,7 @@ class Quiet:
 def looked_at(cx: Context, subject: UUID, folder: Path) -> tuple[InspectedPhoto, ...]:
     """The set that is trained on again, with what was removed of it since; nothing is put on record."""
     with cx.db.transaction() as tx:
-        refs = [sets.ref_of(photo) for photo in sets.photos_for(tx, subject, "union")]
+        refs = [sets.photo_of(photo) for photo in sets.photos_for(tx, subject, "union")]
     gates = get_profile(DEFAULT).gates
     return inspect_photos(refs, gates, cx.tools.store, cx.tools.eye, Quiet(), folder)
 
@@ -309,7 +309,7 @@ def test_a_photo_that_was_removed_and_is_trained_on_again_is_cleaned_on_record_t
     found = looked_at(cx, subject, tmp_path)
     assert str(gone.id) in [photo.id for photo in found]
     with cx.db.transaction() as tx:
-        sets.record(tx, get_subject(tx, who, subject), found, actor="test")
+        sets.record(tx, get_subject(tx, who, subject), found, by="test")
     kept = row(cx, "SELECT * FROM photos WHERE id = %(id)s", id=gone.id)
     data = cx.tools.store.get_bytes(gone.key)
     assert (kept["state"], kept["sha256"]) == ("removed", hashlib.sha256(data).hexdigest())

@@ -18,7 +18,7 @@ from safelight.db.transaction import Database, Hint, Tx
 from safelight.domain.errors import Invalid, Retryable, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait
-from safelight.domain.queues import POLICIES, Kind, Queue
+from safelight.domain.queues import Kind, Queue
 from safelight.flow import sweep
 from safelight.flow.context import Context
 from safelight.flow.heartbeat import Heartbeat
@@ -164,11 +164,11 @@ def test_an_outage_of_an_hour_parks_nothing_and_is_over_within_the_minute(world:
         ran.append(1)
         raise Retryable("the store is away")
 
-    for _ in range(3 * POLICIES[KIND].attempts):
+    for _ in range(3 * KIND.policy.attempts):
         world.execute("UPDATE jobs SET due_at = now() WHERE id = %(id)s AND state = 'ready'", id=id)
         world.execute("UPDATE jobs SET faulty_since = faulty_since - interval '3 min'")
         perform(QUEUE, works(do), world.worker(), seconds=0)
-    assert len(ran) == 3 * POLICIES[KIND].attempts
+    assert len(ran) == 3 * KIND.policy.attempts
     job = world.job(id)
     assert (job.state, job.attempts) == ("ready", 0)
     assert 29 < (job.due_at - datetime.now(UTC)).total_seconds() <= 60
@@ -205,7 +205,7 @@ def test_what_did_not_come_out_as_it_should_is_tried_up_to_the_cap(world: World)
         raise Unfinished("the store shows other bytes")
 
     _spend(world, id, works(do))
-    assert len(ran) == POLICIES[KIND].attempts
+    assert len(ran) == KIND.policy.attempts
     assert world.job(id).reason == "attempts spent"
 
 
@@ -235,7 +235,7 @@ def test_a_fault_no_retry_mends_parks_the_job_with_its_message(world: World) -> 
 
 
 def _spend(world: World, id: UUID, all_works: Works) -> None:
-    for _ in range(POLICIES[KIND].attempts + 3):
+    for _ in range(KIND.policy.attempts + 3):
         world.execute("UPDATE jobs SET due_at = now() WHERE id = %(id)s AND state = 'ready'", id=id)
         world.expire()
         perform(QUEUE, all_works, world.worker(), seconds=0)
@@ -250,7 +250,7 @@ def test_a_surprise_is_tried_up_to_the_cap_and_then_parked(world: World) -> None
 
     _spend(world, id, works(do))
     job = world.job(id)
-    assert len(ran) == POLICIES[KIND].attempts
+    assert len(ran) == KIND.policy.attempts
     assert (job.state, job.error) == ("parked", "RuntimeError: boom")
 
 
@@ -262,7 +262,7 @@ def test_a_job_that_cannot_even_begin_is_counted_and_parked(world: World) -> Non
 
     _spend(world, id, works(lambda *_: None, begin=begin))
     assert world.job(id).state == "parked"
-    assert world.job(id).attempts == POLICIES[KIND].attempts
+    assert world.job(id).attempts == KIND.policy.attempts
 
 
 def test_a_job_that_kills_its_worker_every_time_ends_parked_and_not_in_a_loop(
@@ -274,14 +274,14 @@ def test_a_job_that_kills_its_worker_every_time_ends_parked_and_not_in_a_loop(
         ran.append(1)
         raise SystemExit  # as good as a kill: settle is never reached
 
-    for _ in range(POLICIES[KIND].attempts + 3):
+    for _ in range(KIND.policy.attempts + 3):
         world.expire()
         try:
             perform(QUEUE, works(do), world.worker(), seconds=0)
         except SystemExit:
             continue
     job = world.job(id)
-    assert len(ran) == POLICIES[KIND].attempts
+    assert len(ran) == KIND.policy.attempts
     assert job.state == "parked"
     assert job.reason == "attempts spent"
 

@@ -265,9 +265,18 @@ def test_a_paid_job_is_taken_alone_among_quick_ones_and_none_is_begun_before_it_
     assert [one for one in held if "submit_generation" in one] == [["submit_generation"]] * 12
 
 
-def test_a_slow_kind_of_work_holds_up_no_quick_job_in_its_slot(cx: Context) -> None:
+@pytest.mark.parametrize(
+    ("quick", "slow"),
+    [
+        pytest.param(Kind.LOOK_AT_TRAINING, Kind.WATCH_TRAININGS, id="the watch walks"),
+        pytest.param(Kind.CANCEL_TRAINING, Kind.PREPARE_SUBMISSION, id="a submission is copied"),
+    ],
+)
+def test_a_slow_kind_of_work_holds_up_no_quick_job_in_its_slot(
+    cx: Context, quick: Kind, slow: Kind
+) -> None:
     """A batch of looks with the watch among them would make the looks behind it wait for its walk."""
-    kinds = [*[Kind.LOOK_AT_TRAINING] * 5, Kind.WATCH_TRAININGS, *[Kind.LOOK_AT_TRAINING] * 5]
+    kinds = [*[quick] * 5, slow, *[quick] * 5]
     with cx.db.transaction() as tx:
         for kind in kinds:
             jobs.add(tx, kind, actor="test")
@@ -276,14 +285,34 @@ def test_a_slow_kind_of_work_holds_up_no_quick_job_in_its_slot(cx: Context) -> N
     def walk(*_: Any) -> None:
         beside.append(states(cx)["leased"] - 1)
 
-    works = {
-        Kind.LOOK_AT_TRAINING: Work(lambda *_: "order"),
-        Kind.WATCH_TRAININGS: Work(lambda *_: "order", walk),
-    }
-    while perform(Queue.POLL, works, cx, seconds=30):
+    works = {quick: Work(lambda *_: "order"), slow: Work(lambda *_: "order", walk)}
+    while perform(slow.policy.queue, works, cx, seconds=30):
         pass
     assert beside == [0]
     assert states(cx) == {"done": len(kinds)}
+
+
+@pytest.mark.parametrize(
+    "kind", [Kind.REINSPECT, Kind.SETTLE_TRAINING, Kind.SETTLE_GENERATION], ids=str
+)
+def test_a_kind_that_is_quick_as_a_rule_shares_commits_and_after_a_slow_job_the_batch_is_one(
+    cx: Context, kind: Kind
+) -> None:
+    """What has to measure, or to read many pages, is the exception: it ends the growth of the batches."""
+    with cx.db.transaction() as tx:
+        for _ in range(40):
+            jobs.add(tx, kind, actor="test")
+    together: list[int] = []
+
+    def do(*_: Any) -> None:
+        together.append(states(cx)["leased"])
+        if len(together) > 20:
+            time.sleep(0.03)
+
+    while perform(kind.policy.queue, {kind: Work(lambda *_: "order", do)}, cx, seconds=30):
+        pass
+    assert max(together[:20]) > 1
+    assert set(together[-4:]) == {1}
 
 
 def test_terminated_connections_are_replaced_without_a_job_failing(cx: Context) -> None:

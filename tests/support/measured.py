@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from safelight.domain.measured import WHOLE_BODY, Angle, Face, Framing, Measured
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import PhotoFacts
 
 ANGLES = (Angle.FRONT, Angle.THREE_QUARTER_LEFT, Angle.SIDE_RIGHT)
@@ -85,7 +85,7 @@ def measured(
 
 def photo(
     shot: int, *, facts: dict[str, Any] | None = None, name: str | None = None, **more: Any
-) -> PhotoForSet:
+) -> SetPhoto:
     """Photo number *shot* of a good set; *facts* and *more* change its facts and measurements."""
     known = PhotoFacts(
         bytes=500_000,
@@ -97,9 +97,9 @@ def photo(
         mirror_phash=looks(-1 - shot),
         measured=measured(shot, **more),
     )
-    return PhotoForSet(f"id-{shot:03d}", name or f"{shot}.jpg", replace(known, **(facts or {})))
+    return SetPhoto(f"id-{shot:03d}", name or f"{shot}.jpg", replace(known, **(facts or {})))
 
 
-def good_set(count: int = 16) -> list[PhotoForSet]:
+def good_set(count: int = 16) -> list[SetPhoto]:
     """A set that likeness@v2 has nothing to say against."""
     return [photo(shot) for shot in range(count)]

@@ -13,8 +13,8 @@ from PIL import Image
 from safelight.domain.crops import Crop
 from safelight.domain.dataset import Manifest
 from safelight.domain.measured import Framing
+from safelight.domain.members import SetPhoto
 from safelight.domain.profiles import get_profile
-from safelight.stages.refs import PhotoRef
 from safelight.vision.derive import derive_file
 from tests.support import photos as make
 from tests.support.measured import face, measured
@@ -31,7 +31,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def seen(ref: PhotoRef, shot: int, framing: Framing) -> PhotoRef:
+def seen(ref: SetPhoto, shot: int, framing: Framing) -> SetPhoto:
     """The photo (768 × 1024) as one of which this was measured."""
     assert ref.facts is not None
     found = measured(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,6 +17,7 @@ from safelight.domain.campaigns import (
     NOTHING_TO_PURGE,
     SECONDS_A_STEP,
     CampaignKind,
+    Candidate,
     Selection,
     estimate,
     planned,
@@ -22,17 +25,18 @@ from safelight.domain.campaigns import (
 )
 from safelight.domain.profiles import get_profile
 
-SUBJECT: dict[str, Any] = {
-    "kind": "person",
-    "consented": True,
-    "in_training": False,
-    "held": False,
-    "photos": 15,
-    "versions": 3,
-    "bytes": 30,
-    "images": 9,
-    "trackers": 4,
-}
+SUBJECT = Candidate(
+    id=UUID(int=1),
+    kind="person",
+    consented=True,
+    in_training=False,
+    held=False,
+    photos=15,
+    versions=3,
+    bytes=30,
+    images=9,
+    trackers=4,
+)
 
 
 @pytest.mark.parametrize("kind", CampaignKind)
@@ -53,7 +57,7 @@ def test_a_subject_with_all_it_takes_takes_part(kind: CampaignKind) -> None:
 )
 def test_what_keeps_a_subject_out(changed: dict[str, Any], reasons: dict[str, str]) -> None:
     """R-105: a reset without photos or consent would purge and then not train."""
-    said = {str(kind): why_not(kind, SUBJECT | changed) for kind in CampaignKind}
+    said = {str(kind): why_not(kind, replace(SUBJECT, **changed)) for kind in CampaignKind}
     assert {kind: why for kind, why in said.items() if why} == reasons
 
 

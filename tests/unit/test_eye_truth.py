@@ -10,7 +10,7 @@ from safelight.config import models_folder
 from safelight.domain import limits
 from safelight.domain.duplicates import distance, drop_duplicates, same_look
 from safelight.domain.measured import Framing
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.profiles import get_profile
 from safelight.vision.inspect import measure
 from safelight.vision.models import check
@@ -78,14 +78,12 @@ def test_of_ten_distinct_photos_before_one_backdrop_nine_are_kept(
     facts = [measure(saved(people.render(s), tmp_path / "a.jpg"), nets) for s in shots]
     pairs = itertools.combinations(facts, 2)
     assert sum(distance(a, b)[0] <= gates.near_duplicate_bits for a, b in pairs) >= 8
-    photos = [
-        PhotoForSet(str(number), f"{number}.jpg", known) for number, known in enumerate(facts)
-    ]
+    photos = [SetPhoto(str(number), f"{number}.jpg", known) for number, known in enumerate(facts)]
     kept, findings = drop_duplicates(photos, gates)
     assert len(kept) >= 9
     assert {item.kind for item in findings} >= {"similar"}
     copy = measure(saved(labelled.mirrored(people.render(shots[3])), tmp_path / "a.jpg"), nets)
-    again = PhotoForSet("again", "again.jpg", copy)
+    again = SetPhoto("again", "again.jpg", copy)
     assert len(drop_duplicates([*photos, again], gates)[0]) == len(kept)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import pickle
 import re
 import shlex
 import subprocess
@@ -19,7 +20,7 @@ from safelight.clients.broker import celery_settings, transport_options
 from safelight.db.migrate import migrations
 from safelight.db.statements import statements
 from safelight.domain import states
-from safelight.domain.queues import POLICIES, Kind, Queue
+from safelight.domain.queues import Kind, Policy, Queue
 from safelight.flow.heartbeat import BEATS_A_LEASE
 from safelight.flow.work import WORKS
 from safelight.local import seaweed_guard
@@ -99,8 +100,24 @@ def test_the_states_of_the_database_are_those_of_the_code(noun: str) -> None:
     assert enum_in_migrations(f"{noun}_state") == [state.value for state in states.STATES[noun]]
 
 
-def test_every_kind_of_work_has_a_policy_and_someone_who_does_it() -> None:
-    assert set(WORKS) == set(POLICIES) == set(Kind)
+def test_every_kind_of_work_has_someone_who_does_it() -> None:
+    assert set(WORKS) == set(Kind)
+
+
+def test_a_kind_of_work_is_its_name_to_the_database_and_carries_its_policy() -> None:
+    assert Kind("erase") is Kind.ERASE
+    assert str(Kind.ERASE) == f"{Kind.ERASE}" == Kind.ERASE.value == "erase"
+    assert Kind.ERASE.policy == Policy(Queue.CLEANUP, attempts=20, alone=True)
+    assert pickle.loads(pickle.dumps(Kind.ERASE)) is Kind.ERASE
+
+
+@pytest.mark.parametrize("queue", Queue)
+def test_the_docs_name_the_kinds_of_work_of_each_queue(queue: Queue) -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    row = re.search(rf"^\| `{queue}` \| (.*) \|$", text, re.MULTILINE)
+    assert row
+    named = set(re.findall(r"`(\w+)`", row[1]))
+    assert named == {kind.value for kind in Kind if kind.policy.queue is queue}
 
 
 @pytest.mark.parametrize("path", SQL_FILES, ids=lambda p: p.stem)
@@ -117,6 +134,19 @@ def test_every_statement_says_what_it_does_and_is_used(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_is_no_longer_than_its_subject(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
+
+
+def test_a_row_is_one_thing_and_an_actor_one_type() -> None:
+    """In db/ an actor is the column of that name; a producer's own argument is its name for the events."""
+    for path in SOURCES:
+        where = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [t.id for t in getattr(node, "targets", ()) if isinstance(t, ast.Name)]
+            if "Row" in names or (isinstance(node, ast.ClassDef) and node.name == "Row"):
+                assert where == "src/safelight/db/transaction.py", where
+            if isinstance(node, ast.arg) and node.arg == "actor" and node.annotation is not None:
+                text = "/db/" in where or where == "src/safelight/producer.py"
+                assert ast.unparse(node.annotation) == ("str" if text else "Actor"), where
 
 
 def test_sql_is_in_sql_files_and_the_environment_is_read_in_one_place() -> None:
@@ -178,6 +208,6 @@ def test_the_redis_transport_notices_dead_peers() -> None:
 
 
 def test_a_lease_outlives_several_lost_beats() -> None:
-    for policy in POLICIES.values():
-        assert policy.lease / BEATS_A_LEASE >= 5, "a beat is not so frequent that it costs"
-        assert policy.attempts > 1
+    for kind in Kind:
+        assert kind.policy.lease / BEATS_A_LEASE >= 5, "a beat is not so frequent that it costs"
+        assert kind.policy.attempts > 1

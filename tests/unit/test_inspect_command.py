@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from safelight.domain.measured import Framing
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.page import page
 from safelight.domain.profiles import get_profile
 from safelight.domain.report import exposures_of, public_facts, report_of
@@ -132,7 +132,7 @@ def test_a_name_that_is_no_utf8_and_a_file_that_cannot_be_read_cost_the_report_n
 
 def test_the_page_has_a_place_for_a_photo_that_was_never_inspected() -> None:
     profile = get_profile("likeness@v2")
-    photos = [*good_set(12), PhotoForSet("new", "new.jpg", None)]
+    photos = [*good_set(12), SetPhoto("new", "new.jpg", None)]
     report = report_of(judge_set(photos, profile.gates), photos, profile)
     html = page(report, {"new": "data:image/jpeg;base64,AA=="}, title="A set")
     assert "no picture" in html

@@ -17,12 +17,13 @@ from safelight.domain.dataset import Manifest
 from safelight.domain.errors import CancelAsked, ObjectMissing, ObjectTooLarge
 from safelight.domain.findings import Level
 from safelight.domain.measured import Measured
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import DECODER, MAX_BYTES, Derived, Inspection, PhotoFacts, Undecodable
-from safelight.domain.profiles import get_profile
+from safelight.domain.profiles import Profile, get_profile
+from safelight.domain.report import rules_of
 from safelight.domain.stored import StoredObject, UploadLink
 from safelight.stages.building import BuildOrder, DatasetBuilt, SetBlocked, build_dataset
 from safelight.stages.preprocess import InspectedPhoto, Keeps, inspect_photos, is_stale
-from safelight.stages.refs import PhotoRef
 from safelight.vision.derive import derive_file
 from safelight.vision.inspect import inspect_file
 from safelight.vision.location.removal import count_location, remove_location
@@ -151,34 +152,36 @@ class Bench:
         self.made.mkdir()
         self.work.mkdir()
 
-    def upload(self, *paths: Path) -> list[PhotoRef]:
+    def upload(self, *paths: Path) -> list[SetPhoto]:
         start = len(self.store.objects)
         refs = []
         for number, path in enumerate(paths, start):
             key = f"photos/{number:03d}"
             self.store.put_bytes(key, path.read_bytes(), "image/jpeg")
-            refs.append(PhotoRef(f"id-{number:03d}", path.name, key, path.stat().st_size))
+            refs.append(SetPhoto(f"id-{number:03d}", path.name, key=key, bytes=path.stat().st_size))
         return refs
 
-    def inspect(self, refs: list[PhotoRef]) -> tuple[InspectedPhoto, ...]:
+    def inspect(self, refs: list[SetPhoto]) -> tuple[InspectedPhoto, ...]:
         return inspect_photos(refs, PROFILE.gates, self.store, self.eye, self.pulse, self.work)
 
-    def inspected(self, refs: list[PhotoRef]) -> list[PhotoRef]:
+    def inspected(self, refs: list[SetPhoto]) -> list[SetPhoto]:
         return [
-            replace(ref, facts=seen.facts, findings=seen.findings)
+            replace(ref, facts=seen.facts, findings=() if seen.facts else seen.findings)
             for ref, seen in zip(refs, self.inspect(refs), strict=True)
         ]
 
-    def good(self, count: int) -> list[PhotoRef]:
+    def good(self, count: int) -> list[SetPhoto]:
         return self.inspected(self.upload(*make.distinct_photos(self.made, count)))
 
-    def build(self, refs: Iterable[PhotoRef], **more: object) -> DatasetBuilt | SetBlocked:
-        order = BuildOrder(7, PROFILE, "datasets/s", "slqk24bcdf", "person", tuple(refs))
-        order = replace(order, **more)  # type: ignore[arg-type]
+    def build(
+        self, refs: Iterable[SetPhoto], profile: Profile = PROFILE
+    ) -> DatasetBuilt | SetBlocked:
+        rules = rules_of(profile, kind="person", trigger="slqk24bcdf")
+        order = BuildOrder(7, profile, "datasets/s", tuple(refs), rules)
         return build_dataset(order, self.store, self.eye, self.pulse, self.work)
 
-    def built(self, refs: Iterable[PhotoRef], **more: object) -> DatasetBuilt:
-        result = self.build(refs, **more)
+    def built(self, refs: Iterable[SetPhoto], profile: Profile = PROFILE) -> DatasetBuilt:
+        result = self.build(refs, profile)
         assert isinstance(result, DatasetBuilt)
         return result
 
@@ -283,7 +286,7 @@ def test_a_photo_missing_from_the_store_is_a_finding_and_is_looked_for_again(
     bench: Bench, sized: bool
 ) -> None:
     path = make.photo(bench.made, "a.jpg")
-    ref = PhotoRef("id-9", "a.jpg", "photos/late", path.stat().st_size if sized else None)
+    ref = SetPhoto("id-9", "a.jpg", key="photos/late", bytes=path.stat().st_size if sized else None)
     (seen,) = bench.inspect([ref])
     assert (seen.facts, seen.accepted) == (None, False)
     assert [item.kind for item in seen.findings] == ["missing"]
@@ -294,7 +297,7 @@ def test_a_photo_missing_from_the_store_is_a_finding_and_is_looked_for_again(
 
 
 def test_a_file_too_large_to_fetch_is_not_fetched(bench: Bench) -> None:
-    (seen,) = bench.inspect([PhotoRef("id-9", "film.jpg", "photos/film", MAX_BYTES + 1)])
+    (seen,) = bench.inspect([SetPhoto("id-9", "film.jpg", key="photos/film", bytes=MAX_BYTES + 1)])
     assert [item.kind for item in seen.findings] == ["too-many-bytes"]
     assert bench.store.fetched == []
 
@@ -317,12 +320,14 @@ def test_an_object_that_was_put_over_another_is_named_before_it_is_looked_at(ben
     sha256, etag = hashlib.sha256(sent).hexdigest(), hashlib.md5(sent).hexdigest()
     other = bytes(len(sent))
     refs = [
-        PhotoRef("1", "hash.jpg", "photos/1", len(sent), sha256=sha256),
-        PhotoRef("2", "mark.jpg", "photos/2", len(sent), etag=etag),
-        PhotoRef("3", "longer.jpg", "photos/3", len(sent) - 1),
-        PhotoRef("4", "shorter.jpg", "photos/4", len(sent) + 1),
+        SetPhoto("1", "hash.jpg", key="photos/1", bytes=len(sent), sha256=sha256),
+        SetPhoto("2", "mark.jpg", key="photos/2", bytes=len(sent), etag=etag),
+        SetPhoto("3", "longer.jpg", key="photos/3", bytes=len(sent) - 1),
+        SetPhoto("4", "shorter.jpg", key="photos/4", bytes=len(sent) + 1),
         # Looked at anew, since the eye is another by now: it has to be the same photo.
-        PhotoRef("5", "stale.jpg", "photos/5", len(sent), fault("overrun"), sha256=sha256),
+        SetPhoto(
+            "5", "stale.jpg", fault("overrun"), key="photos/5", bytes=len(sent), sha256=sha256
+        ),
     ]
     for ref in refs:
         bench.store.put_bytes(ref.key, other, "image/jpeg")
@@ -338,13 +343,13 @@ def test_an_object_that_was_moved_is_the_same_where_its_hash_is(bench: Bench) ->
     """A backup that is restored, or a change of class, gives it another mark."""
     sent = make.photo(bench.made, "a.jpg").read_bytes()
     sha256 = hashlib.sha256(sent).hexdigest()
-    ref = PhotoRef("1", "a.jpg", "photos/1", len(sent), sha256=sha256, etag="of before")
+    ref = SetPhoto("1", "a.jpg", key="photos/1", bytes=len(sent), sha256=sha256, etag="of before")
     bench.store.put_bytes(ref.key, sent, "image/jpeg")
     (seen,) = bench.inspect([ref])
     assert seen.accepted
 
 
-def swapped(bench: Bench, ref: PhotoRef, size: int) -> None:
+def swapped(bench: Bench, ref: SetPhoto, size: int) -> None:
     """Another object is put there after its upload was confirmed: the row's size is the old one's."""
     bench.store.objects[ref.key] += bytes(size - len(bench.store.objects[ref.key]))
 

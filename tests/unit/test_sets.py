@@ -10,7 +10,7 @@ from safelight.domain.choosing import choose
 from safelight.domain.duplicates import distance
 from safelight.domain.findings import Level, Trust
 from safelight.domain.gates import Gates
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import PhotoFacts, missing
 from safelight.domain.profiles import get_profile
 from safelight.domain.sets import SetReport, Verdict, judge_set
@@ -23,7 +23,7 @@ def hash_of(number: int) -> int:
     return int.from_bytes(hashlib.sha256(str(number).encode()).digest()[:8])
 
 
-def member(number: int, **facts: object) -> PhotoForSet:
+def member(number: int, **facts: object) -> SetPhoto:
     known = PhotoFacts(
         bytes=500_000,
         sha256=f"{number:064x}",
@@ -33,10 +33,10 @@ def member(number: int, **facts: object) -> PhotoForSet:
         phash=hash_of(number),
         mirror_phash=hash_of(-1 - number),
     )
-    return PhotoForSet(f"id-{number:03d}", f"{number}.jpg", replace(known, **facts))  # type: ignore[arg-type]
+    return SetPhoto(f"id-{number:03d}", f"{number}.jpg", replace(known, **facts))  # type: ignore[arg-type]
 
 
-def members(count: int) -> list[PhotoForSet]:
+def members(count: int) -> list[SetPhoto]:
     return [member(number) for number in range(count)]
 
 
@@ -155,8 +155,8 @@ def test_of_two_of_the_same_picture_the_larger_stays_and_the_finding_says_why() 
 def test_a_photo_that_cannot_be_used_leaves_the_set_and_is_counted_out() -> None:
     broken = member(70, decodable=False, fault="truncated", fault_detail="cut")
     small = member(71, width=300)
-    never = PhotoForSet("id-072", "72.jpg", None)
-    lost = PhotoForSet("id-073", "73.jpg", None, (missing("73.jpg", "id-073"),))
+    never = SetPhoto("id-072", "72.jpg", None)
+    lost = SetPhoto("id-073", "73.jpg", None, (missing("73.jpg", "id-073"),))
     report = judge_set([broken, small, *members(7), never, lost], GATES)
     assert report.verdict is Verdict.BLOCK
     assert report.dropped == {
@@ -212,7 +212,7 @@ photo_sets = st.lists(
 @given(photo_sets, st.integers(1, 20))
 @settings(deadline=None, max_examples=60)
 def test_whatever_is_given_no_more_than_the_soft_maximum_and_no_duplicates_are_kept(
-    photos: list[PhotoForSet], most: int
+    photos: list[SetPhoto], most: int
 ) -> None:
     gates = Gates(block=1, warn=1, ideal_min=1, ideal_max=most, soft_max=most)
     report = judge_set(photos, gates)
@@ -232,7 +232,7 @@ def test_whatever_is_given_no_more_than_the_soft_maximum_and_no_duplicates_are_k
 @given(photo_sets, st.integers(1, 20))
 @settings(deadline=None, max_examples=60)
 def test_choosing_takes_as_many_as_it_may_in_the_order_given(
-    photos: list[PhotoForSet], most: int
+    photos: list[SetPhoto], most: int
 ) -> None:
     chosen = choose(photos, most)
     assert len(chosen) == min(most, len(photos))

@@ -7,7 +7,7 @@ from safelight.domain.faults import FAULTS
 from safelight.domain.findings import Finding, Level, Trust
 from safelight.domain.identity import identities
 from safelight.domain.measured import Angle, Framing
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.profiles import get_profile
 from safelight.domain.retrain import LastGood
 from safelight.domain.sets import SetReport, Verdict, judge_set
@@ -39,7 +39,7 @@ def test_a_good_set_has_no_findings() -> None:
     assert SetReport.from_dict(report.to_dict()) == report
 
 
-def mixed_set() -> tuple[list[PhotoForSet], dict[str, list[str]]]:
+def mixed_set() -> tuple[list[SetPhoto], dict[str, list[str]]]:
     """The set of the issue: each fault once or more, and who is to be blamed for what."""
     photos, blame = good_set(16), {}
 
@@ -144,7 +144,7 @@ def test_no_photo_vouches_for_itself() -> None:
     )
 
 
-def between(shot: int, near: float) -> PhotoForSet:
+def between(shot: int, near: float) -> SetPhoto:
     """A face about *near* to the set's person, by mixing in a stranger."""
     mine, other = face(1, shot).vector(), face(50 + shot).vector()
     assert mine
@@ -253,7 +253,7 @@ def test_a_character_whose_face_is_not_found_is_a_note_and_people_may_be_wanted(
     assert one(report, "several-people").level is Level.NOTE  # R-50
 
 
-def framed(count: int, framing: Framing, first: int = 0) -> list[PhotoForSet]:
+def framed(count: int, framing: Framing, first: int = 0) -> list[SetPhoto]:
     return [photo(first + n, framing=framing) for n in range(count)]
 
 
@@ -459,7 +459,7 @@ def test_above_the_soft_maximum_photos_with_any_warning_go_first() -> None:
     assert not {p.id for p in (*hard, *cut)} & set(report.kept)
 
 
-def last_good(photos: list[PhotoForSet], exposures: float = 70.0) -> LastGood:
+def last_good(photos: list[SetPhoto], exposures: float = 70.0) -> LastGood:
     return LastGood(3, 2, tuple(photos), exposures)
 
 

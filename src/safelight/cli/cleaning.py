@@ -77,24 +77,26 @@ def show_strays(as_json: Json = False) -> None:
     rules); one elsewhere in the bucket, and a version at the provider, is only shown. A row whose
     object is missing needs a person: restore it from a backup, or remove the thing.
     """
+    from dataclasses import asdict
+
     from safelight.db import walks
 
     with system() as (cx, _actor), cx.db.transaction() as tx:
         last, found = walks.last(tx), walks.strays(tx, limit=500)
         if as_json:
-            say_json({"walks": last, "strays": list(found)})
+            say_json({"walks": [asdict(w) for w in last], "strays": [asdict(s) for s in found]})
             return
         table(
             "Walks",
             ("place", "begun", "ended", "seen", "unknown", "missing"),
             (
                 (
-                    walk["place"],
-                    ago(walk["started_at"]),
-                    ago(walk["finished_at"]) or "on its way",
-                    f"{walk['seen']:,}",
-                    f"{walk['unknown']:,}",
-                    f"{walk['missing']:,}",
+                    walk.place,
+                    ago(walk.started_at),
+                    ago(walk.finished_at) or "on its way",
+                    f"{walk.seen:,}",
+                    f"{walk.unknown:,}",
+                    f"{walk.missing:,}",
                 )
                 for walk in last
             ),
@@ -102,8 +104,5 @@ def show_strays(as_json: Json = False) -> None:
         table(
             "Strays",
             ("place", "what", "name", "of", "why"),
-            (
-                (stray["place"], stray["what"], stray["name"], stray["noun"], stray["detail"])
-                for stray in found
-            ),
+            ((stray.place, stray.what, stray.name, stray.noun, stray.detail) for stray in found),
         )

@@ -15,7 +15,7 @@ from safelight.cli.training import DEFAULT_KIND
 from safelight.domain.errors import Invalid
 
 if TYPE_CHECKING:
-    from safelight.domain.members import PhotoForSet
+    from safelight.domain.members import SetPhoto
     from safelight.vision.pool import EyePool
 
 
@@ -78,17 +78,17 @@ def inspect(
         raise typer.Exit(1)
 
 
-def _look(eyes: EyePool, files: Sequence[PhotoFile], *, quiet: bool) -> list[PhotoForSet]:
+def _look(eyes: EyePool, files: Sequence[PhotoFile], *, quiet: bool) -> list[SetPhoto]:
     from rich.progress import track
 
-    from safelight.domain.members import PhotoForSet
+    from safelight.domain.members import SetPhoto
 
     found = eyes.inspect_all((file.path, file.name) for file in files)
     shown = track(found, "Looking", len(files), console=err, disable=quiet, transient=True)
     # In a folder a name is one file, so it is also the photo's id, unless bytes of it had to be replaced.
     taken = Counter(file.name for file in files)
     return [
-        PhotoForSet(
+        SetPhoto(
             file.name if taken[file.name] == 1 else f"{file.name}#{number}",
             file.name,
             seen.facts,

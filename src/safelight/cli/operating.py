@@ -37,7 +37,7 @@ def pause(
     name = _queue(queue)
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            changed = pause_queue(tx, name, actor=actor.name, reason=reason)
+            changed = pause_queue(tx, actor, name, reason=reason)
         out.print(f"The queue {name} is paused." if changed else f"{name} was paused already.")
 
 
@@ -50,7 +50,7 @@ def resume(
     name = _queue(queue)
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            changed = resume_queue(tx, name, actor=actor.name)
+            changed = resume_queue(tx, actor, name)
         out.print(f"The queue {name} goes on." if changed else f"{name} was not paused.")
 
 

@@ -11,7 +11,7 @@ from safelight.cli.console import find_id, out, say_json, styled, system, table
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from safelight.domain.differences import Row
+    from safelight.domain.differences import ParameterRow
     from safelight.domain.nouns import Training
 
 _COLORS = {"changed": "red", "not taken": "yellow", "not verified": "dim"}
@@ -72,7 +72,7 @@ def parameters(
         out.print(f"Checked before it was sent against {which}.")
 
 
-def columns_of(training: Training) -> tuple[Row, ...]:
+def columns_of(training: Training) -> tuple[ParameterRow, ...]:
     """A training's parameters in three columns."""
     from safelight.domain.differences import columns
 
@@ -89,7 +89,7 @@ def _word(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _verdict(row: Row) -> Text:
+def _verdict(row: ParameterRow) -> Text:
     if row.verdict == "same":
         return styled("")
     matters = ": not what was ordered" if row.matters else ""

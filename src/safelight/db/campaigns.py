@@ -9,10 +9,10 @@ from uuid import UUID
 
 from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into, jsonb
-from safelight.domain.campaigns import Selection
+from safelight.domain.campaigns import Candidate, Selection, Totals
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Json
-from safelight.domain.operations import Campaign, CampaignItem
+from safelight.domain.operations import Campaign, CampaignItem, ItemProgress
 
 sql = statements("campaigns")
 
@@ -23,10 +23,9 @@ def _of(selection: Selection) -> dict[str, str | datetime | None]:
 
 def select(
     tx: Tx, owner_id: UUID, selection: Selection, subject_ids: Sequence[UUID] | None
-) -> list[Row]:
-    """The subjects it is about: id, kind, consented, in_training, held, photos, versions, bytes, images,
-    trackers."""
-    return tx.rows(
+) -> list[Candidate]:
+    """The subjects it is about."""
+    rows = tx.rows(
         sql.select_subjects,
         {
             "owner_id": owner_id,
@@ -35,6 +34,7 @@ def select(
             **_of(selection),
         },
     )
+    return [into(Candidate, row) for row in rows]
 
 
 def seconds_a_step(tx: Tx, owner_id: UUID) -> float | None:
@@ -129,9 +129,10 @@ def move(tx: Tx, id: UUID, before: str, after: str, *, actor: str, reason: str |
     return into(Campaign, row) if row else None
 
 
-def running(tx: Tx, id: UUID) -> list[tuple[CampaignItem, Row]]:
-    """What is under way, each with training_state, training_error, drawing, inspect_error."""
-    return [(into(CampaignItem, row), row) for row in tx.rows(sql.running_items, {"id": id})]
+def running(tx: Tx, id: UUID) -> list[tuple[CampaignItem, ItemProgress]]:
+    """The items whose turn has begun, and where each has got to."""
+    rows = tx.rows(sql.running_items, {"id": id})
+    return [(into(CampaignItem, row), into(ItemProgress, row)) for row in rows]
 
 
 def waiting(tx: Tx, id: UUID, *, limit: int) -> list[CampaignItem]:
@@ -173,9 +174,9 @@ def refresh_costs(tx: Tx, id: UUID) -> None:
     tx.run(sql.refresh_costs, {"id": id})
 
 
-def totals(tx: Tx, id: UUID) -> dict[str, Row]:
-    """state → items, started, estimate_micro_usd, cost_micro_usd, bound_micro_usd."""
-    return {row["state"]: row for row in tx.rows(sql.totals, {"id": id})}
+def totals(tx: Tx, id: UUID) -> dict[str, Totals]:
+    """The items by their state; a state that none is in is not there."""
+    return {row["state"]: into(Totals, row) for row in tx.rows(sql.totals, {"id": id})}
 
 
 def sums(tx: Tx, id: UUID) -> dict[str, Any]:

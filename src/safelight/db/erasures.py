@@ -10,7 +10,7 @@ from safelight.db.statements import statements
 from safelight.db.transaction import Row, Tx, into, jsonb
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Json
-from safelight.domain.operations import Erasure
+from safelight.domain.operations import Erasure, OpenJob, PaidInFlight
 
 sql = statements("erasures")
 
@@ -131,14 +131,15 @@ def amend(tx: Tx, id: UUID, *, statement: Json, signature: str, public_key: str)
     )
 
 
-def open_jobs(tx: Tx, subject_id: UUID) -> list[Row]:
-    """id, state, kind, settles (a paid request must come to its end) of the subject's open jobs."""
-    return tx.rows(sql.lock_open_jobs, {"subject_id": subject_id})
+def open_jobs(tx: Tx, subject_id: UUID) -> list[OpenJob]:
+    """The subject's jobs that have not ended, locked."""
+    return [into(OpenJob, row) for row in tx.rows(sql.lock_open_jobs, {"subject_id": subject_id})]
 
 
-def paid_in_flight(tx: Tx, subject_id: UUID) -> list[Row]:
-    """kind, id, state, provider_id of what the provider may be running."""
-    return tx.rows(sql.paid_in_flight, {"subject_id": subject_id})
+def paid_in_flight(tx: Tx, subject_id: UUID) -> list[PaidInFlight]:
+    """What the provider may be running for the subject."""
+    rows = tx.rows(sql.paid_in_flight, {"subject_id": subject_id})
+    return [into(PaidInFlight, row) for row in rows]
 
 
 def subjects_to_erase(tx: Tx, owner_id: UUID, *, limit: int) -> list[UUID]:

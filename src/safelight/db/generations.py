@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from safelight.db.statements import statements
-from safelight.db.transaction import Row, Tx, into, jsonb
+from safelight.db.transaction import Tx, into, jsonb
 from safelight.domain.errors import Conflict
 from safelight.domain.ids import new_id
 from safelight.domain.masking import mask
 from safelight.domain.nouns import Generation, Image, Json, Version
+from safelight.domain.provider import RunInFlight
 from safelight.domain.states import GenerationState
 
 sql = statements("generations")
@@ -146,14 +147,14 @@ def set_accepted(tx: Tx, id: UUID, *, provider_id: str, status: str) -> None:
     tx.run(sql.set_accepted, {"id": id, "provider_id": provider_id, "status": status})
 
 
-def in_flight(tx: Tx) -> list[Row]:
+def in_flight(tx: Tx) -> list[RunInFlight]:
     """What is to be watched, oldest first."""
-    return tx.rows(sql.in_flight)
+    return [into(RunInFlight, row) for row in tx.rows(sql.in_flight)]
 
 
-def in_flight_one(tx: Tx, id: UUID) -> list[Row]:
+def in_flight_one(tx: Tx, id: UUID) -> list[RunInFlight]:
     """The one, as `in_flight` shows it; none: it is not in flight."""
-    return tx.rows(sql.in_flight_one, {"id": id})
+    return [into(RunInFlight, row) for row in tx.rows(sql.in_flight_one, {"id": id})]
 
 
 def accepted_since(tx: Tx, since: datetime) -> list[str]:

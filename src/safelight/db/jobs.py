@@ -14,7 +14,7 @@ from safelight.domain.ids import new_id
 from safelight.domain.masking import mask
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait
-from safelight.domain.queues import POLICIES, Kind, Queue
+from safelight.domain.queues import Kind, Queue
 
 sql = statements("jobs")
 
@@ -23,12 +23,13 @@ QUANTUM_SECONDS = 10.0
 come within that time go between: an owner gets at least a turn every ten seconds whatever else
 waits, and a single job of another owner stands behind one or two of a thousand."""
 
-_ALONE = f"{{{','.join(kind for kind, policy in POLICIES.items() if policy.alone or policy.paid)}}}"
+_ALONE = f"{{{','.join(kind for kind in Kind if kind.policy.alone or kind.policy.paid)}}}"
 """As Postgres writes an array: it goes out with every claim."""
 
 
 def _job(row: Row) -> Job:
-    return into(Job, {**row, "queue": Queue(row["queue"]), "kind": Kind(row["kind"])})
+    kind = Kind(row["kind"])  # type: ignore[call-arg]  # finds the member; mypy takes it for the maker
+    return into(Job, {**row, "queue": Queue(row["queue"]), "kind": kind})
 
 
 def _hint(tx: Tx, row: Mapping[str, Any] | None) -> None:
@@ -54,7 +55,7 @@ def add(
     returned id. Without *hurry* it is left as it is, and only one that stands parked is made due. Jobs
     that are added one after the other go to the database as one.
     """
-    policy = POLICIES[kind]
+    policy = kind.policy
     job_id = new_id()
     tx.soon(
         sql.insert_job,
@@ -235,7 +236,7 @@ def set_paused(tx: Tx, queue: Queue, paused: bool, *, reason: str | None, actor:
 
 def count_open(tx: Tx, kind: Kind) -> int:
     """How many jobs of *kind* are on their way."""
-    row = tx.row(sql.count_open, {"queue": str(POLICIES[kind].queue), "kind": str(kind)})
+    row = tx.row(sql.count_open, {"queue": str(kind.policy.queue), "kind": str(kind)})
     assert row is not None
     found: int = row["n"]
     return found

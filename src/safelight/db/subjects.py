@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from safelight.db.statements import statements
-from safelight.db.transaction import Row, Tx, into, jsonb
+from safelight.db.transaction import Tx, into, jsonb
 from safelight.domain.ids import new_id
 from safelight.domain.nouns import Dataset, Json, Photo, Subject
+from safelight.domain.retrain import GoodDataset
 
 sql = statements("subjects")
 photos_sql = statements("photos")
@@ -225,10 +226,10 @@ def datasets(tx: Tx, subject_id: UUID, owner_id: UUID) -> list[Dataset]:
     return [into(Dataset, row) for row in rows]
 
 
-def last_good(tx: Tx, subject_id: UUID) -> Row | None:
-    """The dataset of the subject's last good version: version, dataset, dataset_id, steps, manifest,
-    report."""
-    return tx.row(datasets_sql.last_good, {"subject_id": subject_id})
+def last_good(tx: Tx, subject_id: UUID) -> GoodDataset | None:
+    """The dataset of the subject's last good version."""
+    row = tx.row(datasets_sql.last_good, {"subject_id": subject_id})
+    return into(GoodDataset, row) if row else None
 
 
 def photos_of_dataset(tx: Tx, dataset_id: UUID) -> list[Photo]:

@@ -7,10 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 from safelight.db.statements import statements
-from safelight.db.transaction import Row, Tx, into
+from safelight.db.transaction import Tx, into
 from safelight.domain.ids import new_id
 from safelight.domain.stored import StoredObject
-from safelight.domain.walk import OURS, KnownKey
+from safelight.domain.walk import OURS, KnownKey, Stray, Walk
 
 sql = statements("walks")
 
@@ -76,7 +76,7 @@ def advance(
     bytes: int = 0,
     unknown: int = 0,
     missing: int = 0,
-) -> Row:
+) -> Walk:
     """The walk goes on behind *cursor*; None: it has ended. Its totals so far."""
     row = tx.row(
         sql.advance,
@@ -90,20 +90,21 @@ def advance(
         },
     )
     assert row is not None
-    return row
+    return into(Walk, row)
 
 
-def last(tx: Tx) -> list[Row]:
+def last(tx: Tx) -> list[Walk]:
     """The walk under way and the last that ended, of each place."""
-    return tx.rows(sql.last_walks)
+    return [into(Walk, row) for row in tx.rows(sql.last_walks)]
 
 
-def strays(tx: Tx, *, limit: int) -> Iterable[Row]:
+def strays(tx: Tx, *, limit: int) -> Iterable[Stray]:
     """What the walks found, page by page."""
     place, after = "", ""
-    while page := tx.rows(sql.list_strays, {"place": place, "after": after, "limit": limit}):
+    while rows := tx.rows(sql.list_strays, {"place": place, "after": after, "limit": limit}):
+        page = [into(Stray, row) for row in rows]
         yield from page
-        place, after = page[-1]["place"], page[-1]["name"]
+        place, after = page[-1].place, page[-1].name
 
 
 def next_model(tx: Tx, after: str) -> str | None:
@@ -122,9 +123,10 @@ def report_remote(tx: Tx, walk_id: UUID, listed: Mapping[str, str]) -> int:
     )
 
 
-def next_drawing(tx: Tx, after: UUID, limit: int) -> list[Row]:
+def next_drawing(tx: Tx, after: UUID, limit: int) -> list[tuple[UUID, str, str]]:
     """The next versions that may still draw: id, model and version at the provider."""
-    return tx.rows(sql.next_drawing, {"after": after, "limit": limit})
+    rows = tx.rows(sql.next_drawing, {"after": after, "limit": limit})
+    return [(row["id"], row["model"], row["version"]) for row in rows]
 
 
 def report_lost(tx: Tx, walk_id: UUID, ids: Sequence[UUID]) -> int:

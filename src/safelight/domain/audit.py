@@ -6,21 +6,18 @@ Pure: the rows and what was read of the objects come in, links come out. Where s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from safelight.domain.diagnosis import mark_in_words
 from safelight.domain.links import Link, Objects, State, gathered, of_object, worst
-
-Row = Mapping[str, Any]
+from safelight.domain.nouns import Fields
 
 
 @dataclass(frozen=True, slots=True)
 class VersionAudit:
     """The links of one version, from its photos to its approver."""
 
-    row: Row
+    row: Fields
     links: tuple[Link, ...]
 
     @property
@@ -29,7 +26,7 @@ class VersionAudit:
         return worst(link.state for link in self.links)
 
 
-def keys_of(row: Row) -> list[tuple[str, str]]:
+def keys_of(row: Fields) -> list[tuple[str, str]]:
     """(key, kind) of every object a version stands on; kind is `file`, `zip` or `json`."""
     found = [(photo["key"], "file") for photo in row["photos"] or ()]
     if row["dataset_key"]:
@@ -39,7 +36,7 @@ def keys_of(row: Row) -> list[tuple[str, str]]:
     return found + [(image["key"], "file") for image in row["previews"] or () if image["key"]]
 
 
-def audit(row: Row, objects: Objects | None) -> VersionAudit:
+def audit(row: Fields, objects: Objects | None) -> VersionAudit:
     """Every link of the version in *row*; *objects* None: nothing was read from the store."""
     if row["origin"] == "imported":
         links = [
@@ -62,7 +59,7 @@ def audit(row: Row, objects: Objects | None) -> VersionAudit:
     return VersionAudit(row, tuple(links))
 
 
-def _photos(row: Row, objects: Objects | None) -> list[Link]:
+def _photos(row: Fields, objects: Objects | None) -> list[Link]:
     photos = row["photos"] or ()
     if not photos:
         return [Link("photos", State.CANNOT_VERIFY, "No photos are on record for its dataset.")]
@@ -82,7 +79,7 @@ def _photos(row: Row, objects: Objects | None) -> list[Link]:
     return gathered("photos", links, "photos are")
 
 
-def _dataset(row: Row, objects: Objects | None) -> list[Link]:
+def _dataset(row: Fields, objects: Objects | None) -> list[Link]:
     if row["dataset_id"] is None:
         return [Link("dataset", State.CANNOT_VERIFY, "No dataset is on record.")]
     what = f"The zip of dataset {row['dataset']}"
@@ -108,7 +105,7 @@ def _dataset(row: Row, objects: Objects | None) -> list[Link]:
     return [*links, _manifest(row, objects)]
 
 
-def _members(row: Row, objects: Objects | None) -> list[Link]:
+def _members(row: Fields, objects: Objects | None) -> list[Link]:
     """What is in the zip, file by file, against the rows: which photo it is that was changed."""
     seen = (objects or {}).get(row["dataset_key"])
     if seen is None or seen.gone or row["dataset_purged_at"]:
@@ -128,7 +125,7 @@ def _members(row: Row, objects: Objects | None) -> list[Link]:
     ]
 
 
-def _manifest(row: Row, objects: Objects | None) -> Link:
+def _manifest(row: Fields, objects: Objects | None) -> Link:
     seen = (objects or {}).get(row["manifest_key"])
     if row["dataset_purged_at"]:
         return Link(
@@ -142,7 +139,7 @@ def _manifest(row: Row, objects: Objects | None) -> Link:
     return Link("manifest", State.OK, "The stored manifest is the one on record.")
 
 
-def _parameters(row: Row) -> list[Link]:
+def _parameters(row: Fields) -> list[Link]:
     links = [
         Link(name, State.OK, f"What was {name} is on record.")
         if row[name]
@@ -170,12 +167,12 @@ def _parameters(row: Row) -> list[Link]:
     ]
 
 
-def _text(mark: Row, key: str) -> str | None:
+def _text(mark: Fields, key: str) -> str | None:
     value = mark.get(key)
     return None if value is None else str(value)
 
 
-def _trainer(row: Row) -> list[Link]:
+def _trainer(row: Fields) -> list[Link]:
     asked, observed = row["trainer_asked"], row["trainer_observed"]
     if not asked or not observed:
         missing = "asked for" if not asked else "that ran"
@@ -208,7 +205,7 @@ def _trainer(row: Row) -> list[Link]:
     return [version, run, images]
 
 
-def _weights(row: Row, objects: Objects | None) -> list[Link]:
+def _weights(row: Fields, objects: Objects | None) -> list[Link]:
     if not row["weights_key"]:
         says = "We hold no weights of it: what draws is at the provider alone."
         return [Link("weights", State.CANNOT_VERIFY, says)]
@@ -219,7 +216,7 @@ def _weights(row: Row, objects: Objects | None) -> list[Link]:
     return [of_object("weights", "The weights file", row["weights_key"], recorded, objects)]
 
 
-def _trigger(row: Row) -> Link:
+def _trigger(row: Fields) -> Link:
     """R-5: stored, sent and prompted are one word."""
     sent = ((row["sent"] or {}).get("input") or {}).get("trigger_word")
     words = {row["trigger_word"], row["subject_trigger"]} | ({sent} if sent else set())
@@ -231,7 +228,7 @@ def _trigger(row: Row) -> Link:
     return Link("trigger", State.OK, f"Trained, stored and prompted as {row['trigger_word']}.")
 
 
-def _approval(row: Row) -> list[Link]:
+def _approval(row: Fields) -> list[Link]:
     if row["approved_at"] is None:
         approval = Link(
             "approval", State.CANNOT_VERIFY, "Nobody approved it, so it draws for nobody."
@@ -247,7 +244,7 @@ def _approval(row: Row) -> list[Link]:
     return [approval, Link("approval", State.DIFFERS, says)]
 
 
-def _previews(row: Row, objects: Objects | None) -> list[Link]:
+def _previews(row: Fields, objects: Objects | None) -> list[Link]:
     drawn = [image for image in row["previews"] or () if image["key"]]
     if not drawn:
         return [Link("previews", State.CANNOT_VERIFY, "No preview of it is stored.")]
@@ -269,7 +266,7 @@ def _previews(row: Row, objects: Objects | None) -> list[Link]:
     return found
 
 
-def _imported(row: Row) -> list[Link]:
+def _imported(row: Fields) -> list[Link]:
     """Of a version trained elsewhere: what was found out, and the rest."""
     known = row["known"] or {}
     links = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from safelight.domain.money import H100_MICRO_USD_PER_SECOND
 from safelight.domain.profiles import Profile, StepRule
@@ -90,28 +91,62 @@ class Selection:
         )
 
 
-def why_not(kind: CampaignKind, subject: Mapping[str, Any]) -> str | None:
-    """What keeps a subject out of it, in words; None: nothing. *subject* as the dry run counts it."""
-    if kind.purges and subject["held"]:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A subject that is selected, as the dry run counts it: `versions` and what follows are what would be
+    purged, `bytes` those of the versions' weights."""
+
+    id: UUID
+    kind: str
+    consented: bool
+    in_training: bool
+    held: bool
+    photos: int
+    versions: int
+    bytes: int
+    images: int
+    trackers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The items of a campaign that are in one state. `bound_micro_usd`: spent, or set aside for them."""
+
+    state: str
+    items: int
+    started: int
+    estimate_micro_usd: int
+    cost_micro_usd: int
+    bound_micro_usd: int
+
+
+def why_not(kind: CampaignKind, subject: Candidate) -> str | None:
+    """What keeps a subject out of it, in words; None: nothing."""
+    if kind.purges and subject.held:
         return HELD
-    if kind is not CampaignKind.REINSPECT and subject["in_training"]:
+    if kind is not CampaignKind.REINSPECT and subject.in_training:
         return IN_TRAINING
-    if kind.trains and subject["kind"] == "person" and not subject["consented"]:
+    if kind.trains and subject.kind == "person" and not subject.consented:
         return NOT_CONSENTED
-    if kind is not CampaignKind.PURGE and not subject["photos"]:
+    if kind is not CampaignKind.PURGE and not subject.photos:
         return NO_PHOTOS
-    if kind is CampaignKind.PURGE and not subject["versions"]:
+    if kind is CampaignKind.PURGE and not subject.versions:
         return NOTHING_TO_PURGE
     return None
 
 
-def planned(kind: CampaignKind, subject: Mapping[str, Any]) -> Json:
+def planned(kind: CampaignKind, subject: Candidate) -> Json:
     """What will be done with a subject, in numbers."""
     what: Json = {}
     if kind is CampaignKind.REINSPECT:
-        what["photos"] = subject["photos"]
+        what["photos"] = subject.photos
     if kind.purges:
-        what |= {name: subject[name] for name in ("versions", "images", "trackers", "bytes")}
+        what |= {
+            "versions": subject.versions,
+            "images": subject.images,
+            "trackers": subject.trackers,
+            "bytes": subject.bytes,
+        }
     if kind.trains:
         what["trainings"] = 1
     return what

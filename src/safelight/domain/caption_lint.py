@@ -10,7 +10,7 @@ from safelight.domain.findings import Finding, Level, Trust, of_set, shown
 from safelight.domain.leaks import leaks_in
 from safelight.domain.limits import ALMOST_ALL
 from safelight.domain.measured import WHOLE_BODY, Framing, Measured
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 
 ENOUGH = 5
 """Captions of the producer's own, before a phrase in almost all of them is one too many."""
@@ -48,7 +48,7 @@ _DESCRIBED = "what captions say is learned apart from the trigger, and what they
 _WORD = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*")
 
 
-def lint_captions(photos: Sequence[PhotoForSet], trigger: str | None = None) -> list[Finding]:
+def lint_captions(photos: Sequence[SetPhoto], trigger: str | None = None) -> list[Finding]:
     """Findings on the producer's own captions; ours are true by how they are made.
 
     *trigger*: the subject's, or a word that stands for it; without it, its absence is not judged.
@@ -62,7 +62,7 @@ def lint_captions(photos: Sequence[PhotoForSet], trigger: str | None = None) -> 
     return [*found, *_all_alike(texts, trigger)]
 
 
-def _one(photo: PhotoForSet, text: str, trigger: str | None) -> Iterator[Finding]:
+def _one(photo: SetPhoto, text: str, trigger: str | None) -> Iterator[Finding]:
     def say(kind: str, level: Level, says: str, remedy: str, what: str, source: str) -> Finding:
         message = f"The caption of {shown(photo.name)} {says}. {remedy}"
         return Finding(

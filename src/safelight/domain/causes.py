@@ -17,13 +17,13 @@ from safelight.domain.diagnosis import (
     Effort,
     Look,
     Records,
-    Row,
     Rule,
     Symptom,
     exposures_of,
     mark_in_words,
 )
 from safelight.domain.errors import Invalid
+from safelight.domain.nouns import Fields
 from safelight.domain.prompts import RETOUCHED
 
 MANY_EXPOSURES = 120.0
@@ -194,7 +194,7 @@ def _ages(records: Records) -> list[str]:
     return [f"The captions of its {records.photos} photos say different ages: {said}."]
 
 
-def _asked(records: Records, pattern: str) -> list[Row]:
+def _asked(records: Records, pattern: str) -> list[Fields]:
     return [row for row in records.drawn if re.search(pattern, str(row["prompt"]), re.IGNORECASE)]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
 
 from safelight.domain.duplicates import distance
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 
 OTHER_FRAMING, OTHER_ANGLE, OTHER_LIGHT = 12, 8, 4
 """Bits of distance that another framing, angle or light is worth, beside the 64 of the look."""
@@ -16,10 +16,10 @@ FLAW = 24
 
 
 def choose(
-    photos: Sequence[PhotoForSet],
+    photos: Sequence[SetPhoto],
     most: int,
     warned: Mapping[str, int] = MappingProxyType({}),
-) -> list[PhotoForSet]:
+) -> list[SetPhoto]:
     """At most *most* of the photos, those that differ most from each other, in the order given.
 
     Begins with the best photo of each kind (framing and angle, the rarest kind first), so that no
@@ -45,13 +45,13 @@ def choose(
 
 
 def _one_of_each(
-    best_first: Sequence[PhotoForSet], most: int, warned: Mapping[str, int]
-) -> list[PhotoForSet]:
+    best_first: Sequence[SetPhoto], most: int, warned: Mapping[str, int]
+) -> list[SetPhoto]:
     """The best photo of each kind. A kind of which all photos are warned of has no place kept for it,
     unless nothing else has its framing."""
     kinds = [_kind(photo) for photo in best_first]
     counts = Counter(kinds)
-    first: dict[tuple[Hashable, Hashable], PhotoForSet] = {}
+    first: dict[tuple[Hashable, Hashable], SetPhoto] = {}
     framed: set[Hashable] = set()
     for photo, kind in zip(best_first, kinds, strict=True):
         if kind not in first and (not warned.get(photo.id) or kind[0] not in framed):
@@ -61,7 +61,7 @@ def _one_of_each(
     return [first[kind] for kind in rarest[:most]]
 
 
-def _kind(photo: PhotoForSet) -> tuple[Hashable, Hashable]:
+def _kind(photo: SetPhoto) -> tuple[Hashable, Hashable]:
     measured = photo.known.measured
     if measured is None:
         return None, None
@@ -69,7 +69,7 @@ def _kind(photo: PhotoForSet) -> tuple[Hashable, Hashable]:
     return measured.framing, angle
 
 
-def _apart(one: PhotoForSet, other: PhotoForSet) -> int:
+def _apart(one: SetPhoto, other: SetPhoto) -> int:
     bits = distance(one.known, other.known)[0]
     a, b = one.known.measured, other.known.measured
     if a is None or b is None:

@@ -12,7 +12,7 @@ from safelight.domain.findings import Finding, Level, Trust, of_set
 from safelight.domain.gates import TAGS, Gates, Target
 from safelight.domain.limits import BUSY_BACKGROUND
 from safelight.domain.measured import Framing, Measured
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 
 UNCLASSIFIED_SHARE = 0.25
 """R-53: from here on the shares say little (S3's own set had 47.6 % in no shot type)."""
@@ -81,7 +81,7 @@ class Mix:
         return max(0, wanted - self.framing[part]) if self.share(part) < goal.least else 0
 
 
-def mix_of(photos: Sequence[PhotoForSet]) -> Mix:
+def mix_of(photos: Sequence[SetPhoto]) -> Mix:
     """What the photos are made of; those whose framing was not measured are counted apart."""
     known = [m for photo in photos if (m := photo.known.measured) is not None]
     framed = [m for m in known if m.framing is not None]

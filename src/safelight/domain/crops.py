@@ -15,7 +15,7 @@ from functools import lru_cache
 from safelight.domain.composition import mix_of
 from safelight.domain.gates import Gates
 from safelight.domain.measured import WHOLE_BODY, Face, Framing, Measured
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import PhotoFacts
 
 STEP = 64
@@ -132,7 +132,7 @@ def medium_crop(facts: PhotoFacts, *, resolution: int = 1024, least: int = 512) 
     return crop if min(crop.right - crop.left, crop.bottom - crop.top) >= least else None
 
 
-def balance(kept: Sequence[PhotoForSet], gates: Gates, *, resolution: int = 1024) -> list[str]:
+def balance(kept: Sequence[SetPhoto], gates: Gates, *, resolution: int = 1024) -> list[str]:
     """The ids of the full-body photos of which a medium crop is to be made as well (R-57).
 
     As many as the target lacks, and never so many that crops outnumber what they are cut from.

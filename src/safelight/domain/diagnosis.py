@@ -16,8 +16,7 @@ from typing import Any
 
 from safelight.domain.findings import Trust
 from safelight.domain.money import H100_MICRO_USD_PER_SECOND
-
-Row = Mapping[str, Any]
+from safelight.domain.nouns import Fields
 
 
 class Symptom(StrEnum):
@@ -57,11 +56,11 @@ class Records:
     """
 
     kind: str
-    row: Row
-    before: Row | None
-    drawn: Sequence[Row]
+    row: Fields
+    before: Fields | None
+    drawn: Sequence[Fields]
     gates: Mapping[str, int]
-    findings: Sequence[Row] = field(default_factory=tuple)
+    findings: Sequence[Fields] = field(default_factory=tuple)
     """Findings on the set and on the photos that were trained on; not on those that were left out."""
 
     @property
@@ -83,7 +82,7 @@ class Records:
         """This input of every request lately drawn, where it was sent."""
         return [row["input"][name] for row in self.drawn if row["input"].get(name) is not None]
 
-    def found(self, *kinds: str) -> list[Row]:
+    def found(self, *kinds: str) -> list[Fields]:
         """The findings of these kinds. What was not measured is no evidence, and not among them."""
         return [
             finding
@@ -120,7 +119,7 @@ class Records:
         return found if isinstance(found, Mapping) else None
 
 
-def mark_in_words(mark: Row) -> str:
+def mark_in_words(mark: Fields) -> str:
     """What the trainer did otherwise than it was told (`domain.differences`), in one line."""
     name, sent, used = mark.get("name"), mark.get("sent"), mark.get("effective")
     return (
@@ -128,7 +127,7 @@ def mark_in_words(mark: Row) -> str:
     )
 
 
-def exposures_of(row: Row) -> float | None:
+def exposures_of(row: Fields) -> float | None:
     """Steps times batch by photos (K2, finding 4)."""
     photos, sent = len(row["photos"] or ()), (row["sent"] or {}).get("input") or {}
     if not photos or not sent.get("steps"):

@@ -36,7 +36,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ParameterRow:
     """One parameter in three columns; None: that column has nothing."""
 
     name: str
@@ -100,7 +100,7 @@ def columns(
     *,
     images: int | None,
     version: tuple[str | None, str | None] = (None, None),
-) -> tuple[Row, ...]:
+) -> tuple[ParameterRow, ...]:
     """Every parameter in its three columns.
 
     *asked* and *sent* as a training keeps them (`plans.TrainingPlan`), *process* out of the archive;
@@ -115,7 +115,7 @@ def columns(
         if name not in recorded
     ]
     rows += [
-        Row(name, wanted.get(name), None, effective.get(name), Verdict.NOT_TAKEN)
+        ParameterRow(name, wanted.get(name), None, effective.get(name), Verdict.NOT_TAKEN)
         for name in sorted(recorded)
     ]
     given = (asked or {}).get("images")
@@ -127,15 +127,15 @@ def columns(
     return tuple(rows)
 
 
-def _row(name: str, asked: Any, sent: Any, effective: Any) -> Row:
+def _row(name: str, asked: Any, sent: Any, effective: Any) -> ParameterRow:
     if sent is None:
-        return Row(name, asked, sent, effective, Verdict.DEFAULT)
+        return ParameterRow(name, asked, sent, effective, Verdict.DEFAULT)
     if effective is None:
         # Captions come with every photo, so `autocaption` leaves no trace in the config.
-        return Row(name, asked, sent, effective, Verdict.NOT_VERIFIED)
+        return ParameterRow(name, asked, sent, effective, Verdict.NOT_VERIFIED)
     if _equal(name, sent, effective):
-        return Row(name, asked, sent, effective, Verdict.SAME)
-    return Row(name, asked, sent, effective, Verdict.CHANGED, matters=name in MATTERS)
+        return ParameterRow(name, asked, sent, effective, Verdict.SAME)
+    return ParameterRow(name, asked, sent, effective, Verdict.CHANGED, matters=name in MATTERS)
 
 
 def _equal(name: str, sent: Any, effective: Any) -> bool:
@@ -155,6 +155,6 @@ def _sides(value: Any) -> list[str]:
     return [side.strip() for side in str(value).split(",")]
 
 
-def different(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+def different(rows: tuple[ParameterRow, ...]) -> tuple[ParameterRow, ...]:
     """The rows whose columns do not agree."""
     return tuple(row for row in rows if row.verdict in (Verdict.NOT_TAKEN, Verdict.CHANGED))

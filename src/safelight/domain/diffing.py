@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from safelight.domain.nouns import Fields
 from safelight.domain.trainlog import LOSS_SAYS_LITTLE
 
-Row = Mapping[str, Any]
 TAIL = 0.1
 """The share of a course's end whose median stands for it: one step's loss is noise (C1)."""
 
 
-def compare(a: Row, b: Row) -> dict[str, Any]:
+def compare(a: Fields, b: Fields) -> dict[str, Any]:
     """What differs between two runs (rows of the `run` query), as JSON takes it."""
     return {
         "a": _named(a),
@@ -25,7 +25,7 @@ def compare(a: Row, b: Row) -> dict[str, Any]:
     }
 
 
-def _named(row: Row) -> dict[str, Any]:
+def _named(row: Fields) -> dict[str, Any]:
     names = (
         "subject",
         "training_id",
@@ -38,7 +38,7 @@ def _named(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in (*names, "profile", "approved_by", "rejected_by")}
 
 
-def _sets(a: Row, b: Row) -> dict[str, Any]:
+def _sets(a: Fields, b: Fields) -> dict[str, Any]:
     """Photos by content: the same bytes are the same photo, whatever their names."""
     one = {photo["sha256"]: photo for photo in a["photos"] or ()}
     two = {photo["sha256"]: photo for photo in b["photos"] or ()}
@@ -60,14 +60,14 @@ def _sets(a: Row, b: Row) -> dict[str, Any]:
     }
 
 
-def _exposures(row: Row) -> float | None:
+def _exposures(row: Fields) -> float | None:
     sent, photos = (row["sent"] or {}).get("input") or {}, len(row["photos"] or ())
     if not photos or not sent.get("steps"):
         return None
     return round(float(sent["steps"]) * float(sent.get("batch_size") or 1) / photos, 1)
 
 
-def _parameters(a: Row, b: Row) -> list[dict[str, Any]]:
+def _parameters(a: Fields, b: Fields) -> list[dict[str, Any]]:
     """Every input that differs in any of the three columns, and the trainer and profile."""
     found = [
         {"column": "run", "name": name, "a": a[name], "b": b[name]}
@@ -97,13 +97,13 @@ def _flat(value: Any, part: str | None, path: str = "") -> dict[str, Any]:
     return found
 
 
-def _courses(a: Row, b: Row) -> dict[str, Any]:
+def _courses(a: Fields, b: Fields) -> dict[str, Any]:
     both = [_course(a), _course(b)]
     names = ("steps", "last_tenth", "nan", "restarts", "seconds", "cost_usd")
     return {**{name: [one[name] for one in both] for name in names}, "note": LOSS_SAYS_LITTLE}
 
 
-def _course(row: Row) -> dict[str, Any]:
+def _course(row: Fields) -> dict[str, Any]:
     course = row["course"] or {}
     losses = course.get("loss") or []
     tail = losses[-max(1, round(len(losses) * TAIL)) :]
@@ -118,7 +118,7 @@ def _course(row: Row) -> dict[str, Any]:
     }
 
 
-def _weights(a: Row, b: Row) -> dict[str, Any]:
+def _weights(a: Fields, b: Fields) -> dict[str, Any]:
     names = ("rank", "tensors", "weights_bytes", "weights_sha256", "lora_scale", "guidance")
     same = a["weights_sha256"] is not None and a["weights_sha256"] == b["weights_sha256"]
     return {"same_file": same, **{name: [a[name], b[name]] for name in names}}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from safelight.domain.alike import lie_alike
 from safelight.domain.findings import Finding, Level, shown
 from safelight.domain.gates import Gates
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.quality import is_blurred, is_smoothed
 
@@ -35,7 +35,7 @@ def same_look(one: PhotoFacts, other: PhotoFacts, gates: Gates) -> tuple[int, bo
     return min(near, default=None)
 
 
-def same_picture(one: PhotoForSet, other: PhotoForSet, gates: Gates) -> bool:
+def same_picture(one: SetPhoto, other: SetPhoto, gates: Gates) -> bool:
     """Whether two photos are one picture: the same file, or the same look."""
     a, b = one.known, other.known
     same_file = a.sha256 is not None and a.sha256 == b.sha256
@@ -52,14 +52,14 @@ def _ways(one: PhotoFacts, other: PhotoFacts) -> list[tuple[int, bool]]:
 
 
 def drop_duplicates(
-    photos: Sequence[PhotoForSet], gates: Gates
-) -> tuple[list[PhotoForSet], list[Finding]]:
+    photos: Sequence[SetPhoto], gates: Gates
+) -> tuple[list[SetPhoto], list[Finding]]:
     """The photos without duplicates (R-38), and a finding for each duplicate and each close pair.
 
     Of two that are the same the one whose face is sharp and not smoothed stays, then the one with
     more pixels, then more bytes, then the earlier. No two that stay are one picture.
     """
-    kept: list[PhotoForSet] = []
+    kept: list[SetPhoto] = []
     findings: list[Finding] = []
     # The sort is stable: of equals the earlier one stays.
     for photo in sorted(photos, key=lambda photo: photo.worth, reverse=True):
@@ -83,7 +83,7 @@ def drop_duplicates(
     return [photo for photo in photos if photo.id in stay], findings
 
 
-def _better(stays: PhotoForSet, goes: PhotoForSet) -> str:
+def _better(stays: SetPhoto, goes: SetPhoto) -> str:
     one, other = stays.known, goes.known
     if is_blurred(other.measured) and not is_blurred(one.measured):
         return "is sharper"
@@ -98,7 +98,7 @@ def _better(stays: PhotoForSet, goes: PhotoForSet) -> str:
     return "came first"
 
 
-def _exact(photo: PhotoForSet, same: PhotoForSet) -> Finding:
+def _exact(photo: SetPhoto, same: SetPhoto) -> Finding:
     message = f"{shown(photo.name)} is the same file as {shown(same.name)}, byte for byte; it is used once."
     remedy = "Send another photo in its place."
     return Finding(
@@ -106,14 +106,14 @@ def _exact(photo: PhotoForSet, same: PhotoForSet) -> Finding:
     )
 
 
-_Pair = tuple[int, bool, PhotoForSet]
+_Pair = tuple[int, bool, SetPhoto]
 
 
 def _bits(pair: _Pair) -> int:
     return pair[0]
 
 
-def _near(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
+def _near(photo: SetPhoto, nearest: _Pair, gates: Gates) -> Finding:
     bits, mirrored, other = nearest
     remedy = "Send another photo in its place."
     message = (
@@ -134,7 +134,7 @@ def _near(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
     )
 
 
-def _close(photo: PhotoForSet, nearest: _Pair, gates: Gates) -> Finding:
+def _close(photo: SetPhoto, nearest: _Pair, gates: Gates) -> Finding:
     bits, mirrored, other = nearest
     remedy = "Look at the two; if they show the same moment, remove one."
     elsewhere = bits <= gates.near_duplicate_bits

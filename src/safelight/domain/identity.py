@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from safelight.domain.findings import Finding, Level, Trust, of_set, shown
 from safelight.domain.limits import OTHER_PERSON, OTHER_PERSON_SIDEWAYS, SAME_PERSON
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.quality import knows_who
 
 _ONE = "a likeness is learned from photos of one person, in all of them"
@@ -32,7 +32,7 @@ class Identity:
     at 0.34 to each of eleven photos.) `face` is the place of that face in the photo's list.
     """
 
-    photo: PhotoForSet
+    photo: SetPhoto
     face: int
     cosine: float
 
@@ -56,7 +56,7 @@ class Identity:
         return angle is not None and angle.side == "side"
 
 
-def identities(photos: Sequence[PhotoForSet]) -> list[Identity]:
+def identities(photos: Sequence[SetPhoto]) -> list[Identity]:
     """Each photo whose faces say who they are, against the person most of the set shows.
 
     That person is found from the face that is near to most others: the number counts before how near
@@ -93,7 +93,7 @@ def identities(photos: Sequence[PhotoForSet]) -> list[Identity]:
     ]
 
 
-def judge_identity(photos: Sequence[PhotoForSet], *, kind: str = "person") -> list[Finding]:
+def judge_identity(photos: Sequence[SetPhoto], *, kind: str = "person") -> list[Finding]:
     """A finding for each photo of another person, and each where it cannot be told.
 
     What is known of identity was measured on people: of a drawn character it is a hint, and takes no
@@ -146,7 +146,7 @@ def _judged(item: Identity, drawn: bool) -> Finding:
     )
 
 
-def _too_few(photos: Sequence[PhotoForSet]) -> list[Finding]:
+def _too_few(photos: Sequence[SetPhoto]) -> list[Finding]:
     looked = any(
         photo.known.measured and photo.known.measured.faces is not None for photo in photos
     )
@@ -174,7 +174,7 @@ def _nearest(faces: Vectors, total: Vectors, count: int) -> tuple[int, float]:
     return place, float(near[place])
 
 
-def _vectors(photo: PhotoForSet) -> tuple[list[int], Vectors]:
+def _vectors(photo: SetPhoto) -> tuple[list[int], Vectors]:
     """The places of the photo's faces that say who they are, and their vectors at length 1."""
     measured = photo.known.measured
     faces = (measured.faces or ()) if measured else ()

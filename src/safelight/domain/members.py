@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from safelight.domain.findings import Finding
@@ -10,15 +11,27 @@ from safelight.domain.quality import is_blurred, is_smoothed
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoForSet:
-    """A photo as a member of a set. `findings` are those that its facts do not tell (a lost file)."""
+class SetPhoto:
+    """A photo of a set: what is known of it, and where it is stored.
+
+    `facts` is None until it is inspected; `findings` are those that its facts do not tell (a lost file).
+    """
 
     id: str
     name: str
-    facts: PhotoFacts | None
+    facts: PhotoFacts | None = None
     findings: tuple[Finding, ...] = ()
     caption: str | None = None
     """The producer's own caption, if there is one."""
+    key: str = ""
+    """Of the object in the store; empty: a file in a folder, which never gets there."""
+    bytes: int | None = None
+    sha256: str | None = None
+    """Of the bytes as they were sent, said or inspected; None: nobody knows yet."""
+    etag: str | None = None
+    """The store's mark of the bytes that were confirmed, where they came straight into it."""
+    location_removed: Mapping[str, int] | None = None
+    """What was taken out of it so far of where it was taken."""
 
     @property
     def known(self) -> PhotoFacts:
@@ -40,3 +53,7 @@ class PhotoForSet:
     def worth(self) -> tuple[int, int, int]:
         """What it is measured by where one of two is to stay: doubts, then pixels, then bytes."""
         return -self.doubts, self.known.pixels, self.known.bytes
+
+
+PhotoForSet = SetPhoto
+"""The name it had, for scripts that import it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from uuid import UUID
 from safelight.domain.queues import Kind, Queue
 
 Json = dict[str, Any]
+Fields = Mapping[str, Any]
+"""What one query reads across nouns, or an object in its JSON, by name."""
 
 
 @dataclass(frozen=True, slots=True)

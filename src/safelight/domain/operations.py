@@ -30,6 +30,23 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A job of the subject that has not ended. `settles`: of a paid request that must come to its end."""
+
+    id: UUID
+    state: str
+    settles: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PaidInFlight:
+    """A `training` or a `generation` that the provider may be running; without an id no reply is known."""
+
+    kind: str
+    provider_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Campaign:
     """An operation over many subjects, as data."""
 
@@ -68,6 +85,18 @@ class CampaignItem:
     reason: str | None
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemProgress:
+    """Where a subject's turn that has begun has got to: its training, its previews, its re-inspection."""
+
+    training_state: str | None
+    training_error: str | None
+    drawing: bool
+    """Whether previews of what was trained are in flight."""
+    inspect_error: str | None
+    """Why its re-inspection stands parked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeGuard
+from uuid import UUID
 
 RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The provider's are 26 lower-case letters and digits (replicate.md 2.2)."""
@@ -64,6 +65,38 @@ class RemoteRun:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     predict_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunInFlight:
+    """A training or a generation that the provider has accepted and, as far as we know, not ended."""
+
+    id: UUID
+    subject_id: UUID
+    owner_id: UUID
+    provider_id: str
+    provider_status: str | None
+    age_seconds: float
+    """Since it was accepted."""
+    watched_seconds: float | None
+    """Since anything was seen of it; None: nothing was yet."""
+    log_age: float
+    """As `stages.poll.InFlight` has it."""
+    step: int | None
+    steps: int | None
+    cancel_reason: str | None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until the last step at the pace it had so far."""
+        if not self.step or not self.steps:
+            return None
+        return max(0.0, self.age_seconds * (self.steps / self.step - 1.0))
+
+    @property
+    def unseen_seconds(self) -> float:
+        """Since anything was seen of it, its acceptance included."""
+        return self.age_seconds if self.watched_seconds is None else self.watched_seconds
 
 
 @dataclass(frozen=True, slots=True)

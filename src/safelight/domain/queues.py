@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 
 class Queue(StrEnum):
@@ -19,37 +20,6 @@ class Queue(StrEnum):
     CLEANUP = "cleanup"
 
 
-class Kind(StrEnum):
-    """A kind of work: what one job does."""
-
-    INSPECT_PHOTOS = "inspect_photos"
-    BUILD_DATASET = "build_dataset"
-    PREPARE_SUBMISSION = "prepare_submission"
-    SUBMIT_TRAINING = "submit_training"
-    SETTLE_TRAINING = "settle_training"
-    CANCEL_TRAINING = "cancel_training"
-    WATCH_TRAININGS = "watch_trainings"
-    WATCH_GENERATIONS = "watch_generations"
-    LOOK_AT_TRAINING = "look_at_training"
-    LOOK_AT_GENERATION = "look_at_generation"
-    FETCH_WEIGHTS = "fetch_weights"
-    SUBMIT_GENERATION = "submit_generation"
-    SETTLE_GENERATION = "settle_generation"
-    FETCH_IMAGES = "fetch_images"
-    IMPORT_VERSION = "import_version"
-    AUDIT_SUBJECT = "audit_subject"
-    ARCHIVE_VERSIONS = "archive_versions"
-    ARCHIVE_VERSION = "archive_version"
-    DELETE_REMOTE_VERSION = "delete_remote_version"
-    PURGE_TEMPORARY = "purge_temporary"
-    APPLY_RETENTION = "apply_retention"
-    ERASE = "erase"
-    WALK_STORE = "walk_store"
-    WALK_PROVIDER = "walk_provider"
-    RUN_CAMPAIGN = "run_campaign"
-    REINSPECT = "reinspect"
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How a kind of work is run: on which queue, how often, and for how long one claim lasts.
@@ -59,6 +29,11 @@ class Policy:
     cost money, and what came of it is written before anything else is begun. `alone`: its stage is
     slow by nature (it walks, downloads, measures, copies), so that no batch takes it along: jobs
     behind it in one slot would wait for it while others idle. What is paid is taken alone too.
+
+    What is quick as a rule is not `alone`, even if it is slow at times: a re-inspection judges what is on
+    record and measures only what is stale; a search for a lost reply reads the provider's list back to
+    its own request, most often a page or two. Alone, each would cost a commit of its own; together, the batch
+    after a slow one is of one job.
     """
 
     queue: Queue
@@ -68,31 +43,45 @@ class Policy:
     alone: bool = False
 
 
-POLICIES: dict[Kind, Policy] = {
-    Kind.INSPECT_PHOTOS: Policy(Queue.PREPROCESS, alone=True),
-    Kind.BUILD_DATASET: Policy(Queue.PREPROCESS, alone=True),
-    Kind.PREPARE_SUBMISSION: Policy(Queue.SUBMIT),
-    Kind.SUBMIT_TRAINING: Policy(Queue.SUBMIT, paid=True),
-    Kind.SETTLE_TRAINING: Policy(Queue.SUBMIT),
-    Kind.CANCEL_TRAINING: Policy(Queue.SUBMIT),
-    Kind.WATCH_TRAININGS: Policy(Queue.POLL, attempts=1_000, alone=True),
-    Kind.WATCH_GENERATIONS: Policy(Queue.POLL, attempts=1_000, alone=True),
-    Kind.LOOK_AT_TRAINING: Policy(Queue.POLL),
-    Kind.LOOK_AT_GENERATION: Policy(Queue.POLL),
-    Kind.FETCH_WEIGHTS: Policy(Queue.GENERATE, alone=True),
-    Kind.SUBMIT_GENERATION: Policy(Queue.GENERATE, paid=True),
-    Kind.SETTLE_GENERATION: Policy(Queue.GENERATE),
-    Kind.FETCH_IMAGES: Policy(Queue.GENERATE, alone=True),
-    Kind.IMPORT_VERSION: Policy(Queue.GENERATE, alone=True),
-    Kind.AUDIT_SUBJECT: Policy(Queue.CLEANUP, alone=True),
-    Kind.ARCHIVE_VERSIONS: Policy(Queue.CLEANUP),
-    Kind.ARCHIVE_VERSION: Policy(Queue.CLEANUP, alone=True),
-    Kind.DELETE_REMOTE_VERSION: Policy(Queue.CLEANUP, attempts=12),
-    Kind.PURGE_TEMPORARY: Policy(Queue.CLEANUP, alone=True),
-    Kind.APPLY_RETENTION: Policy(Queue.CLEANUP, alone=True),
-    Kind.ERASE: Policy(Queue.CLEANUP, attempts=20, alone=True),
-    Kind.WALK_STORE: Policy(Queue.CLEANUP, alone=True),
-    Kind.WALK_PROVIDER: Policy(Queue.CLEANUP, alone=True),
-    Kind.RUN_CAMPAIGN: Policy(Queue.CLEANUP, attempts=20, alone=True),
-    Kind.REINSPECT: Policy(Queue.PREPROCESS),
-}
+class Kind(StrEnum):
+    """A kind of work: what one job does, and how it is run (`policy`).
+
+    Named here and not beside what does it (`flow.work.WORKS`), since who adds a job and who claims it must
+    know its queue, and neither may know the work.
+    """
+
+    policy: Policy
+
+    def __new__(cls, name: str, policy: Policy) -> Self:
+        """*name* is the member's value, as the database and the log have it."""
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.policy = policy
+        return kind
+
+    INSPECT_PHOTOS = "inspect_photos", Policy(Queue.PREPROCESS, alone=True)
+    BUILD_DATASET = "build_dataset", Policy(Queue.PREPROCESS, alone=True)
+    PREPARE_SUBMISSION = "prepare_submission", Policy(Queue.SUBMIT, alone=True)
+    SUBMIT_TRAINING = "submit_training", Policy(Queue.SUBMIT, paid=True)
+    SETTLE_TRAINING = "settle_training", Policy(Queue.SUBMIT)
+    CANCEL_TRAINING = "cancel_training", Policy(Queue.SUBMIT)
+    WATCH_TRAININGS = "watch_trainings", Policy(Queue.POLL, attempts=1_000, alone=True)
+    WATCH_GENERATIONS = "watch_generations", Policy(Queue.POLL, attempts=1_000, alone=True)
+    LOOK_AT_TRAINING = "look_at_training", Policy(Queue.POLL)
+    LOOK_AT_GENERATION = "look_at_generation", Policy(Queue.POLL)
+    FETCH_WEIGHTS = "fetch_weights", Policy(Queue.GENERATE, alone=True)
+    SUBMIT_GENERATION = "submit_generation", Policy(Queue.GENERATE, paid=True)
+    SETTLE_GENERATION = "settle_generation", Policy(Queue.GENERATE)
+    FETCH_IMAGES = "fetch_images", Policy(Queue.GENERATE, alone=True)
+    IMPORT_VERSION = "import_version", Policy(Queue.GENERATE, alone=True)
+    AUDIT_SUBJECT = "audit_subject", Policy(Queue.CLEANUP, alone=True)
+    ARCHIVE_VERSIONS = "archive_versions", Policy(Queue.CLEANUP)
+    ARCHIVE_VERSION = "archive_version", Policy(Queue.CLEANUP, alone=True)
+    DELETE_REMOTE_VERSION = "delete_remote_version", Policy(Queue.CLEANUP, attempts=12)
+    PURGE_TEMPORARY = "purge_temporary", Policy(Queue.CLEANUP, alone=True)
+    APPLY_RETENTION = "apply_retention", Policy(Queue.CLEANUP, alone=True)
+    ERASE = "erase", Policy(Queue.CLEANUP, attempts=20, alone=True)
+    WALK_STORE = "walk_store", Policy(Queue.CLEANUP, alone=True)
+    WALK_PROVIDER = "walk_provider", Policy(Queue.CLEANUP, alone=True)
+    RUN_CAMPAIGN = "run_campaign", Policy(Queue.CLEANUP, attempts=20, alone=True)
+    REINSPECT = "reinspect", Policy(Queue.PREPROCESS)

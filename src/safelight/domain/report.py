@@ -10,10 +10,11 @@ from typing import Any
 
 from safelight.domain.composition import tags_of
 from safelight.domain.crops import Crop, medium_crop, plan_crop
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import Profile, StepRule
-from safelight.domain.sets import Exposures, SetReport
+from safelight.domain.retrain import LastGood
+from safelight.domain.sets import Exposures, SetReport, SetRules
 from safelight.domain.trainer_inputs import INPUTS
 
 
@@ -30,6 +31,20 @@ def exposures_of(profile: Profile, overrides: Mapping[str, Any] | None = None) -
     return seen
 
 
+def rules_of(
+    profile: Profile,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    kind: str,
+    trigger: str,
+    before: LastGood | None = None,
+    answer: str | None = None,
+) -> SetRules:
+    """What *profile*, with *overrides* of its inputs, says of a set of a subject of *kind*."""
+    exposures = exposures_of(profile, overrides)
+    return SetRules(profile.gates, kind, exposures, before, answer, trigger)
+
+
 def public_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Stored facts as they may be shown: without the identity vectors of faces."""
     shown = dict(facts)
@@ -43,7 +58,7 @@ def public_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def report_of(
     report: SetReport,
-    photos: Sequence[PhotoForSet],
+    photos: Sequence[SetPhoto],
     profile: Profile,
     *,
     captions: Mapping[str, str] | None = None,

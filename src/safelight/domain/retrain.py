@@ -7,16 +7,34 @@ exposures of each. It asks or blocks, as the profile says, and offers the union 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from safelight.domain.composition import NAMES, mix_of
 from safelight.domain.duplicates import same_picture
 from safelight.domain.findings import Finding, Level, of_set
 from safelight.domain.gates import Gates
 from safelight.domain.limits import EXPOSURES_UP, FEWER, OVERLAP
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
+
+
+@dataclass(frozen=True, slots=True)
+class GoodDataset:
+    """The dataset of a subject's last good version, as it is on record."""
+
+    version: int
+    dataset: int
+    dataset_id: UUID
+    steps: int | None
+    manifest: Mapping[str, Any]
+
+    @property
+    def exposures(self) -> float | None:
+        """How often each of its files was seen."""
+        files = len(self.manifest.get("photos", ()))
+        return round(self.steps / files, 1) if self.steps and files else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +43,14 @@ class LastGood:
 
     version: int
     dataset: int
-    photos: tuple[PhotoForSet, ...]
+    photos: tuple[SetPhoto, ...]
     exposures: float | None = None
     """How often each image was seen."""
     gone: frozenset[str] = frozenset()
     """Ids of photos whose files were purged: compared with, and offered no more."""
 
 
-def missing_from(
-    photos: Sequence[PhotoForSet], before: LastGood, gates: Gates
-) -> list[PhotoForSet]:
+def missing_from(photos: Sequence[SetPhoto], before: LastGood, gates: Gates) -> list[SetPhoto]:
     """The last good set's photos that are not in *photos*, by content or by look."""
     return [
         old for old in before.photos if not any(same_picture(old, new, gates) for new in photos)
@@ -42,7 +58,7 @@ def missing_from(
 
 
 def judge_retrain(
-    kept: Sequence[PhotoForSet],
+    kept: Sequence[SetPhoto],
     before: LastGood,
     gates: Gates,
     *,

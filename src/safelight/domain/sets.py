@@ -19,7 +19,7 @@ from safelight.domain.gates import Gates
 from safelight.domain.identity import judge_identity
 from safelight.domain.limits import JUDGE
 from safelight.domain.measured import NO_CONSENT
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import judge_photo
 from safelight.domain.retrain import LastGood, judge_retrain
 from safelight.domain.variety import judge_variety
@@ -72,8 +72,22 @@ class SetReport:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SetRules:
+    """What a set is judged by: `kind` is the subject's (person, model or character), `before` the set of its
+    last good version, `answer` what a person said to the guard's question (`gates.ANSWERS`), `trigger` the
+    word that captions must have (empty: not judged)."""
+
+    gates: Gates
+    kind: str = "person"
+    exposures: Exposures | None = None
+    before: LastGood | None = None
+    answer: str | None = None
+    trigger: str = ""
+
+
 def judge_set(
-    photos: Sequence[PhotoForSet],
+    photos: Sequence[SetPhoto],
     gates: Gates,
     *,
     kind: str = "person",
@@ -82,17 +96,21 @@ def judge_set(
     answer: str | None = None,
     trigger: str | None = None,
 ) -> SetReport:
+    """`judge_by` with the rules named one by one."""
+    return judge_by(SetRules(gates, kind, exposures, before, answer, trigger or ""), photos)
+
+
+def judge_by(rules: SetRules, photos: Sequence[SetPhoto]) -> SetReport:
     """Judge every photo and the set as a whole, and say which photos to train on.
 
     Photos that cannot be used, photos of another person and duplicates go out first; the counts are
     held against what is left (K6), and more than the soft maximum is thinned to the photos that
-    differ most (K7). What is kept is then judged as a set. *before* is the last good version's set,
-    *answer* what a person said to the guard's question (`gates.ANSWERS`), *trigger* the word that
-    captions must have.
+    differ most (K7). What is kept is then judged as a set.
     """
+    gates, kind = rules.gates, rules.kind
     findings: list[Finding] = []
     dropped: dict[str, str] = {}
-    usable: list[PhotoForSet] = []
+    usable: list[SetPhoto] = []
     for photo in photos:
         own = (*photo.findings, *_judged(photo, gates, kind))
         findings += own
@@ -117,9 +135,9 @@ def judge_set(
     kept = choose(distinct, gates.soft_max, warned)
     taken = {photo.id for photo in kept}
     dropped |= {photo.id: "not-chosen" for photo in distinct if photo.id not in taken}
-    about, details = _as_a_whole(usable, kept, gates, exposures, before, answer)
+    about, details = _as_a_whole(usable, kept, rules)
     details["kind"] = kind
-    findings += [*about, *lint_captions(kept, trigger)]
+    findings += [*about, *lint_captions(kept, rules.trigger or None)]
     findings += _count_findings(len(photos), len(distinct), gates)
     counts = {
         "given": len(photos),
@@ -139,17 +157,13 @@ def judge_set(
 
 
 def _as_a_whole(
-    usable: Sequence[PhotoForSet],
-    kept: Sequence[PhotoForSet],
-    gates: Gates,
-    exposures: Exposures | None,
-    before: LastGood | None,
-    answer: str | None,
+    usable: Sequence[SetPhoto], kept: Sequence[SetPhoto], rules: SetRules
 ) -> tuple[list[Finding], dict[str, Any]]:
+    gates = rules.gates
     mix = mix_of(kept)
     crops = balance(kept, gates)
     files = len(kept) + len(crops)  # each file is an image to the trainer, a crop as well
-    seen = round(exposures(files), 1) if exposures and kept else None
+    seen = round(rules.exposures(files), 1) if rules.exposures and kept else None
     findings = [
         *_not_measured(usable),
         *judge_mix(mix, gates),
@@ -169,15 +183,15 @@ def _as_a_whole(
         "exposures": seen,
         "retrain": None,
     }
-    if before is not None and kept:
+    if rules.before is not None and kept:
         guard, details["retrain"] = judge_retrain(
-            kept, before, gates, exposures=seen, answer=answer
+            kept, rules.before, gates, exposures=seen, answer=rules.answer
         )
         findings += guard
     return findings, details
 
 
-def _judged(photo: PhotoForSet, gates: Gates, kind: str) -> tuple[Finding, ...]:
+def _judged(photo: SetPhoto, gates: Gates, kind: str) -> tuple[Finding, ...]:
     if photo.facts is not None:
         return judge_photo(photo.facts, gates, name=photo.name, photo_id=photo.id, kind=kind)
     if blocked(photo.findings):
@@ -186,7 +200,7 @@ def _judged(photo: PhotoForSet, gates: Gates, kind: str) -> tuple[Finding, ...]:
     return (Finding("not-inspected", Level.BLOCK, message, photo.name, photo.id),)
 
 
-def _withheld(photos: Sequence[PhotoForSet]) -> list[Finding]:
+def _withheld(photos: Sequence[SetPhoto]) -> list[Finding]:
     """R-39: why nothing is said of who is shown, where identity was measured and may not be kept."""
     seen = [m for photo in photos if (m := photo.known.measured) is not None]
     count = sum(measured.withheld for measured in seen)
@@ -209,7 +223,7 @@ def _withheld(photos: Sequence[PhotoForSet]) -> list[Finding]:
     ]
 
 
-def _not_measured(photos: Sequence[PhotoForSet]) -> list[Finding]:
+def _not_measured(photos: Sequence[SetPhoto]) -> list[Finding]:
     """Once for the set: what could not be measured, in how many photos, and why."""
     reasons: Counter[tuple[str, str]] = Counter()
     for photo in photos:
@@ -242,8 +256,7 @@ def _exposures(seen: float | None, gates: Gates) -> list[Finding]:
     says = f"Each image is seen {seen:g} times; {least:g} to {most:g} are what the profile is made for."
     few = seen < least
     remedy = "Ask for more steps." if few else "Add photos, or ask for fewer steps."
-    limit = least if few else most
-    kind = "few-exposures" if few else "many-exposures"
+    limit, kind = (least, "few-exposures") if few else (most, "many-exposures")
     return [
         of_set(kind, Level.NOTE, says, seen, limit, remedy, source="the profile's rule for steps")
     ]

@@ -10,14 +10,14 @@ from safelight.domain.findings import Finding, Level, Trust, of_set
 from safelight.domain.gates import Gates
 from safelight.domain.limits import ALMOST_ALL, LOW_QUALITY, PROCESSED_APART
 from safelight.domain.measured import Measured
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.quality import is_smoothed
 
 ENOUGH = 5
 """Photos in which a trait was measured, before its variety is judged."""
 
 
-def judge_variety(photos: Sequence[PhotoForSet], mix: Mix, gates: Gates) -> list[Finding]:
+def judge_variety(photos: Sequence[SetPhoto], mix: Mix, gates: Gates) -> list[Finding]:
     """Findings on the set: one angle, one light, one background, mixed processing."""
     known = [m for photo in photos if (m := photo.known.measured) is not None]
     found = [_angles(mix), _light(known), _background(known, gates)]

@@ -8,12 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from safelight.domain.stored import StoredObject
 
 OURS = ("datasets/", "images/", "photos/", "temporary/", "weights/")
 """Where our objects lie. What lies elsewhere in the bucket is reported, and never deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk over the store or the provider: where it stands, and its totals so far."""
+
+    id: UUID
+    place: str
+    cursor: str | None
+    seen: int
+    bytes: int
+    unknown: int
+    missing: int
+    started_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """What a walk found: `unknown` here, or `missing` there."""
+
+    place: str
+    name: str
+    what: str
+    noun: str | None
+    noun_id: UUID | None
+    bytes: int | None
+    detail: str | None
+    found_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

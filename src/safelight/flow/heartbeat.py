@@ -17,7 +17,6 @@ from safelight.db import jobs
 from safelight.db.transaction import Database
 from safelight.domain.errors import CancelAsked, LeaseLost, SafelightError
 from safelight.domain.nouns import Job
-from safelight.domain.queues import POLICIES
 
 log = logging.get(__name__)
 
@@ -58,7 +57,7 @@ class Heartbeat:
     @contextmanager
     def hold(self, jobs: Sequence[Job]) -> Iterator[list[Held]]:
         """While the block runs, the leases on *jobs* are kept alive."""
-        held = [Held(job, self._lease or POLICIES[job.kind].lease) for job in jobs]
+        held = [Held(job, self._lease or job.kind.policy.lease) for job in jobs]
         with self._lock:
             was_idle = not self._held
             self._held |= {one.job.id: one for one in held}

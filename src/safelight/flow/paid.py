@@ -32,7 +32,7 @@ LOOK_AGAIN_SECONDS = 15.0
 FIRST_LOOK_SECONDS = 1.0
 """When the watch begins, where nothing else is in flight."""
 
-Row = Training | Generation
+PaidRequest = Training | Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ GENERATION = Paid(
 )
 
 
-def follow(tx: Tx, row: Row, kind: Kind, actor: str, *, delay: float = 0.0) -> None:
+def follow(tx: Tx, row: PaidRequest, kind: Kind, by: str, *, delay: float = 0.0) -> None:
     """The row's next job; asked for twice it is one job."""
     jobs.add(
         tx,
         kind,
-        actor=actor,
+        actor=by,
         target_id=row.id,
         owner_id=row.owner_id,
         subject_id=row.subject_id,
@@ -105,83 +105,83 @@ def follow(tx: Tx, row: Row, kind: Kind, actor: str, *, delay: float = 0.0) -> N
     )
 
 
-def watch(tx: Tx, kind: Kind, actor: str) -> None:
+def watch(tx: Tx, kind: Kind, by: str) -> None:
     """See to it that what is in flight is watched: one open job a kind, for everything.
 
     One that is open is left alone: with thousands in flight something is accepted every second, and
     each turn costs a hundred list calls. One that stands parked goes on.
     """
-    jobs.add(tx, kind, actor=actor, unique_key=str(kind), delay=FIRST_LOOK_SECONDS, hurry=False)
+    jobs.add(tx, kind, actor=by, unique_key=str(kind), delay=FIRST_LOOK_SECONDS, hurry=False)
 
 
-def settle(tx: Tx, paid: Paid, row: Row, reply: Submission, job: Job, actor: str) -> Outcome:
+def settle(tx: Tx, paid: Paid, row: PaidRequest, reply: Submission, job: Job, by: str) -> Outcome:
     """What follows from each ending of the one POST, which *job* sent."""
     match reply:
         case Accepted(run):
-            return adopt(tx, paid, row, paid.submitting, run, actor)
+            return adopt(tx, paid, row, paid.submitting, run, by)
         case Unknown(detail):
-            return to_unknown(tx, paid, row, detail, actor)
+            return to_unknown(tx, paid, row, detail, by)
         case NotSent(detail):
-            _back(tx, paid, row, detail, actor)
+            _back(tx, paid, row, detail, by)
             return passing_fault(
                 detail, job.faulty_since, job.due_at, reason="not sent", least=NOT_SENT_SECONDS
             )
         case Refused(status, detail, retry_after) if status == THROTTLED:
-            _back(tx, paid, row, detail, actor)
+            _back(tx, paid, row, detail, by)
             return Wait(
                 retry_after or THROTTLED_SECONDS, reason="the provider is throttling", error=detail
             )
         case Refused(status, detail):
             said = f"The provider refused it ({status}): {detail}"
             if status in OUR_FAULT:
-                _back(tx, paid, row, detail, actor)
+                _back(tx, paid, row, detail, by)
                 return Park(said, reason="our account or set-up")
-            paid.move(tx, row.id, paid.submitting, paid.failed, actor=actor, error=said)
+            paid.move(tx, row.id, paid.submitting, paid.failed, actor=by, error=said)
             return Done("refused; nothing was paid")
 
 
-def _back(tx: Tx, paid: Paid, row: Row, why: str, actor: str) -> None:
+def _back(tx: Tx, paid: Paid, row: PaidRequest, why: str, by: str) -> None:
     """It is known not to have been accepted: the same intent may be sent again."""
-    paid.move(tx, row.id, paid.submitting, paid.waiting, actor=actor, detail={"why": why})
+    paid.move(tx, row.id, paid.submitting, paid.waiting, actor=by, detail={"why": why})
 
 
 def adopt(
-    tx: Tx, paid: Paid, row: Row, before: StrEnum, run: RemoteRun, actor: str, **why: str
+    tx: Tx, paid: Paid, row: PaidRequest, before: StrEnum, run: RemoteRun, by: str, **why: str
 ) -> Outcome:  # fmt: skip
     """The provider has it: record its id, see that it is watched, and that a cancel asked for
     meanwhile reaches it. *why*: more for the event."""
     paid.set_accepted(tx, row.id, run)
     detail = {"provider_id": run.id, **why}
-    paid.move(tx, row.id, before, paid.running, actor=actor, detail=detail)
+    paid.move(tx, row.id, before, paid.running, actor=by, detail=detail)
     if row.cancel_requested_at is not None and paid.cancel is not None:
-        follow(tx, row, paid.cancel, actor)
-    watch(tx, paid.watch, actor)
+        follow(tx, row, paid.cancel, by)
+    watch(tx, paid.watch, by)
     return Done(f"accepted as {run.id}")
 
 
-def to_unknown(tx: Tx, paid: Paid, row: Row, why: str, actor: str) -> Outcome:
+def to_unknown(tx: Tx, paid: Paid, row: PaidRequest, why: str, by: str) -> Outcome:
     """It may have been accepted, and paid: from here on it is looked for, not sent."""
-    paid.move(tx, row.id, paid.submitting, paid.unknown, actor=actor, detail={"why": why})
-    follow(tx, row, paid.search, actor)
+    paid.move(tx, row.id, paid.submitting, paid.unknown, actor=by, detail={"why": why})
+    follow(tx, row, paid.search, by)
     return Done(f"unknown whether it was accepted: {why}")
 
 
 def settle_search(
     tx: Tx,
     paid: Paid,
-    row: Row,
+    row: PaidRequest,
     found: RemoteRun | None,
     *,
     waited: float,
     wait_seconds: float,
-    actor: str,
+    by: str,
 ) -> Outcome:
     """The provider's list was searched, *waited* seconds after the request left: adopt what bears our
     mark, else look again, and after *wait_seconds* ask a person."""
     if row.state != paid.unknown:
         return Done(f"it is {row.state}")
     if found is not None:
-        return adopt(tx, paid, row, paid.unknown, found, actor)
+        return adopt(tx, paid, row, paid.unknown, found, by)
     if waited < wait_seconds:
         pause = min(LOOK_AGAIN_SECONDS, wait_seconds / 4)
         return Wait(pause, reason="not in the provider's list yet")

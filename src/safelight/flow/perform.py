@@ -1,7 +1,8 @@
 """The spine: what happens around every piece of work, once, for all five queues.
 
-claim and begin (a transaction) → the stage (no transaction open) → settle (a transaction, fenced), which
-also claims and begins what is due next: under load a job costs one commit, and less in a batch.
+take → begin (one transaction) → do (the stage, with none open) → settle (a transaction, fenced) → report.
+The transaction that settles also takes and begins what is due next: under load a job costs one commit, and
+less in a batch.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from safelight import logging, scratch
 from safelight.db import jobs
@@ -18,17 +19,21 @@ from safelight.db.transaction import Tx
 from safelight.domain.errors import CancelAsked, LeaseLost, Retryable, SafelightError, Unfinished
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Canceled, Done, Outcome, Park, Wait, backoff, passing_fault
-from safelight.domain.queues import POLICIES, Kind, Queue
+from safelight.domain.queues import Kind, Queue
 from safelight.domain.texts import keepable
 from safelight.flow.context import Context
 from safelight.flow.drain import PACE
-from safelight.flow.taken import Taken, say
+from safelight.flow.taken import Taken, report
 from safelight.stages.tools import Pulse
 
 log = logging.get(__name__)
 
 
-def _nothing(*_: Any) -> None:
+Order = TypeVar("Order")
+Result = TypeVar("Result")
+
+
+def _nothing(*_: Any) -> Any:
     """For work that is all in its rows."""
 
 
@@ -37,8 +42,8 @@ def _done(*_: Any) -> Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What one kind of work reads, does and writes.
+class Work(Generic[Order, Result]):
+    """What one kind of work reads, does and writes: three steps that fit each other, or mypy says so.
 
     `begin(tx, job, cx)` runs in the transaction of the claim: it reads the rows the stage needs and
     commits what must be on record before the stage acts. It returns the stage's order, or an
@@ -47,13 +52,13 @@ class Work:
     transaction that settles the job. `cancel(tx, job, cx)` writes what follows from a cancel.
     """
 
-    begin: Callable[[Tx, Job, Context], Any]
-    do: Callable[[Any, Context, Pulse], Any] = _nothing
-    settle: Callable[[Tx, Job, Any, Any, Context], Outcome] = _done
+    begin: Callable[[Tx, Job, Context], Order | Outcome]
+    do: Callable[[Order, Context, Pulse], Result] = _nothing
+    settle: Callable[[Tx, Job, Order, Result, Context], Outcome] = _done
     cancel: Callable[[Tx, Job, Context], None] = _nothing
 
 
-Works = dict[Kind, Work]
+Works = dict[Kind, Work[Any, Any]]
 
 SECONDS = 1.0
 """How long one hint keeps a slot at work. Then it hands over to another hint, so that the pool can do
@@ -76,13 +81,13 @@ def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS
     drain.wait()
     with logging.bound(queue=str(queue)):
         try:
-            batch = _take_one(queue, works, cx)
+            batch = _take(queue, works, cx)
             while batch:
                 done += len(batch)
-                batch = _turn(batch, queue, works, cx, deadline)
+                batch = _work_off(batch, queue, works, cx, deadline)
                 if not batch and time.monotonic() < deadline:
                     drain.pace()
-                    batch = _take_one(queue, works, cx)
+                    batch = _take(queue, works, cx)
             if time.monotonic() >= deadline:
                 with cx.db.transaction() as tx:
                     for job_id in jobs.due(tx, queue, 1):
@@ -95,77 +100,77 @@ def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS
     return done
 
 
-def _take_one(queue: Queue, works: Works, cx: Context) -> list[Taken]:
-    """The next due job, if there is one, in a transaction of its own."""
+def _take(queue: Queue, works: Works, cx: Context) -> list[Taken]:
+    """Take and begin the next due job, if there is one, in a transaction of its own."""
     with cx.db.transaction() as tx:
-        claimed = jobs.claim(tx, queue, cx.worker, cx.settings.lease_seconds)
         taken = []
-        for job in claimed:
+        for job in jobs.claim(tx, queue, cx.worker, cx.settings.lease_seconds):
             try:
                 with tx.savepoint():
-                    begun = _begun(tx, job, works, cx)
-                taken.append(begun)
+                    begun = _begin(tx, job, works, cx)
+                taken.append(begun)  # what was put off is refused at the savepoint's end
             except (DatabaseAway, LeaseLost):
                 raise
             except Exception as error:  # noqa: BLE001 (a surprise ends as an outcome, never in the void)
-                outcome = _outcome_of(error, job)
-                jobs.settle(tx, [(job, outcome)], cx.worker)
-                taken.append(Taken(job, None, outcome=outcome))
+                taken.append(_settle_unbegun(tx, job, _outcome_of(error, job), cx))
         return taken
 
 
-def _begun(tx: Tx, job: Job, works: Works, cx: Context) -> Taken:
-    order = _begin(tx, job, works[job.kind], cx)
-    if not isinstance(order, Outcome):
-        return Taken(job, order)
-    jobs.settle(tx, [(job, order)], cx.worker)
-    return Taken(job, None, outcome=order)
-
-
-def _begin(tx: Tx, job: Job, work: Work, cx: Context) -> Any:
+def _begin(tx: Tx, job: Job, works: Works, cx: Context) -> Taken:
+    """Get the job's order from its rows; where there is nothing to do, the job is settled here."""
+    work = works[job.kind]
     if job.attempts > job.max_attempts:
         # Checked before the stage: a job that kills its process never reaches settle.
-        return Park(
+        order: Any = Park(
             f"{job.max_attempts} attempts were begun and none came to an end"
             + (f"; the last error: {job.error}" if job.error else "."),
             reason="attempts spent",
         )
-    if job.cancel_requested_at is not None:
+    elif job.cancel_requested_at is not None:
         work.cancel(tx, job, cx)
-        return Canceled()
-    return work.begin(tx, job, cx)
+        order = Canceled()
+    else:
+        order = work.begin(tx, job, cx)
+    if isinstance(order, Outcome):
+        return _settle_unbegun(tx, job, order, cx)
+    return Taken(job, order)
 
 
-def _turn(
+def _settle_unbegun(tx: Tx, job: Job, outcome: Outcome, cx: Context) -> Taken:
+    jobs.settle(tx, [(job, outcome)], cx.worker)
+    return Taken(job, None, outcome=outcome)
+
+
+def _work_off(
     batch: list[Taken], queue: Queue, works: Works, cx: Context, deadline: float
 ) -> list[Taken]:
-    """Carry out a batch and write what came of it; the next batch, or nothing."""
+    """Do, settle and report a batch; the next one, or nothing."""
     started = time.monotonic()
     open = [taken for taken in batch if taken.outcome is None]
-    unwritten: list[Taken] = []
+    unsettled: list[Taken] = []
     quick = True
     with cx.heartbeat.hold([taken.job for taken in open]) as pulses:
         for taken, pulse in zip(open, pulses, strict=True):
             _do(taken, works[taken.job.kind], cx, pulse)
-            unwritten.append(taken)
+            unsettled.append(taken)
             late = time.monotonic() - started > PACE
             # What was paid for is on record before anything else is begun.
-            quick = quick and not late and not POLICIES[taken.job.kind].paid
+            quick = quick and not late and not taken.job.kind.policy.paid
             if not quick and taken is not open[-1]:
-                _write(unwritten, works, cx)
-                unwritten = []
+                _settle_singly(unsettled, works, cx)
+                unsettled = []
         if quick and len(batch) < MOST:
             cx.drains[queue].pace()
         limit = 0
         if time.monotonic() < deadline and cx.drains[queue].proceed(quick=quick):
             limit = min(MOST, 2 * len(batch)) if quick else 1
-        following = _write_and_take(unwritten, queue, works, cx, limit)
+        following = _settle_and_take(unsettled, queue, works, cx, limit)
     for taken in batch:
-        say(taken)
+        report(taken)
     return following
 
 
-def _do(taken: Taken, work: Work, cx: Context, pulse: Pulse) -> None:
+def _do(taken: Taken, work: Work[Any, Any], cx: Context, pulse: Pulse) -> None:
     """The stage, with no transaction open."""
     started = time.monotonic()
     job = taken.job
@@ -177,43 +182,43 @@ def _do(taken: Taken, work: Work, cx: Context, pulse: Pulse) -> None:
     taken.seconds = time.monotonic() - started
 
 
-def _write_and_take(
+def _settle_and_take(
     done: list[Taken], queue: Queue, works: Works, cx: Context, limit: int
 ) -> list[Taken]:
-    """Write what came of a batch and take the next one, in one transaction.
+    """Settle a batch, and take and begin the next one, in one transaction.
 
-    Where it cannot be done so, the batch is written job by job, and nothing is taken.
+    Where it cannot be done so, the batch is settled job by job, and nothing is taken.
     """
     if any(taken.error for taken in done):
-        _write(done, works, cx)
+        _settle_singly(done, works, cx)
         return []
     try:
         with cx.db.transaction() as tx:
-            _settle_all(tx, done, works, cx)
+            _settle(tx, done, works, cx)
             if not limit:
                 return []
             claimed = jobs.claim(tx, queue, cx.worker, cx.settings.lease_seconds, limit=limit)
-            return [_begun(tx, job, works, cx) for job in claimed]
+            return [_begin(tx, job, works, cx) for job in claimed]
     except Exception as error:  # noqa: BLE001 (told apart one by one, below)
         # All of it was undone, or, if the connection broke at the commit, done: the fence tells.
         log.info("job.written_singly", jobs=len(done), error=f"{type(error).__name__}: {error}")
-        _write(done, works, cx)
+        _settle_singly(done, works, cx)
         return []
 
 
-def _write(done: list[Taken], works: Works, cx: Context) -> None:
-    """Write what came of each job in a transaction of its own, so that none spoils another's."""
+def _settle_singly(done: list[Taken], works: Works, cx: Context) -> None:
+    """Settle each job in a transaction of its own, so that none spoils another's."""
     for taken in done:
         try:
             try:
                 with cx.db.transaction() as tx:
-                    _settle_all(tx, [taken], works, cx)
+                    _settle(tx, [taken], works, cx)
             except (LeaseLost, DatabaseAway):
                 raise
             except Exception as error:  # noqa: BLE001 (as above)
                 taken.error = error
                 with cx.db.transaction() as tx:
-                    _settle_all(tx, [taken], works, cx)
+                    _settle(tx, [taken], works, cx)
         except LeaseLost as lost:
             taken.outcome = None
             log.warning("job.lease_lost", job_id=str(taken.job.id), error=str(lost))
@@ -222,18 +227,20 @@ def _write(done: list[Taken], works: Works, cx: Context) -> None:
             log.warning("job.left_to_the_sweep", job_id=str(taken.job.id), error=str(away))
 
 
-def _settle_all(tx: Tx, done: list[Taken], works: Works, cx: Context) -> None:
+def _settle(tx: Tx, done: list[Taken], works: Works, cx: Context) -> None:
+    """Write what came of the jobs, and their ends, under their fences."""
     if not done:
         return
     jobs.hold(tx, [taken.job for taken in done])
     ended = []
     for taken in done:
-        taken.outcome = _settled(tx, taken, works[taken.job.kind], cx)
+        taken.outcome = _conclude(tx, taken, works[taken.job.kind], cx)
         ended.append((taken.job, taken.outcome))
     jobs.settle(tx, ended, cx.worker)
 
 
-def _settled(tx: Tx, taken: Taken, work: Work, cx: Context) -> Outcome:
+def _conclude(tx: Tx, taken: Taken, work: Work[Any, Any], cx: Context) -> Outcome:
+    """Write what came of one job, and say how its turn ends."""
     match taken.error:
         case None:
             return work.settle(tx, taken.job, taken.order, taken.result, cx)

@@ -11,36 +11,29 @@ from safelight.db import owners, subjects
 from safelight.db.transaction import Tx
 from safelight.domain.captions import caption_for
 from safelight.domain.findings import Finding, blocked
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.nouns import Photo, Subject
 from safelight.domain.photos import PhotoFacts
 from safelight.domain.profiles import Profile
-from safelight.domain.report import exposures_of, report_of
+from safelight.domain.report import report_of, rules_of
 from safelight.domain.retrain import LastGood
-from safelight.domain.sets import judge_set
+from safelight.domain.sets import SetRules, judge_by
 from safelight.domain.states import PhotoState
 from safelight.domain.swaps import twice
 from safelight.stages.preprocess import NOTHING, InspectedPhoto, Keeps
-from safelight.stages.refs import PhotoRef
 
 
-def member_of(photo: Photo) -> PhotoForSet:
-    """A photo's row as a member of a set. What its facts tell is judged anew."""
+def photo_of(photo: Photo) -> SetPhoto:
+    """A photo's row as a photo of a set. What its facts tell is judged anew."""
     facts = PhotoFacts.from_dict(photo.facts) if photo.facts else None
-    told = () if facts else tuple(Finding.from_dict(item) for item in photo.findings)
-    return PhotoForSet(str(photo.id), photo.name, facts, told, photo.caption)
-
-
-def ref_of(photo: Photo) -> PhotoRef:
-    """A photo's row as the stages are told of it."""
-    return PhotoRef(
+    return SetPhoto(
         id=str(photo.id),
         name=photo.name,
+        facts=facts,
+        findings=() if facts else tuple(Finding.from_dict(item) for item in photo.findings),
+        caption=photo.caption,
         key=photo.key,
         bytes=photo.bytes,
-        facts=PhotoFacts.from_dict(photo.facts) if photo.facts else None,
-        findings=tuple(Finding.from_dict(item) for item in photo.findings),
-        caption=photo.caption,
         sha256=photo.sha256 or photo.said_sha256,
         etag=photo.etag,
         location_removed=photo.location_removed,
@@ -62,7 +55,7 @@ def keeps_identity(subject: Subject | None) -> bool:
 
 
 def record(
-    tx: Tx, subject: Subject | None, inspected: Iterable[InspectedPhoto], *, actor: str
+    tx: Tx, subject: Subject | None, inspected: Iterable[InspectedPhoto], *, by: str
 ) -> None:
     """Put on record what was found of each photo, identity vectors only where they may be kept.
 
@@ -88,7 +81,7 @@ def record(
             location_removed=removed,
             location_now=_counts(photo.location),
             sha256_before=photo.sha256_before,
-            actor=actor,
+            actor=by,
         )
 
 
@@ -98,17 +91,16 @@ def _counts(found: Mapping[str, int] | None) -> dict[str, int] | None:
 
 def last_good_of(tx: Tx, subject_id: UUID) -> LastGood | None:
     """The set of the subject's last good version; None without one, or where its facts are gone."""
-    row = subjects.last_good(tx, subject_id)
-    if row is None:
+    good = subjects.last_good(tx, subject_id)
+    if good is None:
         return None
-    photos = subjects.photos_of_dataset(tx, row["dataset_id"])
-    files = len(row["manifest"].get("photos", ()))
+    photos = subjects.photos_of_dataset(tx, good.dataset_id)
     return LastGood(
-        version=row["version"],
-        dataset=row["dataset"],
-        photos=tuple(member_of(photo) for photo in photos if photo.facts),
+        version=good.version,
+        dataset=good.dataset,
+        photos=tuple(photo_of(photo) for photo in photos if photo.facts),
         gone=frozenset(str(photo.id) for photo in photos if photo.purged_at),
-        exposures=round(row["steps"] / files, 1) if row["steps"] and files else None,
+        exposures=good.exposures,
     )
 
 
@@ -116,13 +108,32 @@ def photos_for(tx: Tx, subject_id: UUID, answer: str | None) -> list[Photo]:
     """The photos to train on; with the answer `union` those of the last good set that are not
     purged as well."""
     photos = subjects.photos_to_train_on(tx, subject_id)
-    row = subjects.last_good(tx, subject_id) if answer == "union" else None
-    if row is None:
+    good = subjects.last_good(tx, subject_id) if answer == "union" else None
+    if good is None:
         return photos
     there = {photo.id for photo in photos}
-    before = subjects.photos_of_dataset(tx, row["dataset_id"])
+    before = subjects.photos_of_dataset(tx, good.dataset_id)
     old = [photo for photo in before if photo.id not in there and not photo.purged_at]
     return sorted([*photos, *old], key=lambda photo: photo.id)
+
+
+def rules_for(
+    tx: Tx,
+    subject: Subject,
+    profile: Profile,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    answer: str | None = None,
+) -> SetRules:
+    """What the subject's set is judged by as it is now, its last good version's set among it."""
+    return rules_of(
+        profile,
+        overrides,
+        kind=subject.kind,
+        trigger=subject.trigger_word,
+        before=last_good_of(tx, subject.id),
+        answer=answer,
+    )
 
 
 def report_on(
@@ -138,20 +149,11 @@ def report_on(
     Nothing is fetched and nothing is changed.
     """
     photos = photos_for(tx, subject.id, answer)
-    members = [member_of(photo) for photo in photos]
-    judged = judge_set(
-        members,
-        profile.gates,
-        kind=subject.kind,
-        exposures=exposures_of(profile, overrides),
-        before=last_good_of(tx, subject.id),
-        answer=answer,
-        trigger=subject.trigger_word,
-    )
+    members = [photo_of(photo) for photo in photos]
+    rules = rules_for(tx, subject, profile, overrides=overrides, answer=answer)
+    judged = judge_by(rules, members)
     captions = {
-        member.id: caption_for(
-            subject.trigger_word, subject.kind, member.caption, member.facts.measured
-        )
+        member.id: caption_for(rules.trigger, rules.kind, member.caption, member.facts.measured)
         for member in members
         if member.facts
     }

@@ -24,8 +24,8 @@ class Taken:
     seconds: float = 0.0
 
 
-def say(taken: Taken) -> None:
-    """The one line that says what became of a job's turn."""
+def report(taken: Taken) -> None:
+    """Log what became of a job's turn, in one line."""
     job, outcome = taken.job, taken.outcome
     if outcome is None:  # said already: the lease was lost, or the database
         return

@@ -13,7 +13,7 @@ from safelight.domain.dataset import Manifest, ManifestPhoto, stem
 from safelight.domain.errors import ObjectMissing, ObjectTooLarge
 from safelight.domain.findings import Finding
 from safelight.domain.measured import Framing
-from safelight.domain.members import PhotoForSet
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import (
     Derived,
     PhotoFacts,
@@ -23,11 +23,8 @@ from safelight.domain.photos import (
     missing,
 )
 from safelight.domain.profiles import Profile
-from safelight.domain.report import exposures_of
-from safelight.domain.retrain import LastGood
-from safelight.domain.sets import SetReport, Verdict, judge_set
+from safelight.domain.sets import SetReport, SetRules, Verdict, judge_by
 from safelight.domain.trainer_inputs import largest_resolution
-from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Eye, Pulse, Store
 from safelight.stages.zipping import ZipEntry, write_zip
 
@@ -38,18 +35,15 @@ MAX_SIDE = 2048
 @dataclass(frozen=True, slots=True)
 class BuildOrder:
     """A dataset to build. `prefix` is where its two objects go in the store, without a slash at the
-    end; `kind` is the subject's: person, model or character. `before` is the last good version's set,
-    `answer` what a person said of a retrain that is worse; with `union`, `photos` holds both sets."""
+    end; `rules` are those of the profile with the `overrides`, and of the subject (its kind, its trigger).
+    Where a person answered `union` to a retrain that is worse, `photos` holds both sets."""
 
     number: int
     profile: Profile
     prefix: str
-    trigger: str
-    kind: str
-    photos: tuple[PhotoRef, ...]
+    photos: tuple[SetPhoto, ...]
+    rules: SetRules
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    before: LastGood | None = None
-    answer: str | None = None
 
     @property
     def zip_key(self) -> str:
@@ -138,31 +132,18 @@ def _is_made(made: _Made | None, crop: bool) -> bool:
 
 
 def _judged(
-    order: BuildOrder, photos: Sequence[PhotoRef], lost: Mapping[str, Finding]
+    order: BuildOrder, photos: Sequence[SetPhoto], lost: Mapping[str, Finding]
 ) -> SetReport:
+    """The report on the set without what turned out to be *lost*."""
     members = [
-        PhotoForSet(photo.id, photo.name, photo.facts, _kept_findings(photo, lost), photo.caption)
+        replace(photo, findings=(*photo.findings, lost[photo.id])) if photo.id in lost else photo
         for photo in photos
     ]
-    return judge_set(
-        members,
-        order.profile.gates,
-        kind=order.kind,
-        exposures=exposures_of(order.profile, order.overrides),
-        before=order.before,
-        answer=order.answer,
-        trigger=order.trigger,
-    )
-
-
-def _kept_findings(photo: PhotoRef, lost: Mapping[str, Finding]) -> tuple[Finding, ...]:
-    """What the facts do not tell: why there are none, or what went wrong since."""
-    told = photo.findings if photo.facts is None else ()
-    return (*told, lost[photo.id]) if photo.id in lost else told
+    return judge_by(order.rules, members)
 
 
 def _make(
-    order: BuildOrder, photo: PhotoRef, store: Store, eye: Eye, workdir: Path, *, crop: bool
+    order: BuildOrder, photo: SetPhoto, store: Store, eye: Eye, workdir: Path, *, crop: bool
 ) -> _Made | Finding:
     """The files of one photo, or the finding that takes the photo out of the set."""
     facts = photo.facts
@@ -174,7 +155,7 @@ def _make(
             return changed(photo.name, photo.id, facts.sha256, fetched.sha256)
         cut = plan_crop(facts, resolution=order.resolution)
         made = _Made(cut, eye.derive(source, _file(workdir, photo), MAX_SIDE, cut), asked=crop)
-        least = order.profile.gates.min_side
+        least = order.rules.gates.min_side
         part = medium_crop(facts, resolution=order.resolution, least=least) if crop else None
         if part is None:
             return made
@@ -191,13 +172,13 @@ def _make(
         source.unlink(missing_ok=True)
 
 
-def _file(workdir: Path, photo: PhotoRef, part: str = "whole") -> Path:
+def _file(workdir: Path, photo: SetPhoto, part: str = "whole") -> Path:
     return workdir / f"{photo.id}-{part}.jpg"
 
 
 def _pack(
     order: BuildOrder,
-    chosen: Sequence[PhotoRef],
+    chosen: Sequence[SetPhoto],
     made: Mapping[str, _Made],
     report: SetReport,
     store: Store,
@@ -207,7 +188,7 @@ def _pack(
     members: list[ManifestPhoto] = []
     entries: list[ZipEntry] = []
 
-    def add(photo: PhotoRef, crop: Crop, file: Derived, path: Path, *, derived: bool) -> None:
+    def add(photo: SetPhoto, crop: Crop, file: Derived, path: Path, *, derived: bool) -> None:
         name = stem(len(members))
         caption = _caption(order, photo, crop if derived else None)
         entries.append(ZipEntry(f"{name}.jpg", path))
@@ -243,7 +224,7 @@ def _pack(
     manifest = Manifest(
         number=order.number,
         profile=order.profile.id,
-        trigger=order.trigger,
+        trigger=order.rules.trigger,
         photos=tuple(members),
         sha256=digest,
         bytes=size,
@@ -254,12 +235,13 @@ def _pack(
     return DatasetBuilt(manifest, order.zip_key, size, digest, order.manifest_key, report)
 
 
-def _caption(order: BuildOrder, photo: PhotoRef, part: Crop | None) -> str:
+def _caption(order: BuildOrder, photo: SetPhoto, part: Crop | None) -> str:
     """The producer's caption, else what was measured; of a *part* cut out only what is true of it."""
+    trigger, kind = order.rules.trigger, order.rules.kind
     measured = photo.facts.measured if photo.facts else None
     if part is None:
-        return caption_for(order.trigger, order.kind, photo.caption, measured)
+        return caption_for(trigger, kind, photo.caption, measured)
     if measured is not None:
         # What surrounds the person was measured of the whole photo.
         measured = replace(measured, framing=Framing.MEDIUM, background=None, plain_background=None)
-    return caption_for(order.trigger, order.kind, None, measured)
+    return caption_for(trigger, kind, None, measured)

@@ -16,6 +16,7 @@ from safelight.domain.findings import Finding, blocked
 from safelight.domain.formats import FOREIGN, type_of
 from safelight.domain.gates import Gates
 from safelight.domain.measured import ANALYSER
+from safelight.domain.members import SetPhoto
 from safelight.domain.photos import (
     DECODER,
     MAX_BYTES,
@@ -26,7 +27,6 @@ from safelight.domain.photos import (
     too_many_bytes,
 )
 from safelight.domain.swaps import swapped
-from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Eye, Pulse, Store
 
 _SIZE = "its size by then"
@@ -58,7 +58,7 @@ NOTHING = Keeps()
 
 
 def inspect_photos(
-    photos: Sequence[PhotoRef],
+    photos: Sequence[SetPhoto],
     gates: Gates,
     store: Store,
     eye: Eye,
@@ -110,7 +110,7 @@ def is_stale(facts: PhotoFacts, models: frozenset[str] | None, *, keeps: Keeps =
     return (keeps.identity and measured.withheld) or not models.isdisjoint(measured.lacked)
 
 
-def _inspect(photo: PhotoRef, store: Store, eye: Eye, path: Path, keeps: Keeps) -> InspectedPhoto:
+def _inspect(photo: SetPhoto, store: Store, eye: Eye, path: Path, keeps: Keeps) -> InspectedPhoto:
     def without(finding: Finding) -> InspectedPhoto:
         return InspectedPhoto(photo.id, None, (finding,), accepted=False)
 

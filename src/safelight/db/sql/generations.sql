@@ -69,14 +69,16 @@ WHERE id = %(id)s;
 -- What is to be watched: everything the provider has accepted and not ended.
 SELECT id, subject_id, owner_id, provider_id, provider_status, accepted_at,
        extract(epoch FROM now() - accepted_at)::float8 AS age_seconds,
-       extract(epoch FROM now() - watched_at)::float8 AS watched_seconds, 0.0::float8 AS log_age
+       extract(epoch FROM now() - watched_at)::float8 AS watched_seconds, 0.0::float8 AS log_age,
+       NULL::integer AS step, NULL::integer AS steps, NULL::text AS cancel_reason
 FROM generations WHERE state = 'drawing' ORDER BY accepted_at;
 
 -- name: in_flight_one
 -- One run, if it is in flight.
 SELECT id, subject_id, owner_id, provider_id, provider_status, accepted_at,
        extract(epoch FROM now() - accepted_at)::float8 AS age_seconds,
-       extract(epoch FROM now() - watched_at)::float8 AS watched_seconds, 0.0::float8 AS log_age
+       extract(epoch FROM now() - watched_at)::float8 AS watched_seconds, 0.0::float8 AS log_age,
+       NULL::integer AS step, NULL::integer AS steps, NULL::text AS cancel_reason
 FROM generations WHERE id = %(id)s AND state = 'drawing';
 
 -- name: observe

@@ -94,7 +94,7 @@ UPDATE walks SET cursor = coalesce(%(cursor)s, cursor), seen = seen + %(seen)s, 
                  unknown = unknown + %(unknown)s, missing = missing + %(missing)s,
                  finished_at = CASE WHEN %(cursor)s::text IS NULL THEN now() END
 WHERE id = %(id)s
-RETURNING place, seen, bytes, unknown, missing, finished_at;
+RETURNING *;
 
 -- name: last_walks
 -- The walk under way and the last that ended, of each place.

@@ -17,7 +17,11 @@ def actor_name(owner: str, key_id: UUID | str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: `owner_id` bounds what they can see and change, `name` stands in the events."""
+    """Who asks: `owner_id` bounds what they can see and change, `name` stands in the events.
+
+    What a worker does has no asker: there, and where only the name is needed, it is handed on as `by`.
+    The database's own `actor` is that name, as its column is called.
+    """
 
     owner_id: UUID
     name: str

@@ -83,18 +83,16 @@ def plan_campaign(
     chosen = None if of is CampaignKind.PURGE else get_profile(profile or DEFAULT)
     if subject_ids is not None:
         selection = replace(selection, named=len(subject_ids))
-    rows = campaigns.select(tx, actor.owner_id, selection, subject_ids)
-    if not rows:
+    candidates = campaigns.select(tx, actor.owner_id, selection, subject_ids)
+    if not candidates:
         raise Invalid("No subject is selected.", hint="Ask for less: each condition must hold.")
     step = campaigns.seconds_a_step(tx, actor.owner_id) if of.trains else None
     items = []
-    for row in rows:
-        reason = why_not(of, row)
-        cost = estimate(chosen, row["photos"], step) if chosen and of.trains and not reason else 0
-        counted = {} if reason else planned(of, row)
-        items.append(
-            {"subject_id": row["id"], "planned": counted, "estimate": cost, "reason": reason}
-        )
+    for one in candidates:
+        reason = why_not(of, one)
+        cost = estimate(chosen, one.photos, step) if chosen and of.trains and not reason else 0
+        counted = {} if reason else planned(of, one)
+        items.append({"subject_id": one.id, "planned": counted, "estimate": cost, "reason": reason})
     campaign = campaigns.add(
         tx,
         owner_id=actor.owner_id,
@@ -123,7 +121,7 @@ def start_campaign(
     campaign = _locked(tx, actor, campaign_id)
     _require(campaign, CampaignState.PLANNED)
     waiting = campaigns.totals(tx, campaign_id).get("waiting")
-    count = waiting["items"] if waiting else 0
+    count = waiting.items if waiting else 0
     if not count:
         raise Conflict("No subject takes part: the dry run says why.")
     if CampaignKind(campaign.kind).purges and confirm != count:
@@ -193,20 +191,17 @@ def get_campaign(tx: Tx, actor: Actor, campaign_id: UUID) -> Campaign:
 def report(tx: Tx, campaign: Campaign) -> Report:
     """The campaign in numbers, as it stands now."""
     totals = campaigns.totals(tx, campaign.id)
-
-    def summed(column: str) -> int:
-        return sum(int(row[column]) for row in totals.values())
-
-    items: Counter[str] = Counter({state: row["items"] for state, row in totals.items()})
+    parts = totals.values()
+    items: Counter[str] = Counter({state: part.items for state, part in totals.items()})
     return Report(
         campaign=campaign,
         subjects=items.total(),
         items=dict(items),
         counts=campaigns.sums(tx, campaign.id),
         reasons=[dict(row) for row in campaigns.reasons(tx, campaign.id)],
-        estimate_micro_usd=summed("estimate_micro_usd"),
-        spent_micro_usd=summed("cost_micro_usd"),
-        bound_micro_usd=summed("bound_micro_usd"),
+        estimate_micro_usd=sum(part.estimate_micro_usd for part in parts),
+        spent_micro_usd=sum(part.cost_micro_usd for part in parts),
+        bound_micro_usd=sum(part.bound_micro_usd for part in parts),
     )
 
 

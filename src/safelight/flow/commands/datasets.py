@@ -59,10 +59,10 @@ def reinspect(
         subject = get_subject(tx, actor, subject_id)
         photos = subjects.photos_to_train_on(tx, subject_id)
         keeps = sets.keeps_of(tx, subject)
-    refs = [sets.ref_of(photo) for photo in photos]
+    members = [sets.photo_of(photo) for photo in photos]
     with scratch.folder() as work:
         found = inspect_photos(
-            refs,
+            members,
             gates,
             store,
             eye,
@@ -72,8 +72,8 @@ def reinspect(
             keeps=keeps,
         )
     with db.transaction() as tx:
-        sets.record(tx, subject, found, actor=actor.name)
-    before = {ref.id: ref.facts for ref in refs}
+        sets.record(tx, subject, found, by=actor.name)
+    before = {member.id: member.facts for member in members}
     states = {str(photo.id): photo.state for photo in photos}
     turned = {("accepted", False), ("rejected", True)}
     return {

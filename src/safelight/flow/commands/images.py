@@ -109,7 +109,7 @@ def request_generation(
         preset=chosen.id if chosen else None,
         seed=seed,
         input=input,
-        actor=actor.name,
+        by=actor.name,
     )
 
 
@@ -150,7 +150,7 @@ def ask(
     prompt: CleanedPrompt,
     seed: int | None,
     input: Mapping[str, Any],
-    actor: str,
+    by: str,
     asked_prompt: str | None = None,
     preset: str | None = None,
 ) -> Generation:
@@ -170,9 +170,9 @@ def ask(
             "prompt": final.text,
             "seed": secrets.randbelow(MAX_SEED) if seed is None else seed,
         },
-        actor=actor,
+        actor=by,
     )
-    paid.follow(tx, generation, Kind.SUBMIT_GENERATION, actor)
+    paid.follow(tx, generation, Kind.SUBMIT_GENERATION, by)
     return generation
 
 

@@ -49,11 +49,11 @@ def cancel_job(tx: Tx, actor: Actor, job_id: UUID) -> Job:
     return get_job(tx, actor, job_id)
 
 
-def pause_queue(tx: Tx, queue: Queue, *, actor: str, reason: str | None = None) -> bool:
+def pause_queue(tx: Tx, actor: Actor, queue: Queue, *, reason: str | None = None) -> bool:
     """From now on no worker claims from the queue; what runs, ends. False: it was paused."""
-    return jobs.set_paused(tx, queue, True, reason=reason, actor=actor)
+    return jobs.set_paused(tx, queue, True, reason=reason, actor=actor.name)
 
 
-def resume_queue(tx: Tx, queue: Queue, *, actor: str) -> bool:
+def resume_queue(tx: Tx, actor: Actor, queue: Queue) -> bool:
     """Workers claim again; the sweep hints at what is due. False: it was not paused."""
-    return jobs.set_paused(tx, queue, False, reason=None, actor=actor)
+    return jobs.set_paused(tx, queue, False, reason=None, actor=actor.name)

@@ -35,7 +35,7 @@ def nudge(tx: Tx, intent: str | None) -> str:
     return f"nothing: {run.id} is {run.state}"
 
 
-def _run(tx: Tx, intent: UUID) -> tuple[paid.Paid, paid.Row] | None:
+def _run(tx: Tx, intent: UUID) -> tuple[paid.Paid, paid.PaidRequest] | None:
     run_id = webhooks.run_of_intent(tx, intent)
     if run_id is None:
         return None

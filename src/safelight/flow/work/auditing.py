@@ -17,7 +17,6 @@ from safelight.flow.commands.jobs import CANCELLED
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import target
-from safelight.stages.tools import Pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,6 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Order | Outcome:
         return Done("the subject is being erased")
 
 
-def _do(order: _Order, cx: Context, pulse: Pulse) -> dict[str, Seen]:
-    return read_objects(order.traced, cx.tools.store, pulse)
-
-
 def _settle(tx: Tx, _job: Job, order: _Order, seen: dict[str, Seen], cx: Context) -> Outcome:
     found = conclude(order.traced, seen)
     audits.finish(tx, order.audit.id, result=found.to_dict(), actor=cx.worker)
@@ -50,4 +45,9 @@ def _cancel(tx: Tx, job: Job, cx: Context) -> None:
     audits.finish(tx, target(job), error=CANCELLED, actor=cx.worker)
 
 
-AUDIT = Work(_begin, _do, _settle, _cancel)
+AUDIT = Work(
+    _begin,
+    lambda order, cx, pulse: read_objects(order.traced, cx.tools.store, pulse),
+    _settle,
+    _cancel,
+)

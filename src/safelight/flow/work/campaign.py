@@ -6,6 +6,8 @@ begun: a crash leaves both or neither, and nothing happens twice.
 
 from __future__ import annotations
 
+from typing import Never
+
 from safelight.db import campaigns
 from safelight.db.transaction import Tx
 from safelight.domain.campaigns import FIRST_BATCH, CampaignKind, Selection
@@ -33,8 +35,8 @@ def _begin(tx: Tx, job: Job, cx: Context) -> Outcome:
     if campaign.state == CampaignState.RUNNING and _quarantine(tx, campaign, cx.worker):
         return Wait(0.0, reason="stopping what is to be purged from drawing")
     campaigns.refresh_costs(tx, campaign.id)
-    for item, row in campaigns.running(tx, campaign.id):
-        campaign_items.go_on(tx, campaign, item, row, cx.worker)
+    for item, progress in campaigns.running(tx, campaign.id):
+        campaign_items.go_on(tx, campaign, item, progress, cx.worker)
     if campaign.state == CampaignState.RUNNING:
         why = _begin_more(tx, campaign, cx.worker)
         if why is not None:
@@ -49,7 +51,7 @@ def _begin(tx: Tx, job: Job, cx: Context) -> Outcome:
     return _after(tx, campaign, cx.worker)
 
 
-def _quarantine(tx: Tx, campaign: Campaign, actor: str) -> bool:
+def _quarantine(tx: Tx, campaign: Campaign, by: str) -> bool:
     """What a destructive campaign is about draws no more, before the first subject's turn (R-106)."""
     if not CampaignKind(campaign.kind).purges:
         return False
@@ -57,19 +59,19 @@ def _quarantine(tx: Tx, campaign: Campaign, actor: str) -> bool:
         tx,
         campaign.id,
         Selection.from_dict(campaign.selection),
-        actor=actor,
+        actor=by,
         why=f"campaign {campaign.id}",
         limit=QUARANTINE,
     )
     return stopped > 0
 
 
-def _begin_more(tx: Tx, campaign: Campaign, actor: str) -> str | None:
+def _begin_more(tx: Tx, campaign: Campaign, by: str) -> str | None:
     """Begin with the next subjects, as far as batch, pace and budget let; else why it stands still."""
     for _ in range(BATCH):
         totals = campaigns.totals(tx, campaign.id)
-        under_way = totals["running"]["items"] if "running" in totals else 0
-        started = sum(row["started"] for row in totals.values())
+        under_way = totals["running"].items if "running" in totals else 0
+        started = sum(part.started for part in totals.values())
         in_first = campaign.first_batch > 0 and campaign.resumed_at is None
         if in_first and started >= campaign.first_batch:
             # It stands still once those of the batch have come to their end.
@@ -79,12 +81,12 @@ def _begin_more(tx: Tx, campaign: Campaign, actor: str) -> str | None:
         following = campaigns.waiting(tx, campaign.id, limit=1)
         if not following:
             return None
-        bound = sum(row["bound_micro_usd"] for row in totals.values())
+        bound = sum(part.bound_micro_usd for part in totals.values())
         wanted = following[0].estimate_micro_usd
         budget = campaign.budget_micro_usd
         if budget is not None and wanted and bound + wanted > budget:
             return _over_budget(bound, wanted, budget)
-        campaign_items.start(tx, campaign, following[0], actor)
+        campaign_items.start(tx, campaign, following[0], by)
     return None
 
 
@@ -95,10 +97,10 @@ def _over_budget(bound: int, wanted: int, budget: int) -> str:
     )
 
 
-def _after(tx: Tx, campaign: Campaign, actor: str) -> Outcome:
+def _after(tx: Tx, campaign: Campaign, by: str) -> Outcome:
     totals = campaigns.totals(tx, campaign.id)
-    under_way = totals["running"]["items"] if "running" in totals else 0
-    waiting = totals["waiting"]["items"] if "waiting" in totals else 0
+    under_way = totals["running"].items if "running" in totals else 0
+    waiting = totals["waiting"].items if "waiting" in totals else 0
     now = campaigns.get(tx, campaign.id)
     assert now is not None  # locked above
     said = f"{now.state}: {waiting} waiting, {under_way} under way"
@@ -108,8 +110,8 @@ def _after(tx: Tx, campaign: Campaign, actor: str) -> Outcome:
         return Done(said)
     if waiting:
         return Wait(0.0, reason=said)
-    campaigns.move(tx, campaign.id, CampaignState.RUNNING, CampaignState.FINISHED, actor=actor)
+    campaigns.move(tx, campaign.id, CampaignState.RUNNING, CampaignState.FINISHED, actor=by)
     return Done("finished")
 
 
-RUN = Work(_begin)
+RUN: Work[Never, Never] = Work(_begin)

@@ -6,6 +6,8 @@ is one place that deletes objects. So a kill at any point leaves nothing that is
 
 from __future__ import annotations
 
+from typing import Never
+
 from safelight.db import jobs, retention, subjects, temporary
 from safelight.db.transaction import Tx
 from safelight.domain.nouns import Job
@@ -38,7 +40,7 @@ def _begin_retain(tx: Tx, _job: Job, cx: Context) -> Outcome:
     return Done("nothing is past its age")
 
 
-RETAIN = Work(_begin_retain)
+RETAIN: Work[Never, Never] = Work(_begin_retain)
 
 
 # Delete the objects that are temporary and past their time.

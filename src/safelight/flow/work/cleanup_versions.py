@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Never
 
 from safelight import scratch
 from safelight.db import jobs, retention, versions
@@ -39,7 +40,7 @@ def _begin_choose(tx: Tx, _job: Job, cx: Context) -> Outcome:
     return Done(f"{len(old)} versions to archive")
 
 
-CHOOSE = Work(_begin_choose)
+CHOOSE: Work[Never, Never] = Work(_begin_choose)
 
 
 # Archive one: ours is read back and hashed before the provider's copy may go.
@@ -115,10 +116,6 @@ def _begin_delete(tx: Tx, job: Job, _cx: Context) -> _Asked | Outcome:
     )
 
 
-def _do_delete(order: _Asked, cx: Context, _pulse: Pulse) -> cleanup.Deletion:
-    return cleanup.delete_remote(order.remote, cx.tools.provider)
-
-
 def _settle_delete(
     tx: Tx, job: Job, order: _Asked, found: cleanup.Deletion, cx: Context
 ) -> Outcome:
@@ -147,4 +144,8 @@ def _settle_delete(
     )
 
 
-DELETE_REMOTE = Work(_begin_delete, _do_delete, _settle_delete)
+DELETE_REMOTE = Work(
+    _begin_delete,
+    lambda order, cx, _pulse: cleanup.delete_remote(order.remote, cx.tools.provider),
+    _settle_delete,
+)

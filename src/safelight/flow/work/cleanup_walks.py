@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from safelight.db import walks
-from safelight.db.transaction import Row, Tx
+from safelight.db.transaction import Tx
 from safelight.domain.errors import Unreadable
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Wait
-from safelight.domain.walk import KnownKey, Stretch
+from safelight.domain.walk import KnownKey, Stretch, Walk
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.retention import policy_of
@@ -32,12 +32,12 @@ OVERLAP = timedelta(days=2)
 NONE = UUID(int=0)
 
 
-def _said(walk: Row) -> str:
-    return f"{walk['seen']:,} seen, {walk['unknown']} unknown, {walk['missing']} missing"
+def _said(walk: Walk) -> str:
+    return f"{walk.seen:,} seen, {walk.unknown} unknown, {walk.missing} missing"
 
 
-def _goes_on(walk: Row, cx: Context) -> Outcome:
-    if walk["finished_at"] is None:
+def _goes_on(walk: Walk, cx: Context) -> Outcome:
+    if walk.finished_at is None:
         return Wait(policy_of(cx.settings).pace.pause, reason=f"on its way: {_said(walk)}")
     return Done(_said(walk))
 
@@ -126,8 +126,7 @@ def _begin_provider(tx: Tx, _job: Job, _cx: Context) -> _Place:
         since = walks.walked_since(tx, "provider")
         return _Place(walk_id, part, after, page, pages, since=since and since - OVERLAP)
     if part == "drawing":
-        rows = walks.next_drawing(tx, UUID(after), LOOKS)
-        todo = tuple((row["id"], row["model"], row["version"]) for row in rows)
+        todo = tuple(walks.next_drawing(tx, UUID(after), LOOKS))
         return _Place(walk_id, part, after, page, versions=todo)
     return _Place(walk_id, part, after, page, pages)
 

@@ -108,20 +108,20 @@ def _begin_stop(tx: Tx, subject_id: UUID, erasure: Erasure, cx: Context) -> Stop
         keep = Plan(stopped={"not_found": before + lost}).to_dict()
         erasures.remember(tx, erasure.id, keep)
     paid = erasures.paid_in_flight(tx, subject_id)
-    runs = [stage.Run(r["kind"], r["provider_id"]) for r in paid if r["provider_id"]]
-    unsettled = sum(1 for r in paid if r["provider_id"] is None)
+    runs = [stage.Run(run.kind, run.provider_id) for run in paid if run.provider_id]
+    unsettled = sum(run.provider_id is None for run in paid)
     return Stop(tuple(runs), busy + unsettled, before + lost)
 
 
-def _stop_jobs(tx: Tx, subject_id: UUID, actor: str) -> int:
+def _stop_jobs(tx: Tx, subject_id: UUID, by: str) -> int:
     """Cancel the subject's jobs but those that settle a paid request; how many still run."""
     busy = 0
-    for row in erasures.open_jobs(tx, subject_id):
-        if row["settles"]:
+    for job in erasures.open_jobs(tx, subject_id):
+        if job.settles:
             # Parked, it has been looked for long enough; `give_up_unknown` follows.
-            busy += row["state"] != "parked"
+            busy += job.state != "parked"
         else:
-            busy += jobs.cancel(tx, job_id=row["id"], actor=actor, reason="the subject is erased")
+            busy += jobs.cancel(tx, job_id=job.id, actor=by, reason="the subject is erased")
     return busy
 
 
@@ -191,7 +191,7 @@ def _settle_delete(
 
 
 def _runs_again(tx: Tx, subject_id: UUID) -> bool:
-    leased = any(row["state"] == "leased" for row in erasures.open_jobs(tx, subject_id))
+    leased = any(job.state == "leased" for job in erasures.open_jobs(tx, subject_id))
     return leased or bool(erasures.paid_in_flight(tx, subject_id))
 
 
@@ -284,4 +284,4 @@ def _settle(tx: Tx, job: Job, order: Order, result: Any, cx: Context) -> Outcome
             return _settle_later(tx, job, result, cx)
 
 
-ERASE = Work(_begin, _do, _settle)
+ERASE: Work[Order, Any] = Work(_begin, _do, _settle)

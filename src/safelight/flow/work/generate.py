@@ -136,7 +136,7 @@ def _ask_previews(tx: Tx, training: Training, version: Version, cx: Context) -> 
                 "num_outputs": 1,
                 "lora_scale": scale,
             },
-            actor=cx.worker,
+            by=cx.worker,
         )
 
 
@@ -179,10 +179,6 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> generate.GenerationRequest |
     )
 
 
-def _do_submit(request: generate.GenerationRequest, cx: Context, pulse: Pulse) -> Submission:
-    return generate.submit(request, cx.tools.provider, pulse)
-
-
 def _settle_submit(
     tx: Tx, job: Job, _request: generate.GenerationRequest, reply: Submission, cx: Context
 ) -> Outcome:
@@ -196,7 +192,12 @@ def _cancel_submit(tx: Tx, job: Job, cx: Context) -> None:
         generations.move(tx, generation.id, state, GenerationState.CANCELED, actor=cx.worker)
 
 
-SUBMIT = Work(_begin_submit, _do_submit, _settle_submit, _cancel_submit)
+SUBMIT = Work(
+    _begin_submit,
+    lambda request, cx, pulse: generate.submit(request, cx.tools.provider, pulse),
+    _settle_submit,
+    _cancel_submit,
+)
 
 
 # A request whose reply was lost.
@@ -210,7 +211,7 @@ class _Search:
     others: frozenset[str]
 
 
-def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
+def _begin_search(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
     generation = _generation_of(tx, job)
     if generation.state != GenerationState.UNKNOWN:
         return Done(f"the generation is {generation.state}")
@@ -220,16 +221,7 @@ def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
     return _Search(generation.input, generation.intent_at, waited, frozenset(others))
 
 
-def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
-    return submit.find_run(
-        cx.tools.provider.list_predictions,
-        generate.is_this_request(search.input, search.others),
-        since=search.since,
-        pulse=pulse,
-    )
-
-
-def _settle_settle(
+def _settle_search(
     tx: Tx, job: Job, search: _Search, found: RemoteRun | None, cx: Context
 ) -> Outcome:
     if found is not None and generations.is_known(tx, found.id):
@@ -241,11 +233,20 @@ def _settle_settle(
         found,
         waited=search.waited,
         wait_seconds=cx.settings.unknown_wait_seconds,
-        actor=cx.worker,
+        by=cx.worker,
     )
 
 
-SETTLE = Work(_begin_settle, _do_settle, _settle_settle)
+SETTLE = Work(
+    _begin_search,
+    lambda search, cx, pulse: submit.find_run(
+        cx.tools.provider.list_predictions,
+        generate.is_this_request(search.input, search.others),
+        since=search.since,
+        pulse=pulse,
+    ),
+    _settle_search,
+)
 
 
 # Images.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from safelight.db import generations, trainings
-from safelight.db.transaction import Row, Tx
+from safelight.db.transaction import Tx
 from safelight.domain.money import micro_usd
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Outcome
-from safelight.domain.provider import RemoteRun, RemoteStatus
+from safelight.domain.provider import RemoteRun, RemoteStatus, RunInFlight
 from safelight.domain.queues import Kind
 from safelight.domain.states import GenerationState, TrainingState
 from safelight.domain.trainlog import LAST_STEPS, MANY_NAN, Course, parse_log
@@ -18,6 +19,7 @@ from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import target
 from safelight.flow.work.watching import (
+    News,
     Watch,
     again,
     ending,
@@ -52,14 +54,14 @@ def _do_trainings(watch: Watch, cx: Context, pulse: Pulse) -> poll.Turn:
     )
 
 
-def _record_trainings(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Context) -> int:
-    courses = {row["id"]: parse_log(run.logs) for row, run in news if run and run.logs}
+def _record_trainings(tx: Tx, news: list[News], cx: Context) -> int:
+    courses = {run.id: parse_log(shows.logs) for run, shows in news if shows and shows.logs}
     trainings.observe(
-        tx, [_training_shown(row, run, courses.get(row["id"])) for row, run in news if run]
+        tx, [_training_shown(run.id, shows, courses.get(run.id)) for run, shows in news if shows]
     )
     for id, course in courses.items():
         _stop_if_diverged(tx, id, course, cx)
-    return sum(_end_training(tx, row, run, cx) for row, run in news)
+    return sum(_end_training(tx, run, shows, cx) for run, shows in news)
 
 
 def _settle_trainings(tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
@@ -68,10 +70,10 @@ def _settle_trainings(tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Cont
     return again(watch, turn, usual, lambda: bool(trainings.in_flight(tx)))
 
 
-def _training_shown(row: Row, run: RemoteRun, course: Course | None) -> dict[str, Any]:
+def _training_shown(id: UUID, run: RemoteRun, course: Course | None) -> dict[str, Any]:
     began = course is not None and course.step > 0
     return {
-        "id": row["id"],
+        "id": id,
         "status": str(run.status),
         "version": run.version,
         "step": course.step if course and began else None,
@@ -86,7 +88,7 @@ def _training_shown(row: Row, run: RemoteRun, course: Course | None) -> dict[str
     }
 
 
-def _stop_if_diverged(tx: Tx, id: Any, course: Course, cx: Context) -> None:
+def _stop_if_diverged(tx: Tx, id: UUID, course: Course, cx: Context) -> None:
     """Every second of a run whose weights are no numbers any more is paid for nothing: cancelled at once.
 
     One loss that is no number is a mark in its course; the trainer passes over that step and goes on.
@@ -104,28 +106,30 @@ def _stop_if_diverged(tx: Tx, id: Any, course: Course, cx: Context) -> None:
         paid.follow(tx, stopped, Kind.CANCEL_TRAINING, cx.worker)
 
 
-def _end_training(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> bool:
+def _end_training(tx: Tx, run: RunInFlight, shows: RemoteRun | None, cx: Context) -> bool:
     """Follow the provider to the run's end; False: it goes on."""
-    if run is not None and not run.status.ended:
+    if shows is not None and not shows.status.ended:
         return False
-    state, error = ending(run, _has_weights)
-    if state is RemoteStatus.CANCELED and row["cancel_reason"]:
-        error = f"{row['cancel_reason']} It was cancelled, since what follows would be paid for nothing."
+    state, error = ending(shows, _has_weights)
+    if state is RemoteStatus.CANCELED and run.cancel_reason:
+        error = (
+            f"{run.cancel_reason} It was cancelled, since what follows would be paid for nothing."
+        )
     after = {
         RemoteStatus.SUCCEEDED: TrainingState.STORING,
         RemoteStatus.CANCELED: TrainingState.CANCELED,
     }.get(state, TrainingState.FAILED)
     moved = trainings.may(
         tx,
-        row["id"],
+        run.id,
         [TrainingState.TRAINING],
         after,
         actor=cx.worker,
         error=error,
-        detail={"provider": run.status if run else None},
+        detail={"provider": shows.status if shows else None},
     )
     if moved and after is TrainingState.STORING:
-        then(tx, Kind.FETCH_WEIGHTS, row, cx)
+        then(tx, Kind.FETCH_WEIGHTS, run, cx)
     return True
 
 
@@ -165,9 +169,9 @@ def _do_generations(watch: Watch, cx: Context, pulse: Pulse) -> poll.Turn:
     )
 
 
-def _record_generations(tx: Tx, news: list[tuple[Row, RemoteRun | None]], cx: Context) -> int:
-    generations.observe(tx, [_generation_shown(row, run) for row, run in news if run])
-    return sum(_end_generation(tx, row, run, cx) for row, run in news)
+def _record_generations(tx: Tx, news: list[News], cx: Context) -> int:
+    generations.observe(tx, [_generation_shown(run.id, shows) for run, shows in news if shows])
+    return sum(_end_generation(tx, run, shows, cx) for run, shows in news)
 
 
 def _settle_generations(tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
@@ -177,9 +181,9 @@ def _settle_generations(tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Co
     return again(watch, turn, usual, lambda: bool(generations.in_flight(tx)))
 
 
-def _generation_shown(row: Row, run: RemoteRun) -> dict[str, Any]:
+def _generation_shown(id: UUID, run: RemoteRun) -> dict[str, Any]:
     return {
-        "id": row["id"],
+        "id": id,
         "status": str(run.status),
         "output": _urls(run.output) or None,
         "predict_seconds": run.predict_seconds,
@@ -196,19 +200,19 @@ def _urls(output: Any) -> list[str]:
     return []
 
 
-def _end_generation(tx: Tx, row: Row, run: RemoteRun | None, cx: Context) -> bool:
-    if run is not None and not run.status.ended:
+def _end_generation(tx: Tx, run: RunInFlight, shows: RemoteRun | None, cx: Context) -> bool:
+    if shows is not None and not shows.status.ended:
         return False
-    state, error = ending(run, _urls)
+    state, error = ending(shows, _urls)
     after = {
         RemoteStatus.SUCCEEDED: GenerationState.STORING,
         RemoteStatus.CANCELED: GenerationState.CANCELED,
     }.get(state, GenerationState.FAILED)
     moved = generations.may(
-        tx, row["id"], [GenerationState.DRAWING], after, actor=cx.worker, error=error
+        tx, run.id, [GenerationState.DRAWING], after, actor=cx.worker, error=error
     )
     if moved and after is GenerationState.STORING:
-        then(tx, Kind.FETCH_IMAGES, row, cx)
+        then(tx, Kind.FETCH_IMAGES, run, cx)
     return True
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from safelight import scratch
 from safelight.db import subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.gates import Gates
-from safelight.domain.nouns import Job, Subject
+from safelight.domain.members import SetPhoto
+from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Park
 from safelight.domain.plans import training_input
-from safelight.domain.profiles import Profile
 from safelight.domain.queues import Kind
 from safelight.domain.states import TrainingState
 from safelight.flow import paid, sets, used
@@ -21,19 +20,20 @@ from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import cancel_open_training, training_of
 from safelight.stages import building, preprocess
-from safelight.stages.refs import PhotoRef
 from safelight.stages.tools import Pulse
 
 
 @dataclass(frozen=True, slots=True)
-class _Inspect:
-    photos: tuple[PhotoRef, ...]
+class InspectOrder:
+    """Photos to inspect, and what they are judged by."""
+
+    photos: tuple[SetPhoto, ...]
     gates: Gates
     kind: str
     keeps: preprocess.Keeps
 
 
-def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
+def _begin_inspect(tx: Tx, job: Job, cx: Context) -> InspectOrder | Outcome:
     training = training_of(tx, job)
     state = TrainingState(training.state)
     if state in (TrainingState.QUEUED, TrainingState.BLOCKED):
@@ -44,13 +44,14 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> _Inspect | Outcome:
     gates = used.profile_of(tx, training.profile).gates
     subject = subjects.get(tx, training.subject_id, training.owner_id)
     kind = subject.kind if subject else "person"
-    refs = tuple(sets.ref_of(photo) for photo in photos)
-    return _Inspect(refs, gates, kind, sets.keeps_of(tx, subject))
+    members = tuple(sets.photo_of(photo) for photo in photos)
+    return InspectOrder(members, gates, kind, sets.keeps_of(tx, subject))
 
 
-def _do_inspect(
-    order: _Inspect, cx: Context, pulse: Pulse
+def inspect(
+    order: InspectOrder, cx: Context, pulse: Pulse
 ) -> tuple[preprocess.InspectedPhoto, ...]:
+    """The stage, with a folder of its own."""
     with scratch.folder() as work:
         return preprocess.inspect_photos(
             order.photos,
@@ -67,30 +68,22 @@ def _do_inspect(
 def _settle_inspect(
     tx: Tx,
     job: Job,
-    _order: _Inspect,
+    _order: InspectOrder,
     result: tuple[preprocess.InspectedPhoto, ...],
     cx: Context,
 ) -> Outcome:
     training = training_of(tx, job)
     subject = subjects.get(tx, training.subject_id, training.owner_id)
-    sets.record(tx, subject, result, actor=cx.worker)
+    sets.record(tx, subject, result, by=cx.worker)
     paid.follow(tx, training, Kind.BUILD_DATASET, cx.worker)
     accepted = sum(photo.accepted for photo in result)
     return Done(f"{accepted} of {len(result)} photos can be used")
 
 
-INSPECT = Work(_begin_inspect, _do_inspect, _settle_inspect, cancel_open_training)
+INSPECT = Work(_begin_inspect, inspect, _settle_inspect, cancel_open_training)
 
 
-@dataclass(frozen=True, slots=True)
-class _Build:
-    order: building.BuildOrder
-    profile: Profile
-    subject: Subject
-    overrides: dict[str, Any]
-
-
-def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
+def _begin_build(tx: Tx, job: Job, cx: Context) -> building.BuildOrder | Outcome:
     training = training_of(tx, job)
     state = TrainingState(training.state)
     if state is TrainingState.BLOCKED:  # retried: the photos may be others by now
@@ -104,31 +97,29 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> _Build | Outcome:
         raise NotFound(f"There is no subject {training.subject_id}.")
     profile = used.profile_of(tx, training.profile)
     photos = sets.photos_for(tx, subject.id, training.retrain)
-    order = building.BuildOrder(
+    return building.BuildOrder(
         number=subjects.next_dataset_number(tx, subject.id),
         profile=profile,
         prefix=f"datasets/{subject.id}/{training.id}",
-        trigger=subject.trigger_word,
-        kind=subject.kind,
-        photos=tuple(sets.ref_of(photo) for photo in photos),
+        photos=tuple(sets.photo_of(photo) for photo in photos),
+        rules=sets.rules_for(
+            tx, subject, profile, overrides=training.overrides, answer=training.retrain
+        ),
         overrides=training.overrides,
-        before=sets.last_good_of(tx, subject.id),
-        answer=training.retrain,
     )
-    return _Build(order, profile, subject, training.overrides)
 
 
 def _do_build(
-    build: _Build, cx: Context, pulse: Pulse
+    order: building.BuildOrder, cx: Context, pulse: Pulse
 ) -> building.DatasetBuilt | building.SetBlocked:
     with scratch.folder() as work:
-        return building.build_dataset(build.order, cx.tools.store, cx.tools.eye, pulse, work)
+        return building.build_dataset(order, cx.tools.store, cx.tools.eye, pulse, work)
 
 
 def _settle_build(
     tx: Tx,
     job: Job,
-    build: _Build,
+    order: building.BuildOrder,
     result: building.DatasetBuilt | building.SetBlocked,
     cx: Context,
 ) -> Outcome:
@@ -144,8 +135,8 @@ def _settle_build(
     dataset = subjects.add_dataset(
         tx,
         subject_id=training.subject_id,
-        number=build.order.number,
-        profile=build.profile.id,
+        number=order.number,
+        profile=order.profile.id,
         key=result.key,
         bytes=result.bytes,
         sha256=result.sha256,
@@ -160,10 +151,10 @@ def _settle_build(
         actor=cx.worker,
     )
     plan = training_input(
-        build.profile,
+        order.profile,
         images=len(manifest["photos"]),  # a part cut out is an image to the trainer
-        trigger=build.subject.trigger_word,
-        overrides=build.overrides,
+        trigger=order.rules.trigger,
+        overrides=order.overrides,
         inputs=used.known_inputs(tx, training.trainer),
     )
     trainings.set_dataset(

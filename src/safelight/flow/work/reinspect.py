@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from safelight import scratch
 from safelight.db import campaigns, subjects
 from safelight.db.transaction import Tx
-from safelight.domain.gates import Gates
 from safelight.domain.nouns import Job
 from safelight.domain.operations import CampaignItem
 from safelight.domain.outcome import Done, Outcome, Wait
@@ -20,19 +18,15 @@ from safelight.flow import sets, used
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import target
+from safelight.flow.work.preprocess import InspectOrder, inspect
 from safelight.stages import preprocess
-from safelight.stages.refs import PhotoRef
-from safelight.stages.tools import Pulse
 
 
 @dataclass(frozen=True, slots=True)
 class _Anew:
     item: CampaignItem
-    photos: tuple[PhotoRef, ...]
     before: dict[UUID, str]
-    gates: Gates
-    kind: str
-    keeps: preprocess.Keeps
+    inspect: InspectOrder
 
 
 def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
@@ -44,26 +38,14 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
     subject = subjects.get(tx, target(job), job.owner_id) if job.owner_id else None
     return _Anew(
         item,
-        tuple(sets.ref_of(photo) for photo in photos),
         {photo.id: photo.state for photo in photos},
-        used.profile_of(tx, profile).gates,
-        subject.kind if subject else "person",
-        sets.keeps_of(tx, subject),
+        InspectOrder(
+            tuple(sets.photo_of(photo) for photo in photos),
+            used.profile_of(tx, profile).gates,
+            subject.kind if subject else "person",
+            sets.keeps_of(tx, subject),
+        ),
     )
-
-
-def _do(order: _Anew, cx: Context, pulse: Pulse) -> tuple[preprocess.InspectedPhoto, ...]:
-    with scratch.folder() as work:
-        return preprocess.inspect_photos(
-            order.photos,
-            order.gates,
-            cx.tools.store,
-            cx.tools.eye,
-            pulse,
-            work,
-            kind=order.kind,
-            keeps=order.keeps,
-        )
 
 
 def _settle(
@@ -75,7 +57,7 @@ def _settle(
 ) -> Outcome:
     assert job.owner_id is not None  # the campaign's
     subject = subjects.get(tx, target(job), job.owner_id)
-    sets.record(tx, subject, result, actor=cx.worker)
+    sets.record(tx, subject, result, by=cx.worker)
     accepted = sum(photo.accepted for photo in result)
     other = sum(
         order.before[UUID(photo.id)]
@@ -89,4 +71,4 @@ def _settle(
     return Done(f"{accepted} of {len(result)} photos can be used; {other} judged otherwise")
 
 
-REINSPECT = Work(_begin, _do, _settle)
+REINSPECT = Work(_begin, lambda order, cx, pulse: inspect(order.inspect, cx, pulse), _settle)

@@ -22,7 +22,6 @@ from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import WORKER_DIED, cancel_open_training, training_of, webhook
 from safelight.stages import submit
-from safelight.stages.tools import Pulse
 
 INPUT_KEPT_SECONDS = 7 * 24 * 3600
 """The training's own copy of its dataset; cleanup deletes it after a week, once it has ended."""
@@ -67,10 +66,6 @@ def _begin_prepare(tx: Tx, job: Job, cx: Context) -> submit.PrepareOrder | Outco
     )
 
 
-def _do_prepare(order: submit.PrepareOrder, cx: Context, pulse: Pulse) -> submit.Prepared:
-    return submit.prepare(order, cx.tools.store, cx.tools.provider, pulse)
-
-
 def _settle_prepare(
     tx: Tx, job: Job, _order: submit.PrepareOrder, prepared: submit.Prepared, cx: Context
 ) -> Outcome:
@@ -93,7 +88,12 @@ def _settle_prepare(
     return Done(f"to {prepared.destination}")
 
 
-PREPARE = Work(_begin_prepare, _do_prepare, _settle_prepare, cancel_open_training)
+PREPARE = Work(
+    _begin_prepare,
+    lambda order, cx, pulse: submit.prepare(order, cx.tools.store, cx.tools.provider, pulse),
+    _settle_prepare,
+    cancel_open_training,
+)
 
 
 # Submit: the paid request.
@@ -135,17 +135,18 @@ def _begin_submit(tx: Tx, job: Job, cx: Context) -> submit.TrainingRequest | Out
     )
 
 
-def _do_submit(request: submit.TrainingRequest, cx: Context, pulse: Pulse) -> Submission:
-    return submit.submit(request, cx.tools.store, cx.tools.provider, pulse)
-
-
 def _settle_submit(
     tx: Tx, job: Job, _request: submit.TrainingRequest, reply: Submission, cx: Context
 ) -> Outcome:
     return paid.settle(tx, paid.TRAINING, training_of(tx, job), reply, job, cx.worker)
 
 
-SUBMIT = Work(_begin_submit, _do_submit, _settle_submit, cancel_open_training)
+SUBMIT = Work(
+    _begin_submit,
+    lambda request, cx, pulse: submit.submit(request, cx.tools.store, cx.tools.provider, pulse),
+    _settle_submit,
+    cancel_open_training,
+)
 
 
 # Settle: a request whose reply was lost is looked for in the provider's list, and never sent again.
@@ -159,7 +160,7 @@ class _Search:
     """Seconds from the request to the search: by how much the list may lag, if it does not show it."""
 
 
-def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
+def _begin_search(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
     training = training_of(tx, job)
     if training.state != TrainingState.UNKNOWN:
         return Done(f"the training is {training.state}")
@@ -169,16 +170,7 @@ def _begin_settle(tx: Tx, job: Job, _cx: Context) -> _Search | Outcome:
     return _Search(training.intent_id, training.intent_at, waited)
 
 
-def _do_settle(search: _Search, cx: Context, pulse: Pulse) -> RemoteRun | None:
-    return submit.find_run(
-        cx.tools.provider.list_trainings,
-        submit.bears_intent(search.intent_id),
-        since=search.since,
-        pulse=pulse,
-    )
-
-
-def _settle_settle(
+def _settle_search(
     tx: Tx, job: Job, search: _Search, found: RemoteRun | None, cx: Context
 ) -> Outcome:
     return paid.settle_search(
@@ -188,11 +180,20 @@ def _settle_settle(
         found,
         waited=search.waited,
         wait_seconds=cx.settings.unknown_wait_seconds,
-        actor=cx.worker,
+        by=cx.worker,
     )
 
 
-SETTLE = Work(_begin_settle, _do_settle, _settle_settle)
+SETTLE = Work(
+    _begin_search,
+    lambda search, cx, pulse: submit.find_run(
+        cx.tools.provider.list_trainings,
+        submit.bears_intent(search.intent_id),
+        since=search.since,
+        pulse=pulse,
+    ),
+    _settle_search,
+)
 
 
 # Cancel: asked for at the provider; a look at it, and then the watch, see what came of it.
@@ -205,13 +206,13 @@ def _begin_cancel(tx: Tx, job: Job, _cx: Context) -> str | Outcome:
     return training.provider_id
 
 
-def _do_cancel(provider_id: str, cx: Context, _pulse: Pulse) -> None:
-    cx.tools.provider.cancel_training(provider_id)
-
-
 def _settle_cancel(tx: Tx, job: Job, provider_id: str, _result: None, cx: Context) -> Outcome:
     paid.follow(tx, training_of(tx, job), Kind.LOOK_AT_TRAINING, cx.worker)
     return Done(f"asked the provider to stop {provider_id}")
 
 
-CANCEL = Work(_begin_cancel, _do_cancel, _settle_cancel)
+CANCEL = Work(
+    _begin_cancel,
+    lambda provider_id, cx, _pulse: cx.tools.provider.cancel_training(provider_id),
+    _settle_cancel,
+)

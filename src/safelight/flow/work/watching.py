@@ -10,11 +10,11 @@ from uuid import UUID
 from safelight import logging
 from safelight.db import jobs
 from safelight.db.faults import DatabaseAway
-from safelight.db.transaction import Row, Tx
+from safelight.db.transaction import Tx
 from safelight.domain.errors import LeaseLost, Retryable, SafelightError, Unreadable
 from safelight.domain.nouns import Job
 from safelight.domain.outcome import Done, Outcome, Park, Wait
-from safelight.domain.provider import RemoteRun, RemoteStatus
+from safelight.domain.provider import RemoteRun, RemoteStatus, RunInFlight
 from safelight.domain.queues import Kind
 from safelight.domain.texts import keepable_json, shown
 from safelight.flow.context import Context
@@ -36,7 +36,7 @@ class Watch:
 
     job: Job
     in_flight: tuple[poll.InFlight, ...]
-    rows: dict[Any, Row]
+    runs: dict[UUID, RunInFlight]
     seen: int = 0
     ended: int = 0
     unwritten: dict[UUID, SafelightError] = field(default_factory=dict)
@@ -47,30 +47,23 @@ class Watch:
         return {**turn.unreadable, **self.unwritten}
 
 
-def order(job: Job, rows: list[Row]) -> Watch | Outcome:
-    """What to look at, from the rows in flight."""
-    if not rows:
+def order(job: Job, runs: list[RunInFlight]) -> Watch | Outcome:
+    """What to look at, of the *runs* in flight."""
+    if not runs:
         return Done("nothing is in flight")
     return Watch(
         job,
         tuple(
-            poll.InFlight(r["id"], r["provider_id"], r["age_seconds"], r["log_age"], left(r))
-            for r in rows
+            poll.InFlight(run.id, run.provider_id, run.age_seconds, run.log_age, run.left)
+            for run in runs
         ),
-        {r["id"]: r for r in rows},
+        {run.id: run for run in runs},
     )
 
 
-def left(row: Row) -> float | None:
-    """Seconds until the last step at the pace it had so far."""
-    step, steps = row.get("step"), row.get("steps")
-    if not step or not steps:
-        return None
-    left: float = row["age_seconds"] * (steps / step - 1.0)
-    return max(0.0, left)
-
-
-Record = Callable[[Tx, list[tuple[Row, RemoteRun | None]]], int]
+News = tuple[RunInFlight, RemoteRun | None]
+"""A run, and what the provider shows of it; None: the provider no longer knows it."""
+Record = Callable[[Tx, list[News]], int]
 """Writes what was seen of some runs; how many of them have ended."""
 
 
@@ -82,7 +75,7 @@ def writer(watch: Watch, cx: Context, record: Record) -> poll.Write:
     """
 
     def write(seen: Sequence[poll.Seen]) -> None:
-        news = [(watch.rows[s.id], s.run) for s in seen if is_news(watch.rows[s.id], s.run)]
+        news = [(watch.runs[s.id], s.run) for s in seen if is_news(watch.runs[s.id], s.run)]
         watch.seen += len(seen)
         if not news:
             return
@@ -100,26 +93,24 @@ def writer(watch: Watch, cx: Context, record: Record) -> poll.Write:
     return write
 
 
-def _write_singly(
-    watch: Watch, cx: Context, record: Record, news: list[tuple[Row, RemoteRun | None]]
-) -> int:
+def _write_singly(watch: Watch, cx: Context, record: Record, news: list[News]) -> int:
     """Write each run in a savepoint of its own: as it was shown, else with its texts left out, else not
     at all, which is noted. It is looked at again either way."""
     ended = 0
     with cx.db.transaction() as tx:
         jobs.hold(tx, [watch.job])
-        for row, run in news:
-            for form in (run, _bare(run)):
+        for run, shows in news:
+            for form in (shows, _bare(shows)):
                 try:
                     with tx.savepoint():
-                        ended += record(tx, [(row, form)])
-                    watch.unwritten.pop(row["id"], None)
+                        ended += record(tx, [(run, form)])
+                    watch.unwritten.pop(run.id, None)
                     break
                 except (DatabaseAway, LeaseLost):
                     raise
                 except Exception as error:  # noqa: BLE001 (as above)
-                    log.error("watch.unwritten", target_id=str(row["id"]), error=_told(error))
-                    watch.unwritten[row["id"]] = Unreadable(
+                    log.error("watch.unwritten", target_id=str(run.id), error=_told(error))
+                    watch.unwritten[run.id] = Unreadable(
                         f"What the provider shows of it cannot be written: {_told(error)}"
                     )
     return ended
@@ -148,11 +139,13 @@ def _told(error: Exception) -> str:
     return shown(f"{type(error).__name__}: {text}", most=300)
 
 
-def is_news(row: Row, run: RemoteRun | None) -> bool:
+def is_news(run: RunInFlight, shows: RemoteRun | None) -> bool:
     """Whether there is anything to write of it; that it was seen is noted once a minute."""
-    if run is None or run.logs or run.status.ended or str(run.status) != row["provider_status"]:
+    if shows is None or shows.logs or shows.status.ended:
         return True
-    return row["watched_seconds"] is None or row["watched_seconds"] > SEEN_SECONDS
+    if str(shows.status) != run.provider_status or run.watched_seconds is None:
+        return True
+    return run.watched_seconds > SEEN_SECONDS
 
 
 def again(watch: Watch, turn: poll.Turn, usual: float, others: Callable[[], bool]) -> Outcome:
@@ -181,20 +174,14 @@ def look_at_unreadable(tx: Tx, look: Kind, watch: Watch, turn: poll.Turn, cx: Co
     """A run that stays unreadable gets a job of its own, which stands parked with the reason if it
     cannot read it either; the watch goes on with all of them."""
     for id in watch.puzzles(turn):
-        if _out_of_sight(watch.rows[id]) > cx.settings.vanished_seconds:
-            then(tx, look, watch.rows[id], cx)
-
-
-def _out_of_sight(row: Row) -> float:
-    """Seconds since anything was seen of it."""
-    seconds: float | None = row["watched_seconds"]
-    return float(row["age_seconds"]) if seconds is None else seconds
+        if watch.runs[id].unseen_seconds > cx.settings.vanished_seconds:
+            then(tx, look, watch.runs[id], cx)
 
 
 def settle_look(_tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
     """One run was looked at by itself; whatever that did not show, the watch will."""
     for id, problem in watch.puzzles(turn).items():
-        seconds = _out_of_sight(watch.rows[id])
+        seconds = watch.runs[id].unseen_seconds
         if seconds > cx.settings.vanished_seconds:
             return Park(
                 f"Nothing could be read of it for {seconds / 60:.0f} minutes, and it may be running, and "
@@ -223,14 +210,14 @@ def ending(run: RemoteRun | None, usable: Any) -> tuple[RemoteStatus, str | None
     return RemoteStatus.FAILED, run.error or "The provider says failed, and not why."
 
 
-def then(tx: Tx, kind: Kind, row: Row, cx: Context) -> None:
+def then(tx: Tx, kind: Kind, run: RunInFlight, cx: Context) -> None:
     """What follows for a run: its output is fetched, or it is looked at by itself."""
     jobs.add(
         tx,
         kind,
         actor=cx.worker,
-        target_id=row["id"],
-        owner_id=row["owner_id"],
-        subject_id=row["subject_id"],
-        unique_key=f"{kind}:{row['id']}",
+        target_id=run.id,
+        owner_id=run.owner_id,
+        subject_id=run.subject_id,
+        unique_key=f"{kind}:{run.id}",
     )

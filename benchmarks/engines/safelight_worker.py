@@ -34,7 +34,8 @@ STAGES = (
     Kind.SETTLE_GENERATION,
     Kind.DELETE_REMOTE_VERSION,
 )
-"""A kind a queue, in the order of `Queue`."""
+"""A kind a queue, in the order of `Queue`. Each is one that shares commits with others of its kind where the
+queue has such a kind (not `alone`): the figure is that of quick jobs, as the peers' are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _begin(_tx: Tx, job: Job, _cx: Context) -> Any:
     return job.target_id
 
 
-def _stage(number: int) -> Work:
+def _stage(number: int) -> Work[Any, Any]:
     def settle(tx: Tx, job: Job, _order: Any, _result: Any, cx: Context) -> Outcome:
         if number + 1 < len(STAGES):
             add(tx, number + 1, job.target_id, Whose(job.owner_id, job.subject_id), cx.worker)

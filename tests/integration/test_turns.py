@@ -49,7 +49,7 @@ def states(cx: Context) -> dict[str, int]:
     return {row["state"]: row["n"] for row in rows}
 
 
-def recording(ran: list[UUID | None], seconds: float = 0.0) -> dict[Kind, Work]:
+def recording(ran: list[UUID | None], seconds: float = 0.0) -> dict[Kind, Work[Any, Any]]:
     def do(order: Any, _cx: Context, _pulse: Any) -> None:
         ran.append(order)
         time.sleep(seconds)
@@ -106,7 +106,9 @@ def test_jobs_of_one_owner_that_waited_for_the_same_moment_come_back_in_fair_tur
         for _ in range(40):
             jobs.add(tx, KIND, actor="test", owner_id=many)
         tx.run("UPDATE jobs SET turn = now()")
-    wait = {KIND: Work(lambda *_: "order", settle=lambda *_: Wait(3600, reason="midnight"))}
+    wait: dict[Kind, Work[Any, Any]] = {
+        KIND: Work(lambda *_: "order", settle=lambda *_: Wait(3600, reason="midnight"))
+    }
     for _ in range(40):
         perform(QUEUE, wait, cx, seconds=0)
     at = turns(cx, many)
@@ -126,7 +128,9 @@ def test_jobs_of_one_owner_that_waited_for_the_same_moment_come_back_in_fair_tur
 def test_waiting_over_and_over_moves_no_owner_further_and_further_back(cx: Context) -> None:
     many = owner(cx, "many")
     add(cx, 10, many)
-    wait = {KIND: Work(lambda *_: "order", settle=lambda *_: Wait(0.01, reason="no room"))}
+    wait: dict[Kind, Work[Any, Any]] = {
+        KIND: Work(lambda *_: "order", settle=lambda *_: Wait(0.01, reason="no room"))
+    }
     for _ in range(60):
         perform(QUEUE, wait, cx, seconds=0)
         time.sleep(0.01)

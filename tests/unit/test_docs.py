@@ -14,7 +14,6 @@ import typer
 from safelight import config
 from safelight.cli.main import app
 from safelight.db.migrate import migrations
-from safelight.domain.queues import POLICIES, Queue
 from safelight.domain.states import STATES
 from safelight.web.app import create_app
 from tests.support.blocks import PAGES, ROOT, SHELL, blocks_of
@@ -110,15 +109,6 @@ def test_a_page_uses_no_term_of_ours_that_the_glossary_lacks(page: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
 def test_the_glossary_is_linked(page: str) -> None:
     assert "glossary.md" in (ROOT / page).read_text("utf-8")
-
-
-def test_the_table_of_kinds_is_the_one_in_the_code() -> None:
-    text = (ROOT / "docs/architecture.md").read_text("utf-8")
-    section = text.split("## Queues and kinds of work")[1].split("\n## ")[0]
-    for queue in Queue:
-        (row,) = re.findall(rf"^\| `{queue}` \| (.*) \|$", section, re.MULTILINE)
-        told = set(re.findall(r"`(\w+)`", row))
-        assert told == {str(kind) for kind, policy in POLICIES.items() if policy.queue is queue}
 
 
 COMMAND = re.compile(r"safelight ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)([^\n`|;&)]*)")

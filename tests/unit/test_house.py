@@ -99,6 +99,15 @@ def test_the_states_of_the_database_are_those_of_the_code(noun: str) -> None:
     assert enum_in_migrations(f"{noun}_state") == [state.value for state in states.STATES[noun]]
 
 
+def test_the_numbers_that_no_migration_has_are_explained_beside_the_others() -> None:
+    numbers = [m.number for m in migrations()]
+    left_out = sorted(set(range(1, max(numbers))) - set(numbers))
+    text = (ROOT / "src/safelight/db/migrations/README.md").read_text()
+    said = re.search(r"There is no (.*), and there never was", text)
+    assert said
+    assert [int(number) for number in re.findall(r"\d{4}", said[1])] == left_out
+
+
 def test_every_kind_of_work_has_a_policy_and_someone_who_does_it() -> None:
     assert set(WORKS) == set(POLICIES) == set(Kind)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -24,6 +24,14 @@ from safelight.cli.console import (
     table,
 )
 from safelight.domain.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from safelight.db.transaction import Row
+    from safelight.domain.nouns import Job
+    from safelight.flow.commands import Actor
+    from safelight.flow.context import Context
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Keep looking until Ctrl-C.")]
@@ -75,7 +83,7 @@ def status(
         _one_training(cx, actor, what, follow=follow, as_json=as_json)
 
 
-def _one_training(cx, actor, what: str, *, follow: bool, as_json: bool) -> None:  # type: ignore[no-untyped-def]
+def _one_training(cx: Context, actor: Actor, what: str, *, follow: bool, as_json: bool) -> None:
     from safelight.cli import following
     from safelight.db import subjects, trainings
 
@@ -206,7 +214,7 @@ def jobs(
             time.sleep(1.0)
 
 
-def _show_jobs(counts, found, parked) -> None:  # type: ignore[no-untyped-def]
+def _show_jobs(counts: Sequence[Row], found: Sequence[Job], parked: Sequence[Job]) -> None:
     table(
         "Queues",
         ("queue", "due", "leased", "waiting", "parked", "oldest due"),

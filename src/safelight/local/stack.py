@@ -121,8 +121,7 @@ class Stack:
         """
         self._state.acquire()
         try:
-            services, log = self._prepare(quiet=quiet)
-            supervisor = Supervisor(services, log, hold=[self._state.lock_descriptor])
+            supervisor, log = self._prepare(quiet=quiet)
             with contextlib.closing(log):
                 supervisor.run(lambda: self._publish(on_ready))
         finally:
@@ -142,11 +141,8 @@ class Stack:
             yield self.environment
             return
         try:
-            services, log = self._prepare(quiet=logs == "quiet")
-            self._supervisor = Supervisor(
-                services, log, hold=[self._state.lock_descriptor], backoff=self._backoff
-            )
-            with contextlib.closing(log), self._supervisor.running(self._publish):
+            supervisor, log = self._prepare(quiet=logs == "quiet")
+            with contextlib.closing(log), supervisor.running(self._publish):
                 yield self.environment
         finally:
             self._state.release()
@@ -169,8 +165,8 @@ class Stack:
         if then is not None:
             then(self.environment)
 
-    def _prepare(self, *, quiet: bool) -> tuple[list[Service], Log]:
-        """Settle ports and secrets, and make the list of services; only as the folder's owner."""
+    def _prepare(self, *, quiet: bool) -> tuple[Supervisor, Log]:
+        """Settle ports and secrets, and make the supervisor of all; only as the folder's owner."""
         folder = self._state.folder
         services, api_port = self._servers()
         servers = tuple(service.name for service in services)
@@ -198,7 +194,10 @@ class Stack:
             color=colors,
             quiet=[service.name for service in services if service.quiet],
         )
-        return services, log
+        self._supervisor = Supervisor(
+            services, log, hold=[self._state.lock_descriptor], backoff=self._backoff
+        )
+        return self._supervisor, log
 
     def _servers(self) -> tuple[list[Service], int]:
         """The embedded servers and the API's port; settles the environment that leads to all."""

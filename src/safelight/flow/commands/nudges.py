@@ -18,7 +18,8 @@ def nudge(tx: Tx, intent: str | None) -> str:
     In flight, it is looked at; unknown, it is searched for, even where that had been given up, since
     now the provider says that it has it. A run that has ended is left alone: late webhooks are many.
     """
-    found = _run(tx, UUID(intent)) if _is_id(intent) else None
+    id = _id(intent)
+    found = _run(tx, id) if id is not None else None
     if found is None:
         return "nothing: no run of ours bears its mark"
     what, run = found
@@ -46,9 +47,8 @@ def _run(tx: Tx, intent: UUID) -> tuple[paid.Paid, paid.Row] | None:
     return (paid.GENERATION, generation) if generation is not None else None
 
 
-def _is_id(text: str | None) -> bool:
+def _id(text: str | None) -> UUID | None:
     try:
-        UUID(text or "")
+        return UUID(text or "")
     except ValueError:
-        return False
-    return True
+        return None

@@ -27,6 +27,7 @@ from safelight import config, logging
 from safelight.cli.widths import fit
 from safelight.domain import money
 from safelight.domain.errors import Invalid, NotFound, SafelightError
+from safelight.domain.states import JobState, PhotoState, TrainingState, VersionState
 from safelight.domain.texts import shown, shown_json
 
 if TYPE_CHECKING:
@@ -53,18 +54,18 @@ class Terminal(Console):
 out = Terminal()
 err = Terminal(stderr=True)
 
-STATE_COLORS = {
-    "succeeded": "green",
-    "done": "green",
-    "active": "green",
-    "accepted": "green",
-    "failed": "red",
-    "parked": "red",
-    "rejected": "red",
-    "blocked": "red",
-    "unknown": "red",
-    "canceled": "yellow",
-    "archived": "dim",
+STATE_COLORS: dict[str, str] = {
+    TrainingState.SUCCEEDED: "green",
+    JobState.DONE: "green",
+    VersionState.ACTIVE: "green",
+    PhotoState.ACCEPTED: "green",
+    TrainingState.FAILED: "red",
+    JobState.PARKED: "red",
+    PhotoState.REJECTED: "red",
+    TrainingState.BLOCKED: "red",
+    TrainingState.UNKNOWN: "red",
+    TrainingState.CANCELED: "yellow",
+    VersionState.ARCHIVED: "dim",
 }
 _RIGHT = {"step", "loss", "bytes", "rank", "attempts", "photos", "due", "waiting"}
 _WHOLE = {"id", "its id"}

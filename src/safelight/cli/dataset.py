@@ -10,6 +10,7 @@ import typer
 from safelight import scratch
 from safelight.cli.console import err, out, say_json, system
 from safelight.cli.naming import subject_id_of
+from safelight.domain.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 @commands.command()
 def inspect(
     subject: Subject,
-    profile: Profile = "likeness@v2",
+    profile: Profile = DEFAULT,
     retrain: Annotated[
         str | None, typer.Option(help="As if it were answered with: smaller or union.")
     ] = None,
@@ -62,7 +63,7 @@ def inspect(
 
 
 @commands.command()
-def reinspect(subject: Subject, profile: Profile = "likeness@v2", as_json: Json = False) -> None:
+def reinspect(subject: Subject, profile: Profile = DEFAULT, as_json: Json = False) -> None:
     """Judge a subject's photos anew, and look again at those that this eye may see more of.
 
     Needed where limits or models have changed; the bytes of photos that are measured already are not

@@ -18,6 +18,8 @@ from safelight.cli.folder import Folder, name_of, read_folder
 from safelight.cli.following import Sight, follow_training, look, summary
 from safelight.cli.training import start_or_join, upload
 from safelight.domain.errors import SafelightError
+from safelight.domain.profiles import DEFAULT
+from safelight.domain.states import TrainingState
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Version
@@ -99,13 +101,13 @@ def _train(cx: Context, name: str, given: Folder, *, kind: str, consent: str | N
         subject = ensure_subject(tx, actor, name=name, kind=kind, consent=consent)
         require_for_photos(subject)
     new = upload(cx, actor, subject.id, given.photos)
-    training, joined = start_or_join(cx, actor, subject.id, "likeness@v2", {})
+    training, joined = start_or_join(cx, actor, subject.id, DEFAULT, {})
     said = "going on with" if joined else "starting"
     err.print(
         f"{subject.name}: {len(given.photos)} photos ({new} new), trigger word {subject.trigger_word}; "
         f"{said} training {training.number}"
     )
-    if follow_training(cx, actor, training.id).state != "succeeded":
+    if follow_training(cx, actor, training.id).state != TrainingState.SUCCEEDED:
         raise SafelightError(
             "The training did not succeed.",
             hint="`safelight up` in one terminal and `safelight status` in another show why.",

@@ -21,6 +21,7 @@ from safelight.cli.console import (
     table,
 )
 from safelight.domain.errors import Invalid
+from safelight.domain.states import JobState
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -108,7 +109,7 @@ def erasures(
         if erasure is not None:
             id = find_id(erasure, [e.id for e in found], "erasure")
             one = rows.get(tx, id)
-            parked = [j.error for j in jobs.find(tx, target_id=id, state="parked")]
+            parked = [j.error for j in jobs.find(tx, target_id=id, state=JobState.PARKED)]
         elif as_json:
             say_json([_shown(e) for e in found])
             return

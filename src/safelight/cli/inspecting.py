@@ -202,7 +202,7 @@ def jobs(
             with cx.db.transaction() as tx:
                 counts = db.counts(tx)
                 found = db.find(tx, queue=Queue(queue) if queue else None, state=only, limit=limit)
-                parked = db.find(tx, state="parked", limit=limit) if only is None else []
+                parked = db.find(tx, state=JobState.PARKED, limit=limit) if only is None else []
             if as_json:
                 say_json({"queues": counts, "jobs": found, "parked": parked})
             else:

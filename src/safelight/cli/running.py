@@ -10,6 +10,7 @@ import typer
 from safelight import config
 from safelight.cli.console import environment, err, out, styled
 from safelight.domain.errors import SafelightError
+from safelight.domain.nouns import SubjectKind
 
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -112,7 +113,7 @@ def demo(
     photos: Annotated[
         Path | None, typer.Argument(help="Folder of photos (default: our own).")
     ] = None,
-    kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
+    kind: Annotated[str, typer.Option(help="person, model or character.")] = SubjectKind.CHARACTER,
     consent: Annotated[
         str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,

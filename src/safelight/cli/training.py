@@ -15,13 +15,16 @@ from safelight.cli.folder import PhotoFile, name_of, read_folder
 from safelight.cli.naming import version_id_of
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
+from safelight.domain.nouns import SubjectKind
+from safelight.domain.profiles import DEFAULT
+from safelight.domain.states import JobState, TrainingState
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Training
     from safelight.flow.commands import Actor
     from safelight.flow.context import Context
 
-DEFAULT_KIND = "character"
+DEFAULT_KIND = SubjectKind.CHARACTER
 """What a folder is trained as where nobody says: without consent on record it can be nothing else."""
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -77,7 +80,7 @@ def train(
     folder: Annotated[Path, typer.Argument(help="Folder of photos of one subject.")],
     name: Annotated[str | None, typer.Option(help="Its name (default: the folder's).")] = None,
     kind: Annotated[str, typer.Option(help="person, model or character.")] = DEFAULT_KIND,
-    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v2",
+    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = DEFAULT,
     consent: Annotated[
         str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,
@@ -129,7 +132,7 @@ def train(
             training = follow_training(cx, actor, training.id, quiet=as_json)
         if as_json:
             say_json(training_json(cx, actor, training.id))
-        if follow and training.state != "succeeded":
+        if follow and training.state != TrainingState.SUCCEEDED:
             raise typer.Exit(1)
 
 
@@ -151,7 +154,7 @@ def start_or_join(
 
     with cx.db.transaction() as tx:
         there = trainings.open_of(tx, subject_id)
-        if there is not None and there.state == "blocked":
+        if there is not None and there.state == TrainingState.BLOCKED:
             there = retry_training(tx, actor, there.id, retrain=retrain)
     if there is not None:
         return there, True
@@ -249,5 +252,5 @@ def cancel(
                 state = cancel_generation(tx, actor, id).state
             else:
                 state = cancel_job(tx, actor, id).state
-        said = "is cancelled" if state == "canceled" else f"is asked to stop (now: {state})"
+        said = "is cancelled" if state == JobState.CANCELED else f"is asked to stop (now: {state})"
         out.print(f"The {what} {id} {said}.", soft_wrap=True)

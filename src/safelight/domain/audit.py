@@ -12,6 +12,7 @@ from typing import Any
 
 from safelight.domain.diagnosis import mark_in_words
 from safelight.domain.links import Link, Objects, State, gathered, of_object, worst
+from safelight.domain.states import VersionState
 
 Row = Mapping[str, Any]
 
@@ -212,7 +213,7 @@ def _weights(row: Row, objects: Objects | None) -> list[Link]:
     if not row["weights_key"]:
         says = "We hold no weights of it: what draws is at the provider alone."
         return [Link("weights", State.CANNOT_VERIFY, says)]
-    if row["state"] == "deleted":
+    if row["state"] == VersionState.DELETED:
         says = "The weights were deleted; their hash is kept."
         return [Link("weights", State.CANNOT_VERIFY, says, row["weights_sha256"])]
     recorded = (row["weights_bytes"], row["weights_sha256"])

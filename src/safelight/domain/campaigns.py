@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from safelight.domain.money import H100_MICRO_USD_PER_SECOND
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.profiles import Profile, StepRule
 
 Json = dict[str, Any]
@@ -96,7 +97,7 @@ def why_not(kind: CampaignKind, subject: Mapping[str, Any]) -> str | None:
         return HELD
     if kind is not CampaignKind.REINSPECT and subject["in_training"]:
         return IN_TRAINING
-    if kind.trains and subject["kind"] == "person" and not subject["consented"]:
+    if kind.trains and subject["kind"] == SubjectKind.PERSON and not subject["consented"]:
         return NOT_CONSENTED
     if kind is not CampaignKind.PURGE and not subject["photos"]:
         return NO_PHOTOS

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from safelight.domain.queues import Kind, Queue
 
 Json = dict[str, Any]
+
+
+class SubjectKind(StrEnum):
+    """What a subject is: a real face, a real person's whole body, or drawn."""
+
+    PERSON = "person"
+    MODEL = "model"
+    CHARACTER = "character"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from safelight.domain.identity import judge_identity
 from safelight.domain.limits import JUDGE
 from safelight.domain.measured import NO_CONSENT
 from safelight.domain.members import PhotoForSet
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.photos import judge_photo
 from safelight.domain.retrain import LastGood, judge_retrain
 from safelight.domain.variety import judge_variety
@@ -76,7 +77,7 @@ def judge_set(
     photos: Sequence[PhotoForSet],
     gates: Gates,
     *,
-    kind: str = "person",
+    kind: str = SubjectKind.PERSON,
     exposures: Exposures | None = None,
     before: LastGood | None = None,
     answer: str | None = None,

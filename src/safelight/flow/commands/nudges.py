@@ -6,6 +6,7 @@ from uuid import UUID
 
 from safelight.db import generations, jobs, trainings, webhooks
 from safelight.db.transaction import Tx
+from safelight.domain.states import JobState
 from safelight.flow import paid
 
 ANSWER_SECONDS = 2.0
@@ -25,7 +26,7 @@ def nudge(tx: Tx, intent: str | None) -> str:
     what, run = found
     if run.state == what.unknown:
         for job in jobs.open_of(tx, run.id):
-            if job.kind is what.search and job.state == "parked":
+            if job.kind is what.search and job.state == JobState.PARKED:
                 jobs.retry(tx, job.id, actor="webhook", reason="a webhook came for it")
         paid.follow(tx, run, what.search, "webhook")
         return f"{what.search} {run.id}"

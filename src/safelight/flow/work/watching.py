@@ -225,12 +225,11 @@ def ending(run: RemoteRun | None, usable: Any) -> tuple[RemoteStatus, str | None
 
 def then(tx: Tx, kind: Kind, row: Row, cx: Context) -> None:
     """What follows for a run: its output is fetched, or it is looked at by itself."""
-    jobs.add(
+    jobs.add_for(
         tx,
         kind,
+        row["id"],
         actor=cx.worker,
-        target_id=row["id"],
         owner_id=row["owner_id"],
         subject_id=row["subject_id"],
-        unique_key=f"{kind}:{row['id']}",
     )

@@ -11,12 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safelight.cli.console import duration, find_id, size
+from safelight.cli.console import duration, size
 from safelight.cli.course import curve, draw
 from safelight.cli.folder import read_folder
 from safelight.cli.main import app
-from safelight.domain.errors import Invalid, NotFound
-from safelight.domain.ids import new_id
 
 runner = CliRunner()
 COMMANDS = (
@@ -156,17 +154,6 @@ def test_hidden_and_other_files_are_no_photos_and_odd_names_are(tmp_path: Path) 
     for name in (".hidden.jpg", "notes.txt", "été 📷 1.JPG", "b.png"):
         (tmp_path / name).write_bytes(b"x")
     assert [p.name for p in read_folder(tmp_path).photos] == ["b.png", "été 📷 1.JPG"]
-
-
-def test_the_end_of_an_id_is_enough_and_an_ambiguous_end_is_refused() -> None:
-    ids = [new_id(), new_id()]
-    assert find_id(str(ids[0]), [], "job") == ids[0]
-    assert find_id(str(ids[1])[-12:], ids, "job") == ids[1]
-    with pytest.raises(NotFound):
-        find_id("zzz", ids, "job")
-    same = [ids[0], type(ids[0])(int=ids[0].int ^ (1 << 100))]
-    with pytest.raises(Invalid, match="fits 2"):
-        find_id(str(ids[0])[-6:], same, "job")
 
 
 def test_numbers_are_shown_as_people_read_them() -> None:

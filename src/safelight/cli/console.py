@@ -26,7 +26,7 @@ from rich.text import Text
 from safelight import config, logging
 from safelight.cli.widths import fit
 from safelight.domain import money
-from safelight.domain.errors import Invalid, NotFound, SafelightError
+from safelight.domain.errors import SafelightError
 from safelight.domain.states import JobState, PhotoState, TrainingState, VersionState
 from safelight.domain.texts import shown, shown_json
 
@@ -133,21 +133,6 @@ def emulated(env: dict[str, str]) -> bool:
 def short(id: UUID | None) -> str:
     """The last 12 hex digits: enough to tell ids apart, and accepted wherever an id is."""
     return str(id)[-12:] if id else ""
-
-
-def find_id(text: str, among: Iterable[UUID], what: str) -> UUID:
-    """The id that *text* names: whole, or its last digits. NotFound; Invalid if it fits several."""
-    try:
-        return UUID(text)
-    except ValueError:
-        pass
-    fits = {id for id in among if text and str(id).endswith(text.lower())}
-    if len(fits) == 1:
-        return fits.pop()
-    if fits:
-        listed = ", ".join(str(id) for id in sorted(fits)[:5])
-        raise Invalid(f"{text!r} fits {len(fits)} {what}s: {listed}.")
-    raise NotFound(f"There is no {what} {text!r}.", hint=f"`safelight {what}s` lists them.")
 
 
 def survive_any_encoding() -> None:

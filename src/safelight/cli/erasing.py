@@ -10,7 +10,6 @@ import typer
 
 from safelight.cli.console import (
     ago,
-    find_id,
     out,
     say_json,
     short,
@@ -20,6 +19,7 @@ from safelight.cli.console import (
     system,
     table,
 )
+from safelight.cli.naming import id_of
 from safelight.domain.errors import Invalid
 from safelight.domain.states import JobState
 
@@ -105,15 +105,15 @@ def erasures(
     from safelight.db import jobs
 
     with system() as (cx, _actor), cx.db.transaction() as tx:
-        found = rows.find(tx, None, limit=1000 if erasure else 50)
         if erasure is not None:
-            id = find_id(erasure, [e.id for e in found], "erasure")
+            id = id_of(tx, None, erasure, "erasure")
             one = rows.get(tx, id)
             parked = [j.error for j in jobs.find(tx, target_id=id, state=JobState.PARKED)]
-        elif as_json:
-            say_json([_shown(e) for e in found])
-            return
         else:
+            found = rows.find(tx, None)
+            if as_json:
+                say_json([_shown(e) for e in found])
+                return
             table(
                 "Erasures",
                 ("id", "of", "state", "reason", "asked", "done", "looked again"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
@@ -13,7 +12,6 @@ from safelight.cli.console import (
     dollars,
     duration,
     err,
-    find_id,
     out,
     say_json,
     short,
@@ -23,6 +21,7 @@ from safelight.cli.console import (
     system,
     table,
 )
+from safelight.cli.naming import id_of, subject_id_of
 from safelight.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -89,11 +88,12 @@ def _one_training(cx: Context, actor: Actor, what: str, *, follow: bool, as_json
 
     with cx.db.transaction() as tx:
         named = subjects.named(tx, actor.owner_id, what)
-        of_subject = named.id if named else None
-        found = trainings.find(tx, actor.owner_id, subject_id=of_subject, limit=1000)
-    if named and not found:
-        raise NotFound(f"{named.name} has no trainings.", hint="`safelight train FOLDER`")
-    id = found[0][0].id if named else find_id(what, (t.id for t, _ in found), "training")
+        if named is None:
+            id = id_of(tx, actor.owner_id, what, "training")
+        elif newest := trainings.find(tx, actor.owner_id, subject_id=named.id, limit=1):
+            id = newest[0][0].id
+        else:
+            raise NotFound(f"{named.name} has no trainings.", hint="`safelight train FOLDER`")
     if follow:
         following.follow_training(cx, actor, id, quiet=as_json)
     if as_json:
@@ -113,16 +113,11 @@ def versions(
     as_json: Json = False,
 ) -> None:
     """List versions: which draws, which is a candidate, which is archived."""
-    from safelight.db import subjects as rows
     from safelight.db import versions as db
 
     with system() as (cx, actor):
+        of = subject_id_of(cx, actor, subject) if subject is not None else None
         with cx.db.transaction() as tx:
-            of: UUID | None = None
-            if subject is not None:
-                named = rows.named(tx, actor.owner_id, subject)
-                ids = (s.id for s in rows.find(tx, actor.owner_id, limit=1000))
-                of = named.id if named else find_id(subject, ids, "subject")
             found = db.find(tx, actor.owner_id, subject_id=of, limit=200)
         if as_json:
             say_json([{"subject": name, "version": v} for v, name in found])
@@ -272,12 +267,10 @@ def events(
 ) -> None:
     """Show what happened to a training, its jobs, its version and previews, in order."""
     from safelight.db import events as db
-    from safelight.db import trainings
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            ids = [t.id for t, _ in trainings.find(tx, actor.owner_id, limit=1000)]
-            found = db.of_training(tx, find_id(target, ids, "training"))
+            found = db.of_training(tx, id_of(tx, actor.owner_id, target, "training"))
         if as_json:
             say_json(found)
             return

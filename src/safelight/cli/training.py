@@ -10,9 +10,9 @@ from uuid import UUID
 import typer
 
 from safelight import scratch
-from safelight.cli.console import err, find_id, out, say_json, styled, system
+from safelight.cli.console import err, out, say_json, styled, system
 from safelight.cli.folder import PhotoFile, name_of, read_folder
-from safelight.cli.naming import version_id_of
+from safelight.cli.naming import by_end, version_id_of, whole_id
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
 from safelight.domain.nouns import SubjectKind
@@ -206,16 +206,17 @@ def activate(version: Annotated[str, typer.Argument(help="The version's id.")]) 
 
 def find_target(cx: Context, actor: Actor, text: str) -> tuple[str, UUID]:
     """What an id names: a training, a generation or a job."""
-    from safelight.db import generations, jobs, trainings
+    from safelight.db import generations, trainings
 
     with cx.db.transaction() as tx:
-        ids: dict[UUID, str] = {
-            **{j.id: "job" for j in jobs.find(tx, owner_id=actor.owner_id, limit=1000)},
-            **{g.id: "generation" for g in generations.find(tx, actor.owner_id, limit=1000)},
-            **{t.id: "training" for t, _ in trainings.find(tx, actor.owner_id, limit=1000)},
-        }
-    found = find_id(text, ids, "job")
-    return ids.get(found, "job"), found
+        id = whole_id(text)
+        if id is None:
+            return by_end(tx, actor.owner_id, text, "job", "training", "generation")
+        if trainings.get(tx, id, actor.owner_id) is not None:
+            return "training", id
+        if generations.get(tx, id, actor.owner_id) is not None:
+            return "generation", id
+        return "job", id
 
 
 def retry(target: Annotated[str, typer.Argument(help="A training's or a job's id.")]) -> None:

@@ -15,11 +15,23 @@ from safelight.cli.console import duration, size
 from safelight.cli.course import curve, draw
 from safelight.cli.folder import read_folder
 from safelight.cli.main import app
+from safelight.domain.errors import Invalid
 
 runner = CliRunner()
 COMMANDS = (
     *("remove", "restore", "recycled", "hold", "holds", "release"),
-    *("up", "demo", "api", "emulator", "train", "generate", "activate", "retry", "cancel"),
+    *(
+        "up",
+        "demo",
+        "worker",
+        "api",
+        "emulator",
+        "train",
+        "generate",
+        "activate",
+        "retry",
+        "cancel",
+    ),
     *(
         "status",
         "inspect",
@@ -76,6 +88,25 @@ def test_every_command_of_cleanup_explains_itself(command: str) -> None:
     shown = runner.invoke(app, ["cleanup", command, "--help"])
     assert shown.exit_code == 0
     assert len(shown.output) > 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("up", "--without", "submit", "--without", "drawing"), "There is no queue 'drawing'."),
+        (("up", "--only", "workers"), "There is no part 'workers'."),
+        (("worker", "drawing"), "There is no worker 'drawing'."),
+    ],
+)
+def test_a_worker_that_is_not_there_is_refused_with_those_that_are(
+    arguments: tuple[str, ...], says: str
+) -> None:
+    refused = runner.invoke(app, arguments).exception
+    assert isinstance(refused, Invalid)
+    assert refused.message == says
+    queues = "preprocess, submit, poll, generate, cleanup"
+    assert refused.hint is not None
+    assert queues in refused.hint or "--only servers" in refused.hint
 
 
 def test_where_nothing_runs_a_command_says_how_to_start_it(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TextIO
 
+from safelight.domain.queues import Queue
 from safelight.local import places, programs
 from safelight.local.choice import S3_NAMES, Choice, Part, choose
 from safelight.local.emulator import CONTROL_FILE
@@ -42,6 +43,7 @@ def plan(
     time_scale: float | None = None,
     stream: TextIO | None = None,
     only_servers: bool = False,
+    without: Collection[Queue] = (),
     backoff: Backoff = BACKOFF,
 ) -> Stack:
     """A stack on the state folder `home`, not started yet; nothing is written before it is.
@@ -50,7 +52,7 @@ def plan(
     our own processes get (default: `given`), `api_port` the API's port (default: last time's, else
     8700, else a free one), `time_scale` the emulator's, `stream` where the log goes (default:
     standard error). `only_servers` starts stores, broker and emulator and nothing of Safelight's
-    own, for those who run that part by hand.
+    own, for those who run that part by hand; `without` leaves out the workers of these queues.
     `backoff`: how soon what ended is started again.
 
     Raises `LocalError` where the variables contradict each other.
@@ -63,6 +65,7 @@ def plan(
         time_scale,
         stream or sys.stderr,
         only_servers=only_servers,
+        without=without,
         backoff=backoff,
     )
 
@@ -80,6 +83,7 @@ class Stack:
         stream: TextIO,
         *,
         only_servers: bool = False,
+        without: Collection[Queue] = (),
         backoff: Backoff = BACKOFF,
     ) -> None:
         self._state = state
@@ -89,6 +93,7 @@ class Stack:
         self._time_scale = time_scale
         self._stream = stream
         self._only_servers = only_servers
+        self._without = without
         self._backoff = backoff
         self._environment: dict[str, str] = {}
         self._supervisor: Supervisor | None = None
@@ -185,7 +190,9 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
         }
         if not self._only_servers:
-            services += programs.safelight(servers, env, api_port, folder / "ready")
+            services += programs.safelight(
+                servers, env, api_port, folder / "ready", without=self._without
+            )
         shown = None if quiet else self._stream
         log = Log(
             folder / "logs",

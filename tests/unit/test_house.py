@@ -112,12 +112,13 @@ def test_the_kinds_of_subject_are_the_same_in_the_code_the_database_and_the_api(
 
 
 def test_what_is_repeated_has_one_place() -> None:
-    """The sentence about a subject, the key of a job about a row, the profile that nobody named."""
-    words = ("There is no subject ", ":{target_id}", DEFAULT)
+    """The sentence about a subject, the key of a job about a row, the default profile, `--json`."""
+    words = ("There is no subject ", ":{target_id}", DEFAULT, "Print one JSON document.")
     assert {word: [p.name for p in SOURCES if word in p.read_text()] for word in words} == {
         "There is no subject ": ["subjects.py", "problems.py"],  # the second is the API's example
         ":{target_id}": ["jobs.py"],
         DEFAULT: ["profiles.py"],
+        "Print one JSON document.": ["console.py"],
     }
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from safelight.cli.console import (
+    Json,
     ago,
     dollars,
     out,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from safelight.flow.commands.campaigns import Report
     from safelight.flow.context import Context
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Which = Annotated[str, typer.Argument(help="The campaign's id.")]
 
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from safelight.cli.console import dollars, out, say_json, system, table
+from safelight.cli.console import Json, dollars, out, say_json, system, table
 from safelight.cli.naming import id_of, subject_id_of, version_id_of
 
 if TYPE_CHECKING:
     from safelight.flow.diagnosis import Examined
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Run = Annotated[str, typer.Argument(help="A version's or a training's id, or the end of it.")]
 SURE = {"measured": "red", "likely": "yellow", "folklore": "dim"}
 ANSWERED = {"yes": "green", "no": "red", "cannot verify": "yellow"}

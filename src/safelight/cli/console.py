@@ -13,9 +13,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
@@ -50,6 +51,9 @@ class Terminal(Console):
         plain = {**options, "markup": False, "emoji": False, "highlight": False}
         return super().render_str(shown(text), **plain)
 
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+"""The option of what prints a document for programs instead of a table for people."""
 
 out = Terminal()
 err = Terminal(stderr=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from safelight import scratch
-from safelight.cli.console import err, out, say_json, system
+from safelight.cli.console import Json, err, out, say_json, system
 from safelight.cli.naming import subject_id_of
 from safelight.domain.profiles import DEFAULT
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Subject = Annotated[str, typer.Argument(help="The subject's name or id.")]
 Profile = Annotated[str, typer.Option(help="See `safelight profiles`.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 commands = typer.Typer(no_args_is_help=True, help="A subject's set: report on it, look again.")
 

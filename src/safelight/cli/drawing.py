@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from safelight.cli.console import err, out, say_json, system
+from safelight.cli.console import Json, err, out, say_json, system
 from safelight.cli.naming import subject_id_of, version_id_of
 from safelight.domain.errors import SafelightError
 from safelight.domain.states import TERMINAL_GENERATION, GenerationState, JobState
@@ -17,8 +17,6 @@ from safelight.domain.states import TERMINAL_GENERATION, GenerationState, JobSta
 if TYPE_CHECKING:
     from safelight.domain.nouns import Generation
     from safelight.flow.context import Context
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:

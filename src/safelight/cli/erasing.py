@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from safelight.cli.console import (
+    Json,
     ago,
     out,
     say_json,
@@ -22,8 +23,6 @@ from safelight.cli.console import (
 from safelight.cli.naming import id_of
 from safelight.domain.errors import Invalid
 from safelight.domain.states import JobState
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:

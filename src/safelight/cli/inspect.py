@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import err, say_json
+from safelight.cli.console import Json, err, say_json
 from safelight.cli.folder import PhotoFile, name_of, read_folder
 from safelight.cli.training import DEFAULT_KIND
 from safelight.domain.nouns import SubjectKind
@@ -37,7 +37,7 @@ def inspect(
     strict: Annotated[
         bool, typer.Option(help="Exit 1 where the set is not to be trained.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure the photos of a folder: each one, and the set against a profile.
 

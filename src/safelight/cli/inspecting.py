@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from safelight.cli.console import (
+    Json,
     ago,
     dollars,
     duration,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from safelight.flow.commands import Actor
     from safelight.flow.context import Context
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Keep looking until Ctrl-C.")]
 DUE_TOO_LONG_SECONDS = 60
 

@@ -7,11 +7,10 @@ from uuid import UUID
 
 import typer
 
-from safelight.cli.console import ago, out, say_json, short, size, system, table
+from safelight.cli.console import Json, ago, out, say_json, short, size, system, table
 from safelight.cli.naming import id_of, subject_id_of, whole_id
 from safelight.domain.errors import Invalid
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Noun = Annotated[str, typer.Argument(help="photo, image or version.")]
 
 

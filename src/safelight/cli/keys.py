@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import ago, err, out, say_json, system, table
+from safelight.cli.console import Json, ago, err, out, say_json, system, table
 from safelight.domain.errors import Invalid, NotFound
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:

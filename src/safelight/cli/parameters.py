@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import out, say_json, styled, system, table
+from safelight.cli.console import Json, out, say_json, styled, system, table
 from safelight.cli.naming import id_of
 from safelight.domain.errors import NotFound
 
@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def parameters(
     training: Annotated[str, typer.Argument(help="A training's id, or its last digits.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show a training's parameters in three columns: asked for, sent, and effective.
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from safelight.cli.console import environment, err, say_json, show_json, styled, table
+from safelight.cli.console import Json, environment, err, say_json, show_json, styled, table
 from safelight.domain.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from safelight.domain.profiles import Profile
 
 app = typer.Typer(name="profiles", invoke_without_command=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(main: typer.Typer) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 
 from safelight import scratch
-from safelight.cli.console import err, out, say_json, styled, system
+from safelight.cli.console import Json, err, out, say_json, styled, system
 from safelight.cli.folder import PhotoFile, name_of, read_folder
 from safelight.cli.naming import by_end, version_id_of, whole_id
 from safelight.domain.errors import Conflict, Invalid
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 DEFAULT_KIND = SubjectKind.CHARACTER
 """What a folder is trained as where nobody says: without consent on record it can be nothing else."""
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import psycopg
 
-from benchmarks.manners import say, stores_in, workplace
+from benchmarks.manners import say, stores_in, threads, workplace
 from safelight import config
 from safelight.clients.s3 import S3Store
 from safelight.db import jobs
@@ -41,12 +40,12 @@ def fill(store: S3Store, name: str) -> list[str]:
     """So many small objects; their keys."""
     keys = [f"temporary/{name}/{number:05d}.zip" for number in range(OBJECTS)]
 
-    def put(some: Iterable[str]) -> None:
-        for key in some:
-            store.put_bytes(key, b"zip", "application/zip")
+    def put(key: str) -> None:
+        store.put_bytes(key, b"zip", "application/zip")
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(put, (keys[start::8] for start in range(8))))
+    with threads(8) as pool:
+        for _ in pool.map(put, keys):
+            pass
     return keys
 
 

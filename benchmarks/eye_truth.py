@@ -184,12 +184,16 @@ def real(photos: dict[str, list[Path]]) -> list[Image.Image]:
 
 def main(count: int) -> None:
     """Print the table and the summary."""
-    nets = Nets(models_folder())
-    say(f"{count} rendered shots and more are judged")
-    shots = [*labelled.shots(count), *labelled.groups(count // 5), *labelled.covered(count // 5)]
-    scores = list(labelled.judge(shots, nets).values())
-    review = 0
     with workplace() as folder:
+        nets = Nets(models_folder())
+        say(f"{count} rendered shots and more are judged")
+        shots = [
+            *labelled.shots(count),
+            *labelled.groups(count // 5),
+            *labelled.covered(count // 5),
+        ]
+        scores = list(labelled.judge(shots, nets).values())
+        review = 0
         say("duplicates, one backdrop, sharpness, recompression")
         pictures = [people.render(shot) for shot in labelled.shots(60, seed=7)]
         scores.append(duplicates(folder, pictures, nets))

@@ -1,7 +1,7 @@
 """What every benchmark owes to whoever starts it: it says what it does, and leaves nothing behind.
 
-However it ends (by itself, Ctrl-C, SIGTERM, SIGKILL), no process of its own outlives it; files of one that
-was killed go when the next one starts.
+However it ends (by itself, by Ctrl-C, SIGTERM or SIGKILL, with the `make` that started it), no process of
+its own outlives it; files of one that was killed go when the next one starts.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def workplace() -> Iterator[Path]:
     """A folder of the benchmark's own, gone after it. Main thread only."""
     logging.setup("json", "WARNING")
     scratch.sweep()
-    with ended_by_signals(), scratch.folder() as folder:
+    with ended_by_signals(with_starter=True), scratch.folder() as folder:
         yield folder
 
 
@@ -46,6 +47,17 @@ def stores_in(folder: Path) -> Iterator[Stores]:
         yield stores
     finally:
         stores.remove()
+
+
+@contextmanager
+def threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """So many threads. Where the block ends, as by a signal, what they have begun is waited for and what
+    they have not is given up: take the results within it."""
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def start(name: str, arguments: Sequence[str], env: Mapping[str, str], log: Path) -> Child:

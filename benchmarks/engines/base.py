@@ -6,10 +6,9 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.manners import start, stop_all
+from benchmarks.manners import start, stop_all, threads
 from safelight.local.process import Child
 from tests.support.servers import Stores
 
@@ -67,9 +66,9 @@ class Engine(ABC):
         before = self.done()
         goal = before + trainings
         started = time.perf_counter()
-        with ThreadPoolExecutor(PRODUCERS) as producers:
-            for asked in [producers.submit(self.enqueue) for _ in range(trainings)]:
-                asked.result()
+        with threads(PRODUCERS) as producers:
+            for _ in producers.map(lambda _: self.enqueue(), range(trainings)):
+                pass
         while (done := self.done()) < goal:
             passed = time.perf_counter() - started
             if passed > TIMEOUT:

@@ -13,11 +13,23 @@ import time
 from benchmarks.mutants import KINDS, photos, running
 from benchmarks.mutants.outcome import Outcome
 from safelight.config import cores
+from safelight.local.process import ended_by_signals
 
 
 def main() -> None:
     """Run, print a table, and fail if anything is over its limit."""
     asked = _asked()
+    with ended_by_signals(with_starter=True):
+        outcomes = _run(asked)
+    _table(outcomes)
+    for outcome in outcomes:
+        for fault in (outcome.late + outcome.wrong)[:10]:
+            print(fault)
+    print(json.dumps({"passed": all(o.passed for o in outcomes), "kinds": [*map(_told, outcomes)]}))
+    sys.exit(not all(outcome.passed for outcome in outcomes))
+
+
+def _run(asked: argparse.Namespace) -> list[Outcome]:
     outcomes = []
     for kind in asked.kinds or KINDS:
         count = asked.count or KINDS[kind][1]
@@ -36,12 +48,7 @@ def main() -> None:
             f"({cores()} cores here)",
             file=sys.stderr,
         )
-    _table(outcomes)
-    for outcome in outcomes:
-        for fault in (outcome.late + outcome.wrong)[:10]:
-            print(fault)
-    print(json.dumps({"passed": all(o.passed for o in outcomes), "kinds": [*map(_told, outcomes)]}))
-    sys.exit(not all(outcome.passed for outcome in outcomes))
+    return outcomes
 
 
 def _asked() -> argparse.Namespace:

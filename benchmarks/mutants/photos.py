@@ -8,10 +8,10 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 
+from benchmarks.manners import threads
 from benchmarks.memory import peak
 from benchmarks.mutants.outcome import Outcome
 from benchmarks.mutants.running import Say
@@ -48,7 +48,7 @@ def run(
             path.unlink()
             return name, seen, spent
 
-        with ThreadPoolExecutor(pool.workers) as threads:
+        with threads(pool.workers) as lookers:
             # In lots, so that ten thousand files do not wait in memory.
             told = (
                 pair
@@ -56,7 +56,7 @@ def run(
                 if wanted is None or number in wanted
             )
             while lot := list(islice(told, 20 * pool.workers)):
-                for name, seen, spent in threads.map(lambda pair: look(*pair), lot):
+                for name, seen, spent in lookers.map(lambda pair: look(*pair), lot):
                     _judge(outcome, name, seen)
                     outcome.took(name, spent)
                     pids.update(up := pool.pids())

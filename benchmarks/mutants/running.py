@@ -11,14 +11,14 @@ import queue
 import selectors
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from benchmarks.manners import talk_to
+from benchmarks.manners import talk_to, threads
 from benchmarks.mutants.outcome import SLOWEST, Outcome, patience
 from safelight.config import cores
 
@@ -128,10 +128,11 @@ def run(
     for number in range(count) if numbers is None else numbers:
         todo.put(number)
     said = [time.monotonic()]
+    over = threading.Event()
 
     def work(reader: Reader) -> None:
         before = reader.replaced
-        while True:
+        while not over.is_set():
             try:
                 number = todo.get_nowait()
             except queue.Empty:
@@ -145,8 +146,11 @@ def run(
     with ExitStack() as stack:
         own = [Reader([kind], seed) for _ in range(0 if readers else min(cores(), todo.qsize()))]
         there = [*readers, *(stack.enter_context(reader) for reader in own)]
-        with ThreadPoolExecutor(max(1, len(there))) as threads:
-            list(threads.map(work, there))
+        with threads(max(1, len(there))) as askers:
+            try:
+                list(askers.map(work, there))
+            finally:
+                over.set()  # also by Ctrl-C: what is begun is ended, and nothing else is begun
     return outcome
 
 

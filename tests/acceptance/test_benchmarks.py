@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tests.support.processes import alive, tree, wait_until
+from benchmarks import cleanup
+from benchmarks.engines.base import Engine
+from benchmarks.mutants import running
+from tests.support.processes import alive, stat, tree, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +57,45 @@ def test_killed_it_leaves_nobody_behind_and_the_next_one_removes_its_files() -> 
         assert not folder.exists()
 
 
+STARTER = """
+import subprocess, sys
+subprocess.run([sys.executable, "-m", "tests.support.bench", sys.argv[1]])
+"""
+
+
+@pytest.mark.parametrize("kind", ["waits", "nohup"])
+def test_it_ends_with_the_process_that_started_it_but_under_nohup(kind: str) -> None:
+    command = (sys.executable, "-c", STARTER, kind)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as starter:
+        assert starter.stdout is not None
+        told = next(line for line in starter.stdout if line.startswith("/"))
+        folder = Path(told.split()[0])
+        started = tree(starter.pid)
+        assert len(started) >= 4  # the benchmark, and three that heed nothing
+        parents = {pid: stat(pid) for pid in started}
+        (benchmark,) = (pid for pid, known in parents.items() if known and known[1] == starter.pid)
+        starter.kill()
+        if kind == "nohup":
+            os.kill(benchmark, signal.SIGHUP)
+            time.sleep(3)
+            assert alive(started) == started - {starter.pid}
+            os.kill(benchmark, signal.SIGTERM)
+        wait_until(lambda: not alive(started), 30, "all that was started ends")
+        assert not folder.exists()
+
+
+def test_all_that_starts_processes_for_long_ends_with_its_starter() -> None:
+    """The benchmarks by their workplace; those that have none, and chaos, by the same word."""
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        _, begins, main = path.read_text().partition("def main(")
+        if begins:
+            assert main.index("with workplace()") < main.index(" say("), (
+                f"{path.name}: from the first"
+            )
+    for place in ("benchmarks/mutants/__main__.py", "src/safelight/cli/chaos.py"):
+        assert "ended_by_signals(with_starter=True)" in (ROOT / place).read_text()
+
+
 @pytest.mark.parametrize("kind", ["ends", "fails"])
 def test_by_itself_or_by_an_error_it_ends_with_all_that_it_started(kind: str) -> None:
     with benchmark(kind) as (process, folder, started):
@@ -73,3 +119,52 @@ def test_every_benchmark_minds_its_manners() -> None:
             assert "Popen(" not in text, path.name
             assert "subprocess.run(" not in text, path.name
             assert "start_stores(" not in text, path.name
+
+
+class Interrupted(Exception):
+    """Ctrl-C, for this test."""
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    def interrupt(_number: int, _frame: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _fill() -> None:
+    slow: Any = SimpleNamespace(put_bytes=lambda *_: time.sleep(0.02))
+    cleanup.fill(slow, "a")
+
+
+def _take() -> None:
+    slow: Any = SimpleNamespace(done=lambda: 0, enqueue=lambda: time.sleep(0.02))
+    Engine.take(slow, 5_000)
+
+
+def _mutants() -> None:
+    slow: Any = SimpleNamespace(replaced=0, ask=ask, seconds=1.0)
+    running.run("kind", 5_000, 0, readers=[slow] * 2)
+
+
+def ask(*_: object) -> dict[str, Any]:
+    time.sleep(0.02)
+    return {"ending": "read", "seconds": 0.0, "memory": 0, "disk": 0, "wrong": []}
+
+
+@pytest.mark.parametrize("work", [_fill, _take, _mutants])
+def test_threads_that_have_thousands_of_things_to_do_begin_nothing_new_after_ctrl_c(
+    work: Callable[[], None],
+) -> None:
+    """Who ended the benchmark of cleanup waited until 20,000 objects were put."""
+    started = time.monotonic()
+    with pytest.raises(Interrupted), interrupted_after(0.3):
+        work()
+    assert time.monotonic() - started < 5

@@ -105,9 +105,9 @@ def supervised(folder: Path, *names: str) -> Iterator[Run]:
 
 
 @contextmanager
-def stack(home: Path) -> Iterator[Run]:
+def stack(home: Path, code: str = STACK) -> Iterator[Run]:
     """The real stores under the real supervisor."""
-    run = Run(home.parent, "-c", STACK, str(home))
+    run = Run(home.parent, "-c", code, str(home))
     try:
         yield run
     finally:
@@ -293,6 +293,33 @@ def test_the_second_supervisor_on_a_folder_is_told_and_changes_nothing(home: Pat
         assert joined.process.wait(30) == 0
         assert json.loads(joined.said) == before
         assert read_environment(home) == before
+        assert run.end(signal.SIGINT) == 0
+
+
+ONE_SERVER = """
+import sys
+from pathlib import Path
+from safelight.local.stack import plan
+from safelight.local.supervisor import Backoff
+given = {
+    "DATABASE_URL": "postgresql://nowhere/none",
+    "S3_ENDPOINT_URL": "http://nowhere",
+    "REPLICATE_API_TOKEN": "r8_not-used",
+}
+stack = plan(Path(sys.argv[1]), given, base_env={}, only_servers=True, backoff=Backoff(first=0.35))
+stack.run(lambda environment: print("pids", stack.pids, flush=True))
+"""
+
+
+def test_a_stack_that_runs_knows_its_processes_and_keeps_to_the_pauses_it_was_given(
+    home: Path,
+) -> None:
+    with stack(home, ONE_SERVER) as run:
+        run.until("pids")
+        pids = json.loads(re.findall(r"pids (.*)", run.said)[0].replace("'", '"'))
+        assert list(pids) == ["valkey"]
+        os.kill(pids["valkey"], signal.SIGKILL)
+        run.until("starting it again in 0.35 s")
         assert run.end(signal.SIGINT) == 0
 
 

@@ -248,7 +248,7 @@ COMMANDS = [
     "{subject}",
     "status --{subject}",
 ]
-NOT_HERE = {"up", "demo", "api", "emulator", "chaos"}
+NOT_HERE = {"up", "demo", "worker", "api", "emulator", "chaos"}
 """Run until they are stopped, or on a system of their own."""
 
 

@@ -56,6 +56,18 @@ def test_of_two_with_one_key_in_a_row_the_first_is_made(cx: Context, hinted: Any
     assert sent == [Hint(Queue.CLEANUP, ids[0])] * 2
 
 
+def test_a_kind_of_job_about_a_row_is_one_job_and_another_kind_or_row_is_another(
+    cx: Context,
+) -> None:
+    row, other = uuid4(), uuid4()
+    with cx.db.transaction() as tx:
+        ids = [
+            jobs.add_for(tx, kind, target, actor="test")
+            for kind, target in [(KIND, row), (KIND, row), (Kind.ERASE, row), (KIND, other)]
+        ]
+    assert known(cx, *ids) == [True, False, True, True]
+
+
 def test_what_is_asked_after_an_addition_sees_it(cx: Context) -> None:
     with cx.db.transaction() as tx:
         target = uuid4()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -45,6 +46,12 @@ def nudged(cx: Context, training: Training) -> str:
 
 def job(cx: Context, kind: str) -> dict[str, Any]:
     return row(cx, "SELECT * FROM jobs WHERE kind = %(kind)s ORDER BY id DESC", kind=kind)
+
+
+@pytest.mark.parametrize("intent", [None, "", "no id", "0000000000", str(UUID(int=7))])
+def test_a_mark_that_is_none_of_ours_leads_to_nothing(cx: Context, intent: str | None) -> None:
+    with cx.db.transaction() as tx:
+        assert nudge(tx, intent) == "nothing: no run of ours bears its mark"
 
 
 def untouched(cx: Context) -> bool:

@@ -17,6 +17,7 @@ from safelight.flow.commands.photos import add_photo
 from safelight.flow.context import Context
 from safelight.flow.sweep import sweep
 from safelight.producer import Producer, ensure_owner
+from tests.support.past import add_version
 from tests.support.photos import photo
 from tests.support.pipeline import actor, history, row
 
@@ -135,6 +136,21 @@ def test_consent_is_needed_through_this_door_too(
     assert [t.id for t in door.trainings()] == [training.id]
     orders.rollback()
     assert count(cx, "trainings") == 0
+
+
+def test_the_version_of_a_training_is_there_once_it_was_made_and_for_its_owner_alone(
+    cx: Context, orders: psycopg.Connection[Any], subject_id: UUID
+) -> None:
+    door = Producer(orders, owner="acme")
+    assert door.version_of(door.start_training(subject_id).id) is None
+    orders.rollback()
+    made = add_version(cx, subject_id, 2)
+    training_id = row(cx, "SELECT training_id FROM versions")["training_id"]
+    found = door.version_of(training_id)
+    assert found is not None
+    assert (found.id, found.number) == (made, 2)
+    with pytest.raises(NotFound):
+        Producer(orders, owner="other").version_of(training_id)
 
 
 def test_a_connection_that_commits_by_itself_needs_an_open_transaction(

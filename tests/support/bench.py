@@ -22,9 +22,12 @@ time.sleep(600)
 
 
 def main(kind: str) -> None:
-    """`ends` by itself; `waits` to be ended; `fails`; `stores`: waits, with Postgres and the others."""
-    # What a shell starts in the background without job control ignores Ctrl-C, as the tests may have been.
+    """`ends` by itself; `waits` to be ended; `nohup`: does so, started by that; `fails`; `stores`: waits,
+    with Postgres and the others."""
+    # What a shell starts in the background without job control ignores Ctrl-C, and under nohup the end of
+    # the terminal, as the tests may have been started.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN if kind == "nohup" else signal.SIG_DFL)
     with workplace() as folder:
         if kind == "stores":
             with stores_in(folder / "stores") as stores:
@@ -39,7 +42,7 @@ def main(kind: str) -> None:
             _ready(folder, [child.pid or 0 for child in children])
             if kind == "fails":
                 raise ValueError(kind)
-            if kind == "waits":
+            if kind in ("waits", "nohup"):
                 time.sleep(600)
         finally:
             stop_all(children)

@@ -74,6 +74,12 @@ class Program:
             lambda: event in self.events(), timeout, f"{self.name}: {event}\n{self.text[-3000:]}"
         )
 
+    def until_said(self, words: str, timeout: float = 60) -> None:
+        """Wait for these words."""
+        wait_until(
+            lambda: words in self.text, timeout, f"{self.name}: {words}\n{self.text[-3000:]}"
+        )
+
     def until_ready(self, timeout: float = 60) -> None:
         """Wait until it says that it is, by its file."""
         wait_until(self.ready.exists, timeout, f"{self.name} is ready\n{self.text[-3000:]}")

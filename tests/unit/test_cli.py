@@ -11,17 +11,27 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from safelight.cli.console import duration, find_id, size
+from safelight.cli.console import duration, size
 from safelight.cli.course import curve, draw
 from safelight.cli.folder import read_folder
 from safelight.cli.main import app
-from safelight.domain.errors import Invalid, NotFound
-from safelight.domain.ids import new_id
+from safelight.domain.errors import Invalid
 
 runner = CliRunner()
 COMMANDS = (
     *("remove", "restore", "recycled", "hold", "holds", "release"),
-    *("up", "demo", "api", "emulator", "train", "generate", "activate", "retry", "cancel"),
+    *(
+        "up",
+        "demo",
+        "worker",
+        "api",
+        "emulator",
+        "train",
+        "generate",
+        "activate",
+        "retry",
+        "cancel",
+    ),
     *(
         "status",
         "inspect",
@@ -78,6 +88,25 @@ def test_every_command_of_cleanup_explains_itself(command: str) -> None:
     shown = runner.invoke(app, ["cleanup", command, "--help"])
     assert shown.exit_code == 0
     assert len(shown.output) > 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("up", "--without", "submit", "--without", "drawing"), "There is no queue 'drawing'."),
+        (("up", "--only", "workers"), "There is no part 'workers'."),
+        (("worker", "drawing"), "There is no worker 'drawing'."),
+    ],
+)
+def test_a_worker_that_is_not_there_is_refused_with_those_that_are(
+    arguments: tuple[str, ...], says: str
+) -> None:
+    refused = runner.invoke(app, arguments).exception
+    assert isinstance(refused, Invalid)
+    assert refused.message == says
+    queues = "preprocess, submit, poll, generate, cleanup"
+    assert refused.hint is not None
+    assert queues in refused.hint or "--only servers" in refused.hint
 
 
 def test_where_nothing_runs_a_command_says_how_to_start_it(tmp_path: Path) -> None:
@@ -156,17 +185,6 @@ def test_hidden_and_other_files_are_no_photos_and_odd_names_are(tmp_path: Path) 
     for name in (".hidden.jpg", "notes.txt", "été 📷 1.JPG", "b.png"):
         (tmp_path / name).write_bytes(b"x")
     assert [p.name for p in read_folder(tmp_path).photos] == ["b.png", "été 📷 1.JPG"]
-
-
-def test_the_end_of_an_id_is_enough_and_an_ambiguous_end_is_refused() -> None:
-    ids = [new_id(), new_id()]
-    assert find_id(str(ids[0]), [], "job") == ids[0]
-    assert find_id(str(ids[1])[-12:], ids, "job") == ids[1]
-    with pytest.raises(NotFound):
-        find_id("zzz", ids, "job")
-    same = [ids[0], type(ids[0])(int=ids[0].int ^ (1 << 100))]
-    with pytest.raises(Invalid, match="fits 2"):
-        find_id(str(ids[0])[-6:], same, "job")
 
 
 def test_numbers_are_shown_as_people_read_them() -> None:

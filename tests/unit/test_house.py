@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -20,10 +20,14 @@ from safelight.clients.broker import celery_settings, transport_options
 from safelight.db.migrate import migrations
 from safelight.db.statements import statements
 from safelight.domain import states
+from safelight.domain.nouns import SubjectKind
+from safelight.domain.profiles import DEFAULT
 from safelight.domain.queues import Kind, Policy, Queue
 from safelight.flow.heartbeat import BEATS_A_LEASE
 from safelight.flow.work import WORKS
 from safelight.local import seaweed_guard
+from safelight.web.campaigns import NewCampaign
+from safelight.web.subjects import NewSubject
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "workers").glob("*.py")])
@@ -98,6 +102,34 @@ def test_the_diagram_in_the_docs_is_the_one_in_the_code(noun: str) -> None:
 @pytest.mark.parametrize("noun", states.STATES)
 def test_the_states_of_the_database_are_those_of_the_code(noun: str) -> None:
     assert enum_in_migrations(f"{noun}_state") == [state.value for state in states.STATES[noun]]
+
+
+def test_the_kinds_of_subject_are_the_same_in_the_code_the_database_and_the_api() -> None:
+    kinds = list(SubjectKind)
+    assert enum_in_migrations("subject_kind") == kinds
+    assert list(get_args(NewSubject.model_fields["kind"].annotation)) == kinds
+    wanted = NewCampaign.model_fields["of"].annotation
+    assert [kind for one in get_args(wanted) for kind in get_args(one)] == kinds
+
+
+def test_what_is_repeated_has_one_place() -> None:
+    """The sentence about a subject, the key of a job about a row, the default profile, `--json`."""
+    words = ("There is no subject ", ":{target_id}", DEFAULT, "Print one JSON document.")
+    assert {word: [p.name for p in SOURCES if word in p.read_text()] for word in words} == {
+        "There is no subject ": ["subjects.py", "problems.py"],  # the second is the API's example
+        ":{target_id}": ["jobs.py"],
+        DEFAULT: ["profiles.py"],
+        "Print one JSON document.": ["console.py"],
+    }
+
+
+def test_the_numbers_that_no_migration_has_are_explained_beside_the_others() -> None:
+    numbers = [m.number for m in migrations()]
+    left_out = sorted(set(range(1, max(numbers))) - set(numbers))
+    text = (ROOT / "src/safelight/db/migrations/README.md").read_text()
+    said = re.search(r"There is no (.*), and there never was", text)
+    assert said
+    assert [int(number) for number in re.findall(r"\d{4}", said[1])] == left_out
 
 
 def test_every_kind_of_work_has_someone_who_does_it() -> None:

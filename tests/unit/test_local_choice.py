@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from safelight.local.choice import choose
+from safelight.local.choice import choose, joined
 from safelight.local.process import LocalError
 
 ALL = ("postgres", "valkey", "seaweed", "emulator")
@@ -55,3 +55,13 @@ def test_keys_for_aws_are_not_passed_on_to_the_embedded_store() -> None:
 def test_a_base_url_without_a_token_is_refused() -> None:
     with pytest.raises(LocalError, match="REPLICATE_API_TOKEN is not"):
         choose({"REPLICATE_BASE_URL": "http://x"})
+
+
+def test_a_program_that_joins_a_stack_gets_its_servers_and_no_keys_for_others() -> None:
+    given = {
+        "AWS_PROFILE": "p",
+        "DATABASE_URL": "postgresql://other",
+        "SAFELIGHT_WATCH_SECONDS": "1",
+    }
+    running = {"DATABASE_URL": "postgresql://x", "AWS_ACCESS_KEY_ID": "SL1"}
+    assert joined(given, running) == {**running, "SAFELIGHT_WATCH_SECONDS": "1"}

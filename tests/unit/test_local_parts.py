@@ -16,7 +16,8 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from safelight.local import places
+from safelight.domain.queues import Queue
+from safelight.local import places, programs
 from safelight.local.logs import Log
 from safelight.local.ports import HIGH, LOW, Ports, is_free
 from safelight.local.process import LocalError
@@ -218,3 +219,23 @@ def test_a_short_folder_that_someone_else_took_is_not_used(tmp_path: Path) -> No
     assert folder != (tmp_path / "run").parent
     if folder != tmp_path / "run":
         folder.rmdir()
+
+
+def test_a_worker_that_is_left_out_is_not_among_the_services_and_all_others_are() -> None:
+    def names(*without: Queue) -> list[str]:
+        found = programs.safelight((), {}, 8700, Path("/nowhere"), without=without)
+        return [service.name for service in found]
+
+    every = ["migrate", *Queue, "clock", "api"]
+    assert names() == every
+    left = [name for name in every if name not in ("generate", "poll")]
+    assert names(Queue.GENERATE, Queue.POLL, Queue.POLL) == left
+
+
+@pytest.mark.parametrize("name", [*Queue, "clock"])
+def test_a_worker_is_started_by_hand_as_the_procfile_starts_it(name: str) -> None:
+    lines = (Path(__file__).parents[2] / "Procfile").read_text().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{name}: "))
+    words = list(programs.argv_of(name))[1:]  # the interpreter is the one that runs
+    said = line.split()[1:]
+    assert words == (said[1:] if name == "clock" else ["-m", *said])

@@ -13,6 +13,7 @@ import httpx
 from safelight.chaos.world import World
 from safelight.db import owners
 from safelight.domain.errors import SafelightError
+from safelight.domain.nouns import SubjectKind
 from safelight.flow.commands import Actor
 from safelight.flow.commands.photos import add_photo
 from safelight.flow.commands.subjects import create_subject
@@ -88,7 +89,7 @@ class Load:
     def _subject(self, owner: UUID, name: str) -> UUID:
         cx, actor = self.world.cx, Actor(owner, "chaos")
         with cx.db.transaction() as tx:
-            subject = create_subject(tx, actor, name=name, kind="character")
+            subject = create_subject(tx, actor, name=name, kind=SubjectKind.CHARACTER)
         for path in sorted(demo.photos().glob("*.jpg"))[:PHOTOS]:
             add_photo(cx.db, cx.tools.store, actor, subject.id, path)
         return subject.id

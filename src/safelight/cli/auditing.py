@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import err, out, say_json, system
+from safelight.cli.console import Json, err, out, say_json, system
 from safelight.cli.naming import subject_id_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def audit(
         bool, typer.Option(help="Read every object and hash it; --no-read: rows only.")
     ] = True,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Trace every version back to its photos, parameters, weights and approver.
 

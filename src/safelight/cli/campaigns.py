@@ -9,9 +9,9 @@ from uuid import UUID
 import typer
 
 from safelight.cli.console import (
+    Json,
     ago,
     dollars,
-    find_id,
     out,
     say_json,
     short,
@@ -21,7 +21,7 @@ from safelight.cli.console import (
     system,
     table,
 )
-from safelight.cli.naming import subject_id_of
+from safelight.cli.naming import id_of, subject_id_of
 from safelight.domain.errors import Invalid
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from safelight.flow.commands.campaigns import Report
     from safelight.flow.context import Context
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Which = Annotated[str, typer.Argument(help="The campaign's id.")]
 
 
@@ -216,11 +215,8 @@ def list_all(as_json: Json = False) -> None:
 
 
 def _id(cx: Context, actor: Actor, text: str) -> UUID:
-    from safelight.db import campaigns
-
     with cx.db.transaction() as tx:
-        ids = [c.id for c in campaigns.find(tx, actor.owner_id, limit=1000)]
-    return find_id(text, ids, "campaign")
+        return id_of(tx, actor.owner_id, text, "campaign")
 
 
 def _micro(dollars: float | None) -> int | None:

@@ -50,7 +50,7 @@ def add_to(app: typer.Typer) -> None:
         if broken not in ("-", *BUILDS):
             raise Invalid(f"There is no broken build {broken!r}; there are {', '.join(BUILDS)}.")
         logging.setup("console", "WARNING")
-        with ended_by_signals():  # also killed by a time limit it leaves nothing behind
+        with ended_by_signals(with_starter=True):  # killed by a time limit it leaves nothing
             report = run(
                 seed,
                 minutes,

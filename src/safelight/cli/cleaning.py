@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import ago, out, say_json, size, system, table
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+from safelight.cli.console import Json, ago, out, say_json, size, system, table
 
 
 def add_to(app: typer.Typer) -> None:

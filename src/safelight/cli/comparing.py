@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from safelight.cli.console import dollars, find_id, out, say_json, system, table
-from safelight.cli.naming import subject_id_of, version_id_of
+from safelight.cli.console import Json, dollars, out, say_json, system, table
+from safelight.cli.naming import id_of, subject_id_of, version_id_of
 
 if TYPE_CHECKING:
     from safelight.flow.diagnosis import Examined
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Run = Annotated[str, typer.Argument(help="A version's or a training's id, or the end of it.")]
 SURE = {"measured": "red", "likely": "yellow", "folklore": "dim"}
 ANSWERED = {"yes": "green", "no": "red", "cannot verify": "yellow"}
@@ -26,13 +25,11 @@ def add_to(app: typer.Typer) -> None:
 
 def diff(a: Run, b: Run, as_json: Json = False) -> None:
     """Compare two runs: their photos, parameters (asked, sent, effective), courses and weights."""
-    from safelight.db import trainings, versions
     from safelight.flow.diagnosis import compare_runs
 
     with system() as (cx, actor), cx.db.transaction() as tx:
-        ids = [t.id for t, _ in trainings.find(tx, actor.owner_id, limit=1000)]
-        ids += [v.id for v, _ in versions.find(tx, actor.owner_id, limit=1000)]
-        found = compare_runs(tx, actor, find_id(a, ids, "version"), find_id(b, ids, "version"))
+        ids = [id_of(tx, actor.owner_id, end, "version", "training") for end in (a, b)]
+        found = compare_runs(tx, actor, *ids)
     if as_json:
         say_json(found)
         return

@@ -13,9 +13,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
+import typer
 from rich import box
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
@@ -26,7 +27,8 @@ from rich.text import Text
 from safelight import config, logging
 from safelight.cli.widths import fit
 from safelight.domain import money
-from safelight.domain.errors import Invalid, NotFound, SafelightError
+from safelight.domain.errors import SafelightError
+from safelight.domain.states import JobState, PhotoState, TrainingState, VersionState
 from safelight.domain.texts import shown, shown_json
 
 if TYPE_CHECKING:
@@ -50,21 +52,24 @@ class Terminal(Console):
         return super().render_str(shown(text), **plain)
 
 
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+"""The option of what prints a document for programs instead of a table for people."""
+
 out = Terminal()
 err = Terminal(stderr=True)
 
-STATE_COLORS = {
-    "succeeded": "green",
-    "done": "green",
-    "active": "green",
-    "accepted": "green",
-    "failed": "red",
-    "parked": "red",
-    "rejected": "red",
-    "blocked": "red",
-    "unknown": "red",
-    "canceled": "yellow",
-    "archived": "dim",
+STATE_COLORS: dict[str, str] = {
+    TrainingState.SUCCEEDED: "green",
+    JobState.DONE: "green",
+    VersionState.ACTIVE: "green",
+    PhotoState.ACCEPTED: "green",
+    TrainingState.FAILED: "red",
+    JobState.PARKED: "red",
+    PhotoState.REJECTED: "red",
+    TrainingState.BLOCKED: "red",
+    TrainingState.UNKNOWN: "red",
+    TrainingState.CANCELED: "yellow",
+    VersionState.ARCHIVED: "dim",
 }
 _RIGHT = {"step", "loss", "bytes", "rank", "attempts", "photos", "due", "waiting"}
 _WHOLE = {"id", "its id"}
@@ -132,21 +137,6 @@ def emulated(env: dict[str, str]) -> bool:
 def short(id: UUID | None) -> str:
     """The last 12 hex digits: enough to tell ids apart, and accepted wherever an id is."""
     return str(id)[-12:] if id else ""
-
-
-def find_id(text: str, among: Iterable[UUID], what: str) -> UUID:
-    """The id that *text* names: whole, or its last digits. NotFound; Invalid if it fits several."""
-    try:
-        return UUID(text)
-    except ValueError:
-        pass
-    fits = {id for id in among if text and str(id).endswith(text.lower())}
-    if len(fits) == 1:
-        return fits.pop()
-    if fits:
-        listed = ", ".join(str(id) for id in sorted(fits)[:5])
-        raise Invalid(f"{text!r} fits {len(fits)} {what}s: {listed}.")
-    raise NotFound(f"There is no {what} {text!r}.", hint=f"`safelight {what}s` lists them.")
 
 
 def survive_any_encoding() -> None:

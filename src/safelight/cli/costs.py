@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from safelight.cli.console import (
+    Json,
     dollars,
     duration,
     emulated,
@@ -18,8 +19,6 @@ from safelight.cli.console import (
     table,
 )
 from safelight.cli.training import overrides_of
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import dollars, duration, find_id, out, say_json, styled, system
+from safelight.cli.console import dollars, duration, out, say_json, styled, system
+from safelight.cli.naming import id_of
 from safelight.domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def course(
     from safelight.db import trainings
 
     with system() as (cx, actor), cx.db.transaction() as tx:
-        found = trainings.find(tx, actor.owner_id, limit=1000)
-        id = find_id(training, (t.id for t, _ in found), "training")
+        id = id_of(tx, actor.owner_id, training, "training")
         one = trainings.get(tx, id, actor.owner_id)
         if one is None:
             raise NotFound(f"There is no training {training!r}.", hint="`safelight status`")

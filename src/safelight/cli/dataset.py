@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from safelight import scratch
-from safelight.cli.console import err, out, say_json, system
+from safelight.cli.console import Json, err, out, say_json, system
 from safelight.cli.naming import subject_id_of
+from safelight.domain.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Subject = Annotated[str, typer.Argument(help="The subject's name or id.")]
 Profile = Annotated[str, typer.Option(help="See `safelight profiles`.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 commands = typer.Typer(no_args_is_help=True, help="A subject's set: report on it, look again.")
 
@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 @commands.command()
 def inspect(
     subject: Subject,
-    profile: Profile = "likeness@v2",
+    profile: Profile = DEFAULT,
     retrain: Annotated[
         str | None, typer.Option(help="As if it were answered with: smaller or union.")
     ] = None,
@@ -62,7 +62,7 @@ def inspect(
 
 
 @commands.command()
-def reinspect(subject: Subject, profile: Profile = "likeness@v2", as_json: Json = False) -> None:
+def reinspect(subject: Subject, profile: Profile = DEFAULT, as_json: Json = False) -> None:
     """Judge a subject's photos anew, and look again at those that this eye may see more of.
 
     Needed where limits or models have changed; the bytes of photos that are measured already are not

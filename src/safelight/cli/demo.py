@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,13 @@ from safelight.cli.folder import Folder, name_of, read_folder
 from safelight.cli.following import Sight, follow_training, look, summary
 from safelight.cli.training import start_or_join, upload
 from safelight.domain.errors import SafelightError
+from safelight.domain.profiles import DEFAULT
+from safelight.domain.states import TrainingState
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Version
     from safelight.flow.context import Context
+    from safelight.local.stack import Stack
 
 SUBJECT = "Demo"
 
@@ -38,13 +43,7 @@ def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
     home = config.home(env)
     # The demo looks often, so that there is something to see.
     base = {"SAFELIGHT_WATCH_SECONDS": "1", **env}
-    stack = plan(home, env, base_env=base)
-    with err.status(
-        "Starting Postgres, Valkey, SeaweedFS, the emulator, five workers, the clock ..."
-    ):
-        running = stack.running()
-        found = running.__enter__()
-    try:
+    with _running(plan(home, env, base_env=base)) as found:
         err.print(
             f"Everything is up after {time.monotonic() - started:.1f} s: {', '.join(_parts(found))}"
         )
@@ -58,9 +57,21 @@ def run(photos: Path | None, *, kind: str, consent: str | None) -> None:
             _show(cx, sight, home / "demo", paths, name=name, env=found, seconds=seconds)
         finally:
             deps.close_context(cx)
-    finally:
-        with err.status("Stopping ..."):
-            running.__exit__(None, None, None)
+
+
+@contextmanager
+def _running(stack: Stack) -> Iterator[dict[str, str]]:
+    """The stack's environment while the block runs; says when it starts and when it stops."""
+    with ExitStack() as opened:
+        with err.status(
+            "Starting Postgres, Valkey, SeaweedFS, the emulator, five workers, the clock ..."
+        ):
+            found = opened.enter_context(stack.running())
+        try:
+            yield found
+        finally:
+            with err.status("Stopping ..."):
+                opened.close()
 
 
 def _audited(cx: Context, version: Version) -> str:
@@ -90,13 +101,13 @@ def _train(cx: Context, name: str, given: Folder, *, kind: str, consent: str | N
         subject = ensure_subject(tx, actor, name=name, kind=kind, consent=consent)
         require_for_photos(subject)
     new = upload(cx, actor, subject.id, given.photos)
-    training, joined = start_or_join(cx, actor, subject.id, "likeness@v2", {})
+    training, joined = start_or_join(cx, actor, subject.id, DEFAULT, {})
     said = "going on with" if joined else "starting"
     err.print(
         f"{subject.name}: {len(given.photos)} photos ({new} new), trigger word {subject.trigger_word}; "
         f"{said} training {training.number}"
     )
-    if follow_training(cx, actor, training.id).state != "succeeded":
+    if follow_training(cx, actor, training.id).state != TrainingState.SUCCEEDED:
         raise SafelightError(
             "The training did not succeed.",
             hint="`safelight up` in one terminal and `safelight status` in another show why.",

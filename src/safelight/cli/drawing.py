@@ -9,15 +9,14 @@ from uuid import UUID
 
 import typer
 
-from safelight.cli.console import err, out, say_json, system
+from safelight.cli.console import Json, err, out, say_json, system
 from safelight.cli.naming import subject_id_of, version_id_of
 from safelight.domain.errors import SafelightError
+from safelight.domain.states import TERMINAL_GENERATION, GenerationState, JobState
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Generation
     from safelight.flow.context import Context
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -103,11 +102,11 @@ def wait_for_generation(cx: Context, id: UUID, *, quiet: bool = False) -> Genera
         while True:
             with cx.db.transaction() as tx:
                 found = generations.get(tx, id)
-                stuck = [job for job in jobs.open_of(tx, id) if job.state == "parked"]
+                stuck = [job for job in jobs.open_of(tx, id) if job.state == JobState.PARKED]
             assert found is not None
-            if found.state == "succeeded":
+            if found.state == GenerationState.SUCCEEDED:
                 return found
-            if found.state in ("failed", "canceled"):
+            if found.state in TERMINAL_GENERATION:
                 raise SafelightError(f"The generation {found.state}: {found.error or ''}")
             if stuck:
                 raise SafelightError(

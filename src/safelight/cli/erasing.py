@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from safelight.cli.console import (
+    Json,
     ago,
-    find_id,
     out,
     say_json,
     short,
@@ -20,9 +20,9 @@ from safelight.cli.console import (
     system,
     table,
 )
+from safelight.cli.naming import id_of
 from safelight.domain.errors import Invalid
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+from safelight.domain.states import JobState
 
 
 def add_to(app: typer.Typer) -> None:
@@ -104,15 +104,15 @@ def erasures(
     from safelight.db import jobs
 
     with system() as (cx, _actor), cx.db.transaction() as tx:
-        found = rows.find(tx, None, limit=1000 if erasure else 50)
         if erasure is not None:
-            id = find_id(erasure, [e.id for e in found], "erasure")
+            id = id_of(tx, None, erasure, "erasure")
             one = rows.get(tx, id)
-            parked = [j.error for j in jobs.find(tx, target_id=id, state="parked")]
-        elif as_json:
-            say_json([_shown(e) for e in found])
-            return
+            parked = [j.error for j in jobs.find(tx, target_id=id, state=JobState.PARKED)]
         else:
+            found = rows.find(tx, None)
+            if as_json:
+                say_json([_shown(e) for e in found])
+                return
             table(
                 "Erasures",
                 ("id", "of", "state", "reason", "asked", "done", "looked again"),

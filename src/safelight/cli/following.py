@@ -16,6 +16,7 @@ from rich.text import Text
 
 from safelight.cli.console import dollars, duration, err, size, state, styled
 from safelight.domain.errors import NotFound
+from safelight.domain.states import TERMINAL_GENERATION, GenerationState, JobState, TrainingState
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Event, Generation, Image, Job, Training, Version
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from safelight.flow.context import Context
 
 STAGES = (
-    ("queued", "Waiting for a worker"),
-    ("preparing", "Photos inspected, dataset built"),
-    ("ready", "Destination and input prepared"),
-    ("submitting", "Sent to the provider"),
-    ("training", "Training"),
-    ("storing", "Weights fetched, verified, stored"),
+    (TrainingState.QUEUED, "Waiting for a worker"),
+    (TrainingState.PREPARING, "Photos inspected, dataset built"),
+    (TrainingState.READY, "Destination and input prepared"),
+    (TrainingState.SUBMITTING, "Sent to the provider"),
+    (TrainingState.TRAINING, "Training"),
+    (TrainingState.STORING, "Weights fetched, verified, stored"),
 )
 LOOK_SECONDS = 0.4
 
@@ -47,10 +48,10 @@ class Sight:
     @property
     def settled(self) -> bool:
         """Nothing more comes by itself."""
-        if self.parked or self.training.state in ("failed", "canceled"):
+        if self.parked or self.training.state in (TrainingState.FAILED, TrainingState.CANCELED):
             return True
-        drawn = {"succeeded", "failed", "canceled"}
-        return self.training.state == "succeeded" and all(g.state in drawn for g in self.previews)
+        drawn = all(g.state in TERMINAL_GENERATION for g in self.previews)
+        return drawn and self.training.state == TrainingState.SUCCEEDED
 
 
 def look(cx: Context, actor: Actor, training_id: UUID) -> Sight:
@@ -68,7 +69,7 @@ def look(cx: Context, actor: Actor, training_id: UUID) -> Sight:
             (g for g in drawn if g.purpose in ("preview", "control")), key=lambda g: g.id
         )
         targets = [training_id, *(g.id for g in previews)]
-        found = [j for t in targets for j in jobs.find(tx, target_id=t, state="parked")]
+        found = [j for t in targets for j in jobs.find(tx, target_id=t, state=JobState.PARKED)]
         return Sight(
             training,
             events.history(tx, training_id),
@@ -104,7 +105,7 @@ def picture(sight: Sight) -> Group:
         else:
             mark, style = "·", "dim"
         more: Any = ""
-        if name == "training" and (now or name in reached):
+        if name == TrainingState.TRAINING and (now or name in reached):
             more = _progress(training)
         grid.add_row(
             styled((mark, style)),
@@ -112,7 +113,7 @@ def picture(sight: Sight) -> Group:
             duration(spent[name]) if name in reached else "",
             more,
         )
-    drawn = sum(g.state == "succeeded" for g in sight.previews)
+    drawn = sum(g.state == GenerationState.SUCCEEDED for g in sight.previews)
     if sight.previews:
         done = drawn == len(sight.previews)
         grid.add_row(
@@ -172,7 +173,7 @@ def follow_training(
 def _say_line(sight: Sight, said: str, *, quiet: bool) -> str:
     training = sight.training
     now = training.state
-    if now == "training" and training.step:
+    if now == TrainingState.TRAINING and training.step:
         now = f"training: step {training.step // 100 * 100}/{training.steps}"
     if now != said and not quiet:
         err.print(now)
@@ -203,9 +204,9 @@ def say_what_it_waits_for(sight: Sight) -> None:
     """For a training that stands still: why, and the way on."""
     for job in sight.parked:
         err.print(styled(("It stands still", "red"), f" ({job.reason}): {job.error}"))
-        if sight.training.state == "blocked":
+        if sight.training.state == TrainingState.BLOCKED:
             first = "Run `safelight train` again with more photos"
-        elif sight.training.state == "unknown":
+        elif sight.training.state == TrainingState.UNKNOWN:
             first = f"Look at the provider, then `safelight resolve {sight.training.id} ...`"
         else:
             first = f"Once that is mended, `safelight retry {job.id}`"

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import err, say_json
+from safelight.cli.console import Json, err, say_json
 from safelight.cli.folder import PhotoFile, name_of, read_folder
 from safelight.cli.training import DEFAULT_KIND
-from safelight.domain.errors import Invalid
+from safelight.domain.nouns import SubjectKind
+from safelight.domain.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from safelight.domain.members import SetPhoto
@@ -26,17 +27,17 @@ def add_to(app: typer.Typer) -> None:
 
 def inspect(
     folder: Annotated[Path, typer.Argument(help="Folder of photos of one subject.")],
-    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v2",
+    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = DEFAULT,
     kind: Annotated[
         str, typer.Option(help="person, model or character; say the same to `train`.")
-    ] = "person",
+    ] = SubjectKind.PERSON,
     html: Annotated[
         Path | None, typer.Option(help="Write the report as one HTML page to this file.")
     ] = None,
     strict: Annotated[
         bool, typer.Option(help="Exit 1 where the set is not to be trained.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure the photos of a folder: each one, and the set against a profile.
 
@@ -49,11 +50,10 @@ def inspect(
     from safelight.domain.profiles import get_profile
     from safelight.domain.report import exposures_of, report_of
     from safelight.domain.sets import judge_set
-    from safelight.flow.commands.subjects import KINDS
+    from safelight.flow.commands.subjects import check_kind
     from safelight.vision.pool import EyePool
 
-    if kind not in KINDS:
-        raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {kind!r}.")
+    check_kind(kind)
     read_own()
     chosen = get_profile(profile)
     found = read_folder(folder)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from safelight.cli.console import (
+    Json,
     ago,
     dollars,
     duration,
     err,
-    find_id,
     out,
     say_json,
     short,
@@ -23,9 +22,17 @@ from safelight.cli.console import (
     system,
     table,
 )
+from safelight.cli.naming import id_of, subject_id_of
 from safelight.domain.errors import NotFound
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from safelight.db.transaction import Row
+    from safelight.domain.nouns import Job
+    from safelight.flow.commands import Actor
+    from safelight.flow.context import Context
+
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Keep looking until Ctrl-C.")]
 DUE_TOO_LONG_SECONDS = 60
 
@@ -75,17 +82,18 @@ def status(
         _one_training(cx, actor, what, follow=follow, as_json=as_json)
 
 
-def _one_training(cx, actor, what: str, *, follow: bool, as_json: bool) -> None:  # type: ignore[no-untyped-def]
+def _one_training(cx: Context, actor: Actor, what: str, *, follow: bool, as_json: bool) -> None:
     from safelight.cli import following
     from safelight.db import subjects, trainings
 
     with cx.db.transaction() as tx:
         named = subjects.named(tx, actor.owner_id, what)
-        of_subject = named.id if named else None
-        found = trainings.find(tx, actor.owner_id, subject_id=of_subject, limit=1000)
-    if named and not found:
-        raise NotFound(f"{named.name} has no trainings.", hint="`safelight train FOLDER`")
-    id = found[0][0].id if named else find_id(what, (t.id for t, _ in found), "training")
+        if named is None:
+            id = id_of(tx, actor.owner_id, what, "training")
+        elif newest := trainings.find(tx, actor.owner_id, subject_id=named.id, limit=1):
+            id = newest[0][0].id
+        else:
+            raise NotFound(f"{named.name} has no trainings.", hint="`safelight train FOLDER`")
     if follow:
         following.follow_training(cx, actor, id, quiet=as_json)
     if as_json:
@@ -105,16 +113,11 @@ def versions(
     as_json: Json = False,
 ) -> None:
     """List versions: which draws, which is a candidate, which is archived."""
-    from safelight.db import subjects as rows
     from safelight.db import versions as db
 
     with system() as (cx, actor):
+        of = subject_id_of(cx, actor, subject) if subject is not None else None
         with cx.db.transaction() as tx:
-            of: UUID | None = None
-            if subject is not None:
-                named = rows.named(tx, actor.owner_id, subject)
-                ids = (s.id for s in rows.find(tx, actor.owner_id, limit=1000))
-                of = named.id if named else find_id(subject, ids, "subject")
             found = db.find(tx, actor.owner_id, subject_id=of, limit=200)
         if as_json:
             say_json([{"subject": name, "version": v} for v, name in found])
@@ -194,7 +197,7 @@ def jobs(
             with cx.db.transaction() as tx:
                 counts = db.counts(tx)
                 found = db.find(tx, queue=Queue(queue) if queue else None, state=only, limit=limit)
-                parked = db.find(tx, state="parked", limit=limit) if only is None else []
+                parked = db.find(tx, state=JobState.PARKED, limit=limit) if only is None else []
             if as_json:
                 say_json({"queues": counts, "jobs": found, "parked": parked})
             else:
@@ -206,7 +209,7 @@ def jobs(
             time.sleep(1.0)
 
 
-def _show_jobs(counts, found, parked) -> None:  # type: ignore[no-untyped-def]
+def _show_jobs(counts: Sequence[Row], found: Sequence[Job], parked: Sequence[Job]) -> None:
     table(
         "Queues",
         ("queue", "due", "leased", "waiting", "parked", "oldest due"),
@@ -264,12 +267,10 @@ def events(
 ) -> None:
     """Show what happened to a training, its jobs, its version and previews, in order."""
     from safelight.db import events as db
-    from safelight.db import trainings
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            ids = [t.id for t, _ in trainings.find(tx, actor.owner_id, limit=1000)]
-            found = db.of_training(tx, find_id(target, ids, "training"))
+            found = db.of_training(tx, id_of(tx, actor.owner_id, target, "training"))
         if as_json:
             say_json(found)
             return

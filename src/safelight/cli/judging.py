@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from safelight.cli.console import out, say_json, system, table
+from safelight.cli.console import Json, out, say_json, system, table
 from safelight.cli.naming import subject_id_of, version_id_of
+from safelight.domain.nouns import SubjectKind
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Version
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Which = Annotated[str, typer.Argument(help="The version's id, or the end of it.")]
 Reason = Annotated[str, typer.Option(help="What was seen; kept with the version.")]
 
@@ -176,7 +176,7 @@ def import_(
         str | None, typer.Option(help="What it was trained with, if nothing else tells.")
     ] = None,
     scale: Annotated[float, typer.Option(help="LoRA scale it draws with.")] = 1.0,
-    kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
+    kind: Annotated[str, typer.Option(help="person, model or character.")] = SubjectKind.CHARACTER,
     consent: Annotated[
         str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from safelight.cli.console import ago, find_id, out, say_json, short, size, system, table
+from safelight.cli.console import Json, ago, out, say_json, short, size, system, table
+from safelight.cli.naming import id_of, subject_id_of, whole_id
 from safelight.domain.errors import Invalid
 
-if TYPE_CHECKING:
-    from safelight.flow.commands import Actor
-    from safelight.flow.context import Context
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Noun = Annotated[str, typer.Argument(help="photo, image or version.")]
 
 
@@ -57,8 +53,8 @@ def restore(noun: Noun, id: Annotated[str, typer.Argument(help="Its id, or its e
     from safelight.flow.commands import recycling
 
     with system() as (cx, actor):
-        found = _recycled_id(cx, actor, noun, id)
         with cx.db.transaction() as tx:
+            found = id_of(tx, actor.owner_id, id, f"removed {noun}")
             recycling.restore(tx, actor, noun, found)
         out.print(f"The {noun} is back.")
 
@@ -92,14 +88,10 @@ def hold(
     It may be a subject, a version, a training, a dataset, a photo, a generation or an image; a hold
     on a subject keeps all that is the subject's. It lasts until `safelight release`.
     """
-    from safelight.cli.naming import subject_id_of
     from safelight.flow.commands.recycling import place_hold
 
     with system() as (cx, actor):
-        try:
-            found = UUID(id)
-        except ValueError:
-            found = subject_id_of(cx, actor, id)
+        found = whole_id(id) or subject_id_of(cx, actor, id)
         with cx.db.transaction() as tx:
             made = place_hold(tx, actor, found, reason)
         out.print(f"The {made.noun} {made.noun_id} is on hold.")
@@ -112,19 +104,11 @@ def release(
 
     What is past its age by then goes at that turn; `safelight cleanup plan` shows it first.
     """
-    from safelight.db import recycling
     from safelight.flow.commands.recycling import release_hold
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            ids = [
-                i
-                for h in recycling.holds(tx, actor.owner_id, limit=1000)
-                for i in (h.id, h.noun_id)
-            ]
-        found = find_id(id, ids, "hold")
-        with cx.db.transaction() as tx:
-            released = release_hold(tx, actor, found)
+            released = release_hold(tx, actor, id_of(tx, actor.owner_id, id, "hold"))
         out.print(f"The {released.noun} {released.noun_id} is held no more.")
 
 
@@ -152,20 +136,9 @@ def holds(as_json: Json = False) -> None:
 
 
 def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
+    id = whole_id(text)
+    if id is None:
         raise Invalid(
             f"{text!r} is no whole id.", hint="What deletes takes the whole id, not its end."
-        ) from None
-
-
-def _recycled_id(cx: Context, actor: Actor, noun: str, text: str) -> UUID:
-    from safelight.db import recycling
-
-    try:
-        return UUID(text)
-    except ValueError:
-        with cx.db.transaction() as tx:
-            found = recycling.recycled(tx, actor.owner_id, limit=1000)
-    return find_id(text, [f.id for f in found if f.noun == noun], noun)
+        )
+    return id

@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import ago, err, out, say_json, system, table
+from safelight.cli.console import Json, ago, err, out, say_json, system, table
 from safelight.domain.errors import Invalid, NotFound
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -89,13 +87,12 @@ def list_keys(as_json: Json = False) -> None:
 
 def revoke_key(key_id: Annotated[str, typer.Argument(help="The key's id.")]) -> None:
     """Close an API key: from now on it opens nothing."""
-    from safelight.cli.console import find_id
+    from safelight.cli.naming import id_of
     from safelight.db import owners
 
     with system() as (cx, actor):
         with cx.db.transaction() as tx:
-            ids = [k["id"] for k in owners.keys(tx, actor.owner_id)]
-            id = find_id(key_id, ids, "key")
+            id = id_of(tx, actor.owner_id, key_id, "key")
             if not owners.revoke_key(tx, id, actor.owner_id, actor=actor.name):
                 raise NotFound(f"There is no open key {key_id}.")
         out.print("The key is revoked.")

@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from safelight.cli.console import environment, out, say_json, styled, system
+from safelight.cli.console import Json, environment, out, say_json, styled, system
 from safelight.domain.errors import Invalid
 from safelight.domain.queues import Queue
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from safelight.cli.console import find_id, out, say_json, styled, system, table
+from safelight.cli.console import Json, out, say_json, styled, system, table
+from safelight.cli.naming import id_of
+from safelight.domain.errors import NotFound
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def parameters(
     training: Annotated[str, typer.Argument(help="A training's id, or its last digits.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show a training's parameters in three columns: asked for, sent, and effective.
 
@@ -36,10 +38,10 @@ def parameters(
     from safelight.db import trainings
 
     with system() as (cx, actor), cx.db.transaction() as tx:
-        found = trainings.find(tx, actor.owner_id, limit=1000)
-        id = find_id(training, (t.id for t, _ in found), "training")
+        id = id_of(tx, actor.owner_id, training, "training")
         one = trainings.get(tx, id, actor.owner_id)
-        assert one is not None  # found among the owner's
+        if one is None:
+            raise NotFound(f"There is no training {training!r}.", hint="`safelight status`")
     rows = columns_of(one)
     if as_json:
         say_json(

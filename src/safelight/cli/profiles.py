@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from safelight.cli.console import environment, err, say_json, show_json, styled, table
+from safelight.cli.console import Json, environment, err, say_json, show_json, styled, table
+from safelight.domain.profiles import DEFAULT
 
 if TYPE_CHECKING:
     from safelight.domain.profiles import Profile
 
 app = typer.Typer(name="profiles", invoke_without_command=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(main: typer.Typer) -> None:
@@ -46,7 +46,7 @@ def group(cx: typer.Context, as_json: Json = False) -> None:
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """List every profile, the project's own after those that Safelight brings."""
-    from safelight.domain.profiles import DEFAULT, load_profiles, own_profiles
+    from safelight.domain.profiles import load_profiles, own_profiles
 
     found = load_profiles()
     wrong = own_profiles()[1]
@@ -95,7 +95,7 @@ def _steps(profile: Profile) -> str:
 
 @app.command()
 def show(
-    profile: Annotated[str, typer.Argument(help="Like likeness@v2.")],
+    profile: Annotated[str, typer.Argument(help=f"Like {DEFAULT}.")],
     images: Annotated[int | None, typer.Option(min=1, help="Work it out for so many.")] = None,
     as_json: Json = False,
 ) -> None:

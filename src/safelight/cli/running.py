@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +12,9 @@ import typer
 
 from safelight import config
 from safelight.cli.console import environment, err, out, styled
-from safelight.domain.errors import SafelightError
+from safelight.domain.errors import Invalid, SafelightError
+from safelight.domain.nouns import SubjectKind
+from safelight.domain.queues import Queue
 
 Port = Annotated[int, typer.Option(help="Port to listen on.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -19,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command(rich_help_panel="Run")(up)
     app.command(rich_help_panel="Run")(demo)
+    app.command(rich_help_panel="Run")(worker)
     app.command(rich_help_panel="Run")(api)
     app.command(rich_help_panel="Run")(emulator)
     db = typer.Typer(help="The database's schema.", no_args_is_help=True)
@@ -29,6 +35,18 @@ def add_to(app: typer.Typer) -> None:
 
 def up(
     port: Annotated[int | None, typer.Option(help="Port of the API (default 8700).")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="`servers`: stores, broker and emulator, and nothing of Safelight's own."
+        ),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Leave out the worker of this queue, to run it by hand; may be repeated."
+        ),
+    ] = None,
 ) -> None:
     """Run everything on this machine: stores, broker, emulator, five workers, clock and API.
 
@@ -37,22 +55,75 @@ def up(
     """
     from safelight.local.stack import plan
 
+    if only not in (None, "servers"):
+        raise Invalid(f"There is no part {only!r}.", hint="Say `--only servers`.")
+    left_out = [_queue(name) for name in without or ()]
     env = config.given()
     home = config.home(env)
-    stack = plan(home, env, base_env=env, api_port=port, time_scale=None)
+    stack = plan(
+        home,
+        env,
+        base_env=env,
+        api_port=port,
+        time_scale=None,
+        only_servers=only is not None,
+        without=left_out,
+    )
     embedded = stack.embedded
 
     def ready(found: dict[str, str]) -> None:
         err.print()
+        if only is not None:
+            _say_by_hand(home, "db migrate", *(f"worker {name}" for name in _WORKERS), "api")
+            return
         err.print(styled(("Safelight is up.", "bold green"), f" API: {found['API_URL']}/docs"))
         err.print(f"Data: {home}   Started here: {', '.join(embedded) or 'only our own processes'}")
         if "emulator" in embedded:
             says = "Replicate is EMULATED: nothing is trained, nothing is paid."
             err.print(styled((says, "yellow")))
         err.print("In another terminal: safelight train FOLDER --name NAME --kind character")
+        if left_out:
+            _say_by_hand(home, *(f"worker {queue}" for queue in dict.fromkeys(left_out)))
         err.print()
 
     stack.run(on_ready=ready)
+
+
+_WORKERS = (*Queue, "clock")
+
+
+def _queue(name: str) -> Queue:
+    if name not in list(Queue):
+        raise Invalid(f"There is no queue {name!r}.", hint=f"There are: {', '.join(Queue)}.")
+    return Queue(name)
+
+
+def _say_by_hand(home: Path, *commands: str) -> None:
+    """The commands that start what was left out, from any folder and with any shell's settings."""
+    err.print("Left out; to be started by hand, each in a terminal of its own:")
+    for command in commands:
+        line = f"SAFELIGHT_HOME={shlex.quote(str(home.absolute()))} {shlex.quote(sys.executable)}"
+        err.print(f"  {line} -m safelight.cli {command}", soft_wrap=True)
+
+
+def worker(
+    name: Annotated[str, typer.Argument(help="A queue (see `safelight jobs`), or `clock`.")],
+) -> None:
+    """Run one worker, or the clock, alone (`safelight up` runs them with everything else).
+
+    It works for the `safelight up` that runs here, or else on what DATABASE_URL, BROKER_URL and so on
+    name. To debug one: `safelight up --without QUEUE` in one terminal, this in another.
+    """
+    from safelight.local.choice import joined
+    from safelight.local.programs import argv_of
+    from safelight.local.state import read_environment
+
+    if name not in _WORKERS:
+        raise Invalid(f"There is no worker {name!r}.", hint=f"There are: {', '.join(_WORKERS)}.")
+    env = config.given()
+    running = read_environment(config.home(env))
+    argv = argv_of(name)
+    os.execve(argv[0], argv, env if running is None else joined(env, running))  # noqa: S606
 
 
 def api(port: Port = 8700, host: Host = "127.0.0.1") -> None:
@@ -112,7 +183,7 @@ def demo(
     photos: Annotated[
         Path | None, typer.Argument(help="Folder of photos (default: our own).")
     ] = None,
-    kind: Annotated[str, typer.Option(help="person, model or character.")] = "character",
+    kind: Annotated[str, typer.Option(help="person, model or character.")] = SubjectKind.CHARACTER,
     consent: Annotated[
         str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,

@@ -10,20 +10,22 @@ from uuid import UUID
 import typer
 
 from safelight import scratch
-from safelight.cli.console import err, find_id, out, say_json, styled, system
+from safelight.cli.console import Json, err, out, say_json, styled, system
 from safelight.cli.folder import PhotoFile, name_of, read_folder
-from safelight.cli.naming import version_id_of
+from safelight.cli.naming import by_end, version_id_of, whole_id
 from safelight.domain.errors import Conflict, Invalid
 from safelight.domain.findings import shown
+from safelight.domain.nouns import SubjectKind
+from safelight.domain.profiles import DEFAULT
+from safelight.domain.states import JobState, TrainingState
 
 if TYPE_CHECKING:
     from safelight.domain.nouns import Training
     from safelight.flow.commands import Actor
     from safelight.flow.context import Context
 
-DEFAULT_KIND = "character"
+DEFAULT_KIND = SubjectKind.CHARACTER
 """What a folder is trained as where nobody says: without consent on record it can be nothing else."""
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,7 +79,7 @@ def train(
     folder: Annotated[Path, typer.Argument(help="Folder of photos of one subject.")],
     name: Annotated[str | None, typer.Option(help="Its name (default: the folder's).")] = None,
     kind: Annotated[str, typer.Option(help="person, model or character.")] = DEFAULT_KIND,
-    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = "likeness@v2",
+    profile: Annotated[str, typer.Option(help="See `safelight profiles`.")] = DEFAULT,
     consent: Annotated[
         str | None, typer.Option(help="For a real person: who consented, how and when.")
     ] = None,
@@ -129,7 +131,7 @@ def train(
             training = follow_training(cx, actor, training.id, quiet=as_json)
         if as_json:
             say_json(training_json(cx, actor, training.id))
-        if follow and training.state != "succeeded":
+        if follow and training.state != TrainingState.SUCCEEDED:
             raise typer.Exit(1)
 
 
@@ -151,7 +153,7 @@ def start_or_join(
 
     with cx.db.transaction() as tx:
         there = trainings.open_of(tx, subject_id)
-        if there is not None and there.state == "blocked":
+        if there is not None and there.state == TrainingState.BLOCKED:
             there = retry_training(tx, actor, there.id, retrain=retrain)
     if there is not None:
         return there, True
@@ -203,16 +205,17 @@ def activate(version: Annotated[str, typer.Argument(help="The version's id.")]) 
 
 def find_target(cx: Context, actor: Actor, text: str) -> tuple[str, UUID]:
     """What an id names: a training, a generation or a job."""
-    from safelight.db import generations, jobs, trainings
+    from safelight.db import generations, trainings
 
     with cx.db.transaction() as tx:
-        ids: dict[UUID, str] = {
-            **{j.id: "job" for j in jobs.find(tx, owner_id=actor.owner_id, limit=1000)},
-            **{g.id: "generation" for g in generations.find(tx, actor.owner_id, limit=1000)},
-            **{t.id: "training" for t, _ in trainings.find(tx, actor.owner_id, limit=1000)},
-        }
-    found = find_id(text, ids, "job")
-    return ids.get(found, "job"), found
+        id = whole_id(text)
+        if id is None:
+            return by_end(tx, actor.owner_id, text, "job", "training", "generation")
+        if trainings.get(tx, id, actor.owner_id) is not None:
+            return "training", id
+        if generations.get(tx, id, actor.owner_id) is not None:
+            return "generation", id
+        return "job", id
 
 
 def retry(target: Annotated[str, typer.Argument(help="A training's or a job's id.")]) -> None:
@@ -249,5 +252,5 @@ def cancel(
                 state = cancel_generation(tx, actor, id).state
             else:
                 state = cancel_job(tx, actor, id).state
-        said = "is cancelled" if state == "canceled" else f"is asked to stop (now: {state})"
+        said = "is cancelled" if state == JobState.CANCELED else f"is asked to stop (now: {state})"
         out.print(f"The {what} {id} {said}.", soft_wrap=True)

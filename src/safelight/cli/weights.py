@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 
 from safelight import scratch
-from safelight.cli.console import err, out, say_json, styled
+from safelight.cli.console import Json, err, out, say_json, styled
 from safelight.domain.errors import BadArchive, NotFound
 from safelight.domain.texts import shown
 
@@ -49,7 +49,7 @@ def inspect(
     rank: Annotated[
         int | None, typer.Option(min=1, max=1024, help="The rank it should have.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what a LoRA file holds, draw how much each layer learnt, and fail where it is broken.
 

@@ -79,6 +79,29 @@ def add(
     return job_id
 
 
+def add_for(
+    tx: Tx,
+    kind: Kind,
+    target_id: UUID,
+    *,
+    actor: str,
+    owner_id: UUID | None = None,
+    subject_id: UUID | None = None,
+    delay: float = 0.0,
+) -> UUID:
+    """Add a job of *kind* about *target_id*, as `add` does: asked for twice while it is open, it is one."""
+    return add(
+        tx,
+        kind,
+        actor=actor,
+        target_id=target_id,
+        owner_id=owner_id,
+        subject_id=subject_id,
+        unique_key=f"{kind}:{target_id}",
+        delay=delay,
+    )
+
+
 def claim(
     tx: Tx, queue: Queue, worker: str, lease: float | None = None, *, limit: int = 1
 ) -> list[Job]:

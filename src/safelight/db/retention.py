@@ -92,12 +92,11 @@ def let_go(tx: Tx, rule: Rule, chosen: Sequence[Row], *, actor: str) -> None:
 
 
 def _follow(tx: Tx, kind: Kind, row: Row, actor: str) -> None:
-    jobs.add(
+    jobs.add_for(
         tx,
         kind,
+        row["id"],
         actor=actor,
-        target_id=row["id"],
         owner_id=row.get("owner_id"),
         subject_id=row["subject_id"],
-        unique_key=f"{kind}:{row['id']}",
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from safelight.domain.diagnosis import mark_in_words
 from safelight.domain.links import Link, Objects, State, gathered, of_object, worst
 from safelight.domain.nouns import Fields
+from safelight.domain.states import VersionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ def _weights(row: Fields, objects: Objects | None) -> list[Link]:
     if not row["weights_key"]:
         says = "We hold no weights of it: what draws is at the provider alone."
         return [Link("weights", State.CANNOT_VERIFY, says)]
-    if row["state"] == "deleted":
+    if row["state"] == VersionState.DELETED:
         says = "The weights were deleted; their hash is kept."
         return [Link("weights", State.CANNOT_VERIFY, says, row["weights_sha256"])]
     recorded = (row["weights_bytes"], row["weights_sha256"])

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from safelight.domain.money import H100_MICRO_USD_PER_SECOND
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.profiles import Profile, StepRule
 
 Json = dict[str, Any]
@@ -126,7 +127,7 @@ def why_not(kind: CampaignKind, subject: Candidate) -> str | None:
         return HELD
     if kind is not CampaignKind.REINSPECT and subject.in_training:
         return IN_TRAINING
-    if kind.trains and subject.kind == "person" and not subject.consented:
+    if kind.trains and subject.kind == SubjectKind.PERSON and not subject.consented:
         return NOT_CONSENTED
     if kind is not CampaignKind.PURGE and not subject.photos:
         return NO_PHOTOS

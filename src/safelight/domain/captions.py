@@ -11,8 +11,13 @@ import re
 
 from safelight.domain.composition import tags_of
 from safelight.domain.measured import Framing, Measured
+from safelight.domain.nouns import SubjectKind
 
-NOUNS = {"person": "person", "model": "person", "character": "character"}
+NOUNS: dict[str, str] = {
+    SubjectKind.PERSON: "person",
+    SubjectKind.MODEL: "person",
+    SubjectKind.CHARACTER: "character",
+}
 """What a subject of each kind is called in a caption and a prompt (R-68)."""
 
 MAX_CAPTION = 2000
@@ -49,7 +54,7 @@ def caption_for(
 
 
 def _measured(trigger: str, kind: str, measured: Measured | None) -> str:
-    photo = "image" if kind == "character" else "photo"
+    photo = "image" if kind == SubjectKind.CHARACTER else "photo"
     if measured is None:
         return f"{photo} of {trigger} {noun_of(kind)}"
     framing = _FRAMING.get(measured.framing, "{photo} of {who}") if measured.framing else None

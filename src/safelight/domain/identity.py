@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safelight.domain.findings import Finding, Level, Trust, of_set, shown
 from safelight.domain.limits import OTHER_PERSON, OTHER_PERSON_SIDEWAYS, SAME_PERSON
 from safelight.domain.members import SetPhoto
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.quality import knows_who
 
 _ONE = "a likeness is learned from photos of one person, in all of them"
@@ -93,7 +94,7 @@ def identities(photos: Sequence[SetPhoto]) -> list[Identity]:
     ]
 
 
-def judge_identity(photos: Sequence[SetPhoto], *, kind: str = "person") -> list[Finding]:
+def judge_identity(photos: Sequence[SetPhoto], *, kind: str = SubjectKind.PERSON) -> list[Finding]:
     """A finding for each photo of another person, and each where it cannot be told.
 
     What is known of identity was measured on people: of a drawn character it is a hint, and takes no
@@ -102,7 +103,7 @@ def judge_identity(photos: Sequence[SetPhoto], *, kind: str = "person") -> list[
     found = identities(photos)
     if len(found) < ENOUGH:
         return _too_few(photos)
-    drawn = kind == "character"
+    drawn = kind == SubjectKind.CHARACTER
     other = sum(item.other for item in found)
     if other > (1 - CLEAR) * len(found):
         share = round(1 - other / len(found), 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,14 @@ from safelight.domain.queues import Kind, Queue
 Json = dict[str, Any]
 Fields = Mapping[str, Any]
 """What one query reads across nouns, or an object in its JSON, by name."""
+
+
+class SubjectKind(StrEnum):
+    """What a subject is: a real face, a real person's whole body, or drawn."""
+
+    PERSON = "person"
+    MODEL = "model"
+    CHARACTER = "character"
 
 
 @dataclass(frozen=True, slots=True)

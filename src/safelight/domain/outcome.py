@@ -76,5 +76,5 @@ def passing_fault(
             f"It has met this for {lasted / 3600:.0f} hours: {error}", reason="away for a day"
         )
     top = min(FAULT_CAP, max(BACKOFF_FIRST, lasted))
-    pause = top * (0.5 + random.random() / 2)  # noqa: S311 (as below)
+    pause = top * (0.5 + random.random() / 2)  # noqa: S311 (as above)
     return Wait(max(pause, least), reason=reason, fresh=False, error=error, fault=True)

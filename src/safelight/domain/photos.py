@@ -16,6 +16,7 @@ from safelight.domain.findings import Finding, Level, Trust, shown
 from safelight.domain.formats import way_out
 from safelight.domain.gates import Gates
 from safelight.domain.measured import Measured
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.quality import judge_measured
 
 MAX_BYTES = 50 * 1024 * 1024
@@ -201,7 +202,7 @@ def judge_photo(
     *,
     name: str,
     photo_id: str | None = None,
-    kind: str = "person",
+    kind: str = SubjectKind.PERSON,
 ) -> tuple[Finding, ...]:
     """Every finding on one photo of a subject of *kind* under *gates*.
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from safelight.domain.captions import noun_of
 from safelight.domain.leaks import leaks_in
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.roles import unwrapped, without_roles
 from safelight.domain.triggers import is_valid_trigger
 
@@ -81,7 +82,7 @@ class CleanedPrompt:
 
 def banned_words(kind: str, more: Iterable[str] = ()) -> tuple[str, ...]:
     """What is taken out of a prompt for a subject of this kind, and *more* that its preset bans (R-70)."""
-    return (*MAGIC, *(() if kind == "character" else RETOUCHED), *more)
+    return (*MAGIC, *(() if kind == SubjectKind.CHARACTER else RETOUCHED), *more)
 
 
 def clean_prompt(

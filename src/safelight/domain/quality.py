@@ -25,6 +25,7 @@ from safelight.domain.limits import (
     Limit,
 )
 from safelight.domain.measured import Face, Framing, Measured
+from safelight.domain.nouns import SubjectKind
 
 
 class Find(Protocol):
@@ -44,7 +45,7 @@ class Find(Protocol):
 
 
 def judge_measured(
-    measured: Measured, gates: Gates, find: Find, *, kind: str = "person"
+    measured: Measured, gates: Gates, find: Find, *, kind: str = SubjectKind.PERSON
 ) -> tuple[Finding, ...]:
     """The findings on one photo by what was measured of it; *kind* is the subject's.
 
@@ -100,7 +101,7 @@ def _faces(measured: Measured, gates: Gates, find: Find, kind: str) -> Iterator[
         return
     face = measured.face
     if face is None:
-        level = Level.NOTE if kind == "character" else Level.WARN
+        level = Level.NOTE if kind == SubjectKind.CHARACTER else Level.WARN
         says = "shows no face that was found (faces turned far away are not)"
         remedy = "Send a photo with the face in view, unless the back view is meant."
         yield find(
@@ -182,7 +183,7 @@ def _cut(measured: Measured, find: Find, kind: str) -> Iterator[Finding]:
     if not is_cut(face):
         return
     whole = any(o.height >= AS_LARGE * face.height and not is_cut(o) for o in faces[1:])
-    alone = measured.framing in _FILLED and not whole and kind != "character"
+    alone = measured.framing in _FILLED and not whole and kind != SubjectKind.CHARACTER
     level = Level.BLOCK if is_half(face) and alone else Level.WARN
     remedy = "Send the photo uncropped; a face that is cut off halves the likeness."
     if face.beyond_x is None or face.beyond_y is None:

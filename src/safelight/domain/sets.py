@@ -20,6 +20,7 @@ from safelight.domain.identity import judge_identity
 from safelight.domain.limits import JUDGE
 from safelight.domain.measured import NO_CONSENT
 from safelight.domain.members import SetPhoto
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.photos import judge_photo
 from safelight.domain.retrain import LastGood, judge_retrain
 from safelight.domain.variety import judge_variety
@@ -74,12 +75,11 @@ class SetReport:
 
 @dataclass(frozen=True, slots=True)
 class SetRules:
-    """What a set is judged by: `kind` is the subject's (person, model or character), `before` the set of its
-    last good version, `answer` what a person said to the guard's question (`gates.ANSWERS`), `trigger` the
-    word that captions must have (empty: not judged)."""
+    """What a set is judged by: `before` is the set of the subject's last good version, `answer` what a person
+    said to the guard's question (`gates.ANSWERS`), `trigger` the word of every caption (empty: not judged)."""
 
     gates: Gates
-    kind: str = "person"
+    kind: str = SubjectKind.PERSON
     exposures: Exposures | None = None
     before: LastGood | None = None
     answer: str | None = None
@@ -90,7 +90,7 @@ def judge_set(
     photos: Sequence[SetPhoto],
     gates: Gates,
     *,
-    kind: str = "person",
+    kind: str = SubjectKind.PERSON,
     exposures: Exposures | None = None,
     before: LastGood | None = None,
     answer: str | None = None,

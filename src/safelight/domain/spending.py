@@ -1,4 +1,4 @@
-"""SpendingLimits that protect an owner: a cap by UTC day, and a ceiling of trainings in flight."""
+"""What protects an owner from spending: a cap for each UTC day, a ceiling of trainings in flight."""
 
 from __future__ import annotations
 

@@ -93,14 +93,13 @@ GENERATION = Paid(
 
 def follow(tx: Tx, row: PaidRequest, kind: Kind, by: str, *, delay: float = 0.0) -> None:
     """The row's next job; asked for twice it is one job."""
-    jobs.add(
+    jobs.add_for(
         tx,
         kind,
+        row.id,
         actor=by,
-        target_id=row.id,
         owner_id=row.owner_id,
         subject_id=row.subject_id,
-        unique_key=f"{kind}:{row.id}",
         delay=delay,
     )
 

@@ -35,6 +35,12 @@ class Choice:
     given: dict[str, str]
 
 
+def joined(given: Mapping[str, str], running: Mapping[str, str]) -> dict[str, str]:
+    """*given* for a program that joins a stack that runs, whose `environment.json` is *running*: what
+    leads to servers is the stack's alone, so that keys for one store do not meet another."""
+    return {n: v for n, v in given.items() if n not in (*STORE_NAMES, *S3_NAMES)} | dict(running)
+
+
 def choose(given: Mapping[str, str]) -> Choice:
     """Decide each server by itself: what the variables name is used, the rest is ours.
 

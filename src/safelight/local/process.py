@@ -21,6 +21,9 @@ LAUNCHER = Path(__file__).with_name("launch.py")
 POLL_INTERVAL = 0.05
 """Seconds between two looks at a process or a probe."""
 
+STARTER_INTERVAL = 0.5
+"""Seconds between two looks at whether the process that started this one is still there."""
+
 Output = Callable[[str, str], None]
 """Takes a service's name and one line of what it said."""
 
@@ -37,10 +40,18 @@ def dies_with_us(
 
 
 @contextlib.contextmanager
-def ended_by_signals() -> Iterator[None]:
+def ended_by_signals(*, with_starter: bool = False) -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the block as Ctrl-C does: by an exception, so that what was started in it
-    is stopped. A second one changes nothing. Main thread only."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    is stopped. A second one changes nothing. Main thread only.
+
+    `with_starter`: the end of the process that started this one, as of a `make` that is killed, ends it
+    too, within seconds. Under nohup neither that nor a SIGHUP does.
+    """
+    nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    numbers = (signal.SIGTERM,) if nohup else (signal.SIGTERM, signal.SIGHUP)
+    over = threading.Event()
+    if with_starter and not nohup:
+        threading.Thread(target=_end_with, args=(os.getppid(), over), daemon=True).start()
 
     def end(number: int, _frame: FrameType | None) -> None:
         for one in numbers:
@@ -51,8 +62,17 @@ def ended_by_signals() -> Iterator[None]:
     try:
         yield
     finally:
+        over.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_with(starter: int, over: threading.Event) -> None:
+    """Not by PR_SET_PDEATHSIG: that is about the thread that started us, and for Linux alone."""
+    while not over.wait(STARTER_INTERVAL):
+        if os.getppid() != starter:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 class LocalError(SafelightError):

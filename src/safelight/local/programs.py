@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,12 +41,31 @@ def emulator(
     )
 
 
+CLOCK = "clock"
+
+
+def argv_of(name: str) -> tuple[str, ...]:
+    """How the worker of the queue *name*, or the clock, is started."""
+    if name == CLOCK:
+        return (sys.executable, "-m", "workers.beat")
+    return (
+        *(sys.executable, "-m", "celery", "-A", f"workers.{name}", "worker"),
+        *("--without-mingle", "--without-gossip", "--loglevel", "INFO", "-n", f"{name}@%h"),
+    )
+
+
 def safelight(
-    servers: tuple[str, ...], env: Mapping[str, str], api_port: int, ready_folder: Path
+    servers: tuple[str, ...],
+    env: Mapping[str, str],
+    api_port: int,
+    ready_folder: Path,
+    *,
+    without: Collection[Queue] = (),
 ) -> list[Service]:
     """The schema brought up to date, then workers, clock and API; all need all of `servers`.
 
-    Workers and clock say that they are ready by a file in `ready_folder`.
+    Workers and clock say that they are ready by a file in `ready_folder`. `without`: the queues whose
+    workers are not started.
     """
     migrate = Service(
         name="migrate",
@@ -56,8 +75,8 @@ def safelight(
         once=True,
     )
     needs = (*servers, "migrate")
-    workers = [_worker(queue, env, needs) for queue in Queue]
-    clock = Service(name="clock", argv=(sys.executable, "-m", "workers.beat"), env=env, needs=needs)
+    workers = [_worker(queue, env, needs) for queue in Queue if queue not in without]
+    clock = Service(name=CLOCK, argv=argv_of(CLOCK), env=env, needs=needs)
     api = Service(
         name="api",
         argv=(sys.executable, "-m", "safelight.cli", "api", "--port", str(api_port)),
@@ -73,10 +92,7 @@ def safelight(
 def _worker(queue: Queue, env: Mapping[str, str], needs: tuple[str, ...]) -> Service:
     return Service(
         name=queue.value,
-        argv=(
-            *(sys.executable, "-m", "celery", "-A", f"workers.{queue}", "worker"),
-            *("--without-mingle", "--without-gossip", "--loglevel", "INFO", "-n", f"{queue}@%h"),
-        ),
+        argv=argv_of(queue.value),
         env=env,
         needs=needs,
         # A warm end even when the supervisor is killed: the processes of the pool end with their

@@ -7,10 +7,11 @@ import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, TextIO
 
+from safelight.domain.queues import Queue
 from safelight.local import places, programs
 from safelight.local.choice import S3_NAMES, Choice, Part, choose
 from safelight.local.emulator import CONTROL_FILE
@@ -42,6 +43,7 @@ def plan(
     time_scale: float | None = None,
     stream: TextIO | None = None,
     only_servers: bool = False,
+    without: Collection[Queue] = (),
     backoff: Backoff = BACKOFF,
 ) -> Stack:
     """A stack on the state folder `home`, not started yet; nothing is written before it is.
@@ -50,7 +52,7 @@ def plan(
     our own processes get (default: `given`), `api_port` the API's port (default: last time's, else
     8700, else a free one), `time_scale` the emulator's, `stream` where the log goes (default:
     standard error). `only_servers` starts stores, broker and emulator and nothing of Safelight's
-    own, for those who run that part by hand.
+    own, for those who run that part by hand; `without` leaves out the workers of these queues.
     `backoff`: how soon what ended is started again.
 
     Raises `LocalError` where the variables contradict each other.
@@ -63,6 +65,7 @@ def plan(
         time_scale,
         stream or sys.stderr,
         only_servers=only_servers,
+        without=without,
         backoff=backoff,
     )
 
@@ -80,6 +83,7 @@ class Stack:
         stream: TextIO,
         *,
         only_servers: bool = False,
+        without: Collection[Queue] = (),
         backoff: Backoff = BACKOFF,
     ) -> None:
         self._state = state
@@ -89,6 +93,7 @@ class Stack:
         self._time_scale = time_scale
         self._stream = stream
         self._only_servers = only_servers
+        self._without = without
         self._backoff = backoff
         self._environment: dict[str, str] = {}
         self._supervisor: Supervisor | None = None
@@ -121,8 +126,7 @@ class Stack:
         """
         self._state.acquire()
         try:
-            services, log = self._prepare(quiet=quiet)
-            supervisor = Supervisor(services, log, hold=[self._state.lock_descriptor])
+            supervisor, log = self._prepare(quiet=quiet)
             with contextlib.closing(log):
                 supervisor.run(lambda: self._publish(on_ready))
         finally:
@@ -142,11 +146,8 @@ class Stack:
             yield self.environment
             return
         try:
-            services, log = self._prepare(quiet=logs == "quiet")
-            self._supervisor = Supervisor(
-                services, log, hold=[self._state.lock_descriptor], backoff=self._backoff
-            )
-            with contextlib.closing(log), self._supervisor.running(self._publish):
+            supervisor, log = self._prepare(quiet=logs == "quiet")
+            with contextlib.closing(log), supervisor.running(self._publish):
                 yield self.environment
         finally:
             self._state.release()
@@ -169,8 +170,8 @@ class Stack:
         if then is not None:
             then(self.environment)
 
-    def _prepare(self, *, quiet: bool) -> tuple[list[Service], Log]:
-        """Settle ports and secrets, and make the list of services; only as the folder's owner."""
+    def _prepare(self, *, quiet: bool) -> tuple[Supervisor, Log]:
+        """Settle ports and secrets, and make the supervisor of all; only as the folder's owner."""
         folder = self._state.folder
         services, api_port = self._servers()
         servers = tuple(service.name for service in services)
@@ -189,7 +190,9 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
         }
         if not self._only_servers:
-            services += programs.safelight(servers, env, api_port, folder / "ready")
+            services += programs.safelight(
+                servers, env, api_port, folder / "ready", without=self._without
+            )
         shown = None if quiet else self._stream
         log = Log(
             folder / "logs",
@@ -198,7 +201,10 @@ class Stack:
             color=colors,
             quiet=[service.name for service in services if service.quiet],
         )
-        return services, log
+        self._supervisor = Supervisor(
+            services, log, hold=[self._state.lock_descriptor], backoff=self._backoff
+        )
+        return self._supervisor, log
 
     def _servers(self) -> tuple[list[Service], int]:
         """The embedded servers and the API's port; settles the environment that leads to all."""

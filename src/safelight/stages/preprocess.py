@@ -17,6 +17,7 @@ from safelight.domain.formats import FOREIGN, type_of
 from safelight.domain.gates import Gates
 from safelight.domain.measured import ANALYSER
 from safelight.domain.members import SetPhoto
+from safelight.domain.nouns import SubjectKind
 from safelight.domain.photos import (
     DECODER,
     MAX_BYTES,
@@ -65,7 +66,7 @@ def inspect_photos(
     pulse: Pulse,
     workdir: Path,
     *,
-    kind: str = "person",
+    kind: str = SubjectKind.PERSON,
     keeps: Keeps = NOTHING,
 ) -> tuple[InspectedPhoto, ...]:
     """Inspect each photo that has no facts yet, or whose facts are stale, and judge all of them under

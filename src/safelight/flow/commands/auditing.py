@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from safelight.db import audits, jobs, subjects
+from safelight.db import audits, jobs
 from safelight.db.transaction import Tx
 from safelight.domain.errors import NotFound
 from safelight.domain.operations import Audit
 from safelight.domain.queues import Kind
 from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import lock_subject
 
 
 def request_audit(tx: Tx, actor: Actor, subject_id: UUID) -> tuple[Audit, bool]:
@@ -18,19 +19,17 @@ def request_audit(tx: Tx, actor: Actor, subject_id: UUID) -> tuple[Audit, bool]:
     Raises:
         NotFound: no such subject of this owner.
     """
-    if subjects.lock(tx, subject_id, actor.owner_id) is None:
-        raise NotFound(f"There is no subject {subject_id}.")
+    lock_subject(tx, subject_id, actor.owner_id)
     if there := audits.waiting(tx, subject_id):
         return there, False
     made = audits.add(tx, owner_id=actor.owner_id, subject_id=subject_id, actor=actor.name)
-    jobs.add(
+    jobs.add_for(
         tx,
         Kind.AUDIT_SUBJECT,
+        made.id,
         actor=actor.name,
-        target_id=made.id,
         owner_id=made.owner_id,
         subject_id=made.subject_id,
-        unique_key=f"{Kind.AUDIT_SUBJECT}:{made.id}",
     )
     return made, True
 

@@ -26,7 +26,7 @@ from safelight.domain.profiles import DEFAULT, get_profile
 from safelight.domain.queues import Kind
 from safelight.domain.states import CampaignState
 from safelight.flow.commands import Actor
-from safelight.flow.commands.subjects import KINDS
+from safelight.flow.commands.subjects import check_kind
 
 MAX_AT_ONCE = 500
 
@@ -77,8 +77,8 @@ def plan_campaign(
             f"first_batch is 0 or more and at_once 1 to {MAX_AT_ONCE}; "
             f"{first_batch} and {at_once} were given."
         )
-    if selection.kind is not None and selection.kind not in KINDS:
-        raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {selection.kind!r}.")
+    if selection.kind is not None:
+        check_kind(selection.kind)
     of = CampaignKind(kind)
     chosen = None if of is CampaignKind.PURGE else get_profile(profile or DEFAULT)
     if subject_ids is not None:
@@ -215,14 +215,7 @@ def _run(tx: Tx, actor: Actor, campaign: Campaign, budget: int | None) -> Campai
         budget_micro_usd=budget,
         past_first=campaign.reason == FIRST_BATCH,
     )
-    jobs.add(
-        tx,
-        Kind.RUN_CAMPAIGN,
-        actor=actor.name,
-        target_id=campaign.id,
-        owner_id=campaign.owner_id,
-        unique_key=f"{Kind.RUN_CAMPAIGN}:{campaign.id}",
-    )
+    jobs.add_for(tx, Kind.RUN_CAMPAIGN, campaign.id, actor=actor.name, owner_id=campaign.owner_id)
     return moved or campaign
 
 

@@ -9,9 +9,9 @@ photo says what is to be done.
 from __future__ import annotations
 
 from safelight.domain.errors import ConsentMissing
-from safelight.domain.nouns import Subject
+from safelight.domain.nouns import Subject, SubjectKind
 
-REAL_PEOPLE = frozenset({"person", "model"})
+REAL_PEOPLE = frozenset({SubjectKind.PERSON, SubjectKind.MODEL})
 """The kinds of subject that are somebody."""
 
 
@@ -28,13 +28,13 @@ def require_for_photos(subject: Subject) -> None:
 
 def require_for_training(subject: Subject) -> None:
     """Refuse to train on a person, or to take in what was, without consent. Raises ConsentMissing."""
-    if subject.kind == "person":
+    if subject.kind == SubjectKind.PERSON:
         _require(subject)
 
 
 def _require(subject: Subject) -> None:
     if subject.consented_at is None:
-        real = "" if subject.kind == "person" else ", a real person"
+        real = "" if subject.kind == SubjectKind.PERSON else ", a real person"
         raise ConsentMissing(
             f"{subject.name} is a {subject.kind}{real}, and their consent is not on record.",
             hint="Record it first (who gave it, how and when): `--consent NOTE`, or "

@@ -10,6 +10,7 @@ from safelight.db import subjects
 from safelight.db.transaction import Database, Tx
 from safelight.domain.nouns import Photo
 from safelight.domain.profiles import DEFAULT, get_profile
+from safelight.domain.states import PhotoState
 from safelight.flow import sets
 from safelight.flow.commands import Actor
 from safelight.flow.commands.subjects import get_subject
@@ -75,7 +76,7 @@ def reinspect(
         sets.record(tx, subject, found, by=actor.name)
     before = {member.id: member.facts for member in members}
     states = {str(photo.id): photo.state for photo in photos}
-    turned = {("accepted", False), ("rejected", True)}
+    turned = {(PhotoState.ACCEPTED, False), (PhotoState.REJECTED, True)}
     return {
         "photos": len(found),
         "looked_at": sum(item.facts is not before[item.id] for item in found),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from safelight.db import erasures, jobs, subjects
+from safelight.db import erasures, jobs
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.operations import Erasure
 from safelight.domain.queues import Kind
 from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import lock_subject
 
 CONSENT_WITHDRAWN = "consent withdrawn"
 
@@ -29,8 +30,7 @@ def erase_subject(
     if there := erasures.open_of(tx, actor.owner_id, subject_id):
         _take_up(tx, actor, there)
         return there
-    if subjects.lock(tx, subject_id, actor.owner_id) is None:
-        raise NotFound(f"There is no subject {subject_id}.")
+    lock_subject(tx, subject_id, actor.owner_id)
     _refuse_held(tx, actor, subject_id)
     erasures.mark_subject(tx, subject_id, actor.owner_id)
     return _start(tx, actor, subject_id, reason, parent_id)
@@ -84,9 +84,7 @@ def _start(
         parent_id=parent_id,
     )
     # The job names neither owner nor subject: it outlives both.
-    jobs.add(
-        tx, Kind.ERASE, actor=actor.name, target_id=made.id, unique_key=f"{Kind.ERASE}:{made.id}"
-    )
+    jobs.add_for(tx, Kind.ERASE, made.id, actor=actor.name)
     return made
 
 

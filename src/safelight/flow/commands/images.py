@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from safelight.db import generations, jobs, owners, subjects, trainings, versions
+from safelight.db import generations, jobs, owners, trainings, versions
 from safelight.db.transaction import Tx
 from safelight.domain import draw_inputs
 from safelight.domain.errors import Conflict, Invalid, NotFound
@@ -230,9 +230,7 @@ def _drawing_version(
         return version
     if subject_id is None:
         raise Invalid("Say which subject, or which version, is to draw.")
-    subject = subjects.get(tx, subject_id, actor.owner_id)
-    if subject is None:
-        raise NotFound(f"There is no subject {subject_id}.")
+    subject = get_subject(tx, actor, subject_id)
     active = versions.active(tx, subject_id)
     if active is None:
         raise Conflict(

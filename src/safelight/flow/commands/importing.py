@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from safelight import scratch
-from safelight.db import imports, jobs, subjects, temporary, versions
+from safelight.db import imports, jobs, temporary, versions
 from safelight.db.transaction import Tx
 from safelight.domain import draw_inputs
 from safelight.domain.errors import Conflict, Invalid, NotFound
@@ -15,9 +15,10 @@ from safelight.domain.ids import new_id
 from safelight.domain.nouns import StoredWeights, Version
 from safelight.domain.operations import Import
 from safelight.domain.queues import Kind
+from safelight.domain.states import VersionState
 from safelight.domain.texts import shown
 from safelight.flow.commands import Actor, consent
-from safelight.flow.commands.subjects import get_subject
+from safelight.flow.commands.subjects import get_subject, lock_subject
 from safelight.flow.context import Context
 from safelight.flow.ownership import refuse_anothers
 from safelight.stages import importing
@@ -44,9 +45,7 @@ def request_import(
         NotFound: no such subject, or the model is another owner's; Invalid; ConsentMissing; Conflict: it
         waits already, with another trigger or scale.
     """
-    subject = subjects.lock(tx, subject_id, actor.owner_id)
-    if subject is None:
-        raise NotFound(f"There is no subject {subject_id}.")
+    subject = lock_subject(tx, subject_id, actor.owner_id)
     consent.require_for_training(subject)
     draw_inputs.check({"lora_scale": scale}, None)
     name, version = named(model)
@@ -69,14 +68,13 @@ def request_import(
         lora_scale=scale,
         actor=actor.name,
     )
-    jobs.add(
+    jobs.add_for(
         tx,
         Kind.IMPORT_VERSION,
+        made.id,
         actor=actor.name,
-        target_id=made.id,
         owner_id=made.owner_id,
         subject_id=made.subject_id,
-        unique_key=f"{Kind.IMPORT_VERSION}:{made.id}",
     )
     return made
 
@@ -152,8 +150,7 @@ def keep(
     Raises:
         NotFound: the subject is gone. Conflict: somebody else has just imported the same.
     """
-    if subjects.lock(tx, subject_id, actor.owner_id) is None:
-        raise NotFound(f"There is no subject {subject_id}.")
+    lock_subject(tx, subject_id, actor.owner_id)
     sha256 = stored.sha256 if stored else None
     if there := there_is(tx, actor.owner_id, subject_id, found.version, sha256):
         return there, False
@@ -197,7 +194,7 @@ def there_is(
     """The same version, or the same file where it is a file alone, if it is here already."""
     for one, _ in versions.find(tx, owner_id, subject_id=subject_id, limit=1000):
         same = one.provider_version == version if version else one.weights_sha256 == sha256
-        if one.state != "deleted" and same and (version or sha256):
+        if one.state != VersionState.DELETED and same and (version or sha256):
             return one
     return None
 

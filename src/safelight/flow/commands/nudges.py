@@ -6,6 +6,7 @@ from uuid import UUID
 
 from safelight.db import generations, jobs, trainings, webhooks
 from safelight.db.transaction import Tx
+from safelight.domain.states import JobState
 from safelight.flow import paid
 
 ANSWER_SECONDS = 2.0
@@ -18,13 +19,14 @@ def nudge(tx: Tx, intent: str | None) -> str:
     In flight, it is looked at; unknown, it is searched for, even where that had been given up, since
     now the provider says that it has it. A run that has ended is left alone: late webhooks are many.
     """
-    found = _run(tx, UUID(intent)) if _is_id(intent) else None
+    id = _id(intent)
+    found = _run(tx, id) if id is not None else None
     if found is None:
         return "nothing: no run of ours bears its mark"
     what, run = found
     if run.state == what.unknown:
         for job in jobs.open_of(tx, run.id):
-            if job.kind is what.search and job.state == "parked":
+            if job.kind is what.search and job.state == JobState.PARKED:
                 jobs.retry(tx, job.id, actor="webhook", reason="a webhook came for it")
         paid.follow(tx, run, what.search, "webhook")
         return f"{what.search} {run.id}"
@@ -46,9 +48,8 @@ def _run(tx: Tx, intent: UUID) -> tuple[paid.Paid, paid.PaidRequest] | None:
     return (paid.GENERATION, generation) if generation is not None else None
 
 
-def _is_id(text: str | None) -> bool:
+def _id(text: str | None) -> UUID | None:
     try:
-        UUID(text or "")
+        return UUID(text or "")
     except ValueError:
-        return False
-    return True
+        return None

@@ -10,12 +10,16 @@ from safelight.db.faults import Violated
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.ids import new_id
-from safelight.domain.nouns import Subject
+from safelight.domain.nouns import Subject, SubjectKind
 from safelight.domain.triggers import new_trigger
 from safelight.flow.commands import Actor
 from safelight.flow.commands.consent import needs_consent
 
-KINDS = ("person", "model", "character")
+
+def check_kind(kind: str) -> None:
+    """Raise Invalid unless *kind* is a kind of subject."""
+    if kind not in list(SubjectKind):
+        raise Invalid(f"A subject is one of {', '.join(SubjectKind)}; not {kind!r}.")
 
 
 def create_subject(
@@ -30,8 +34,7 @@ def create_subject(
     name = name.strip()
     if not 1 <= len(name) <= 200:
         raise Invalid(f"A subject's name has 1 to 200 characters; this one has {len(name)}.")
-    if kind not in KINDS:
-        raise Invalid(f"A subject is one of {', '.join(KINDS)}; not {kind!r}.")
+    check_kind(kind)
     if erasures.owner_is_going(tx, actor.owner_id):
         raise Conflict("This owner is being erased: nothing new is made for it.")
     id = new_id()
@@ -88,7 +91,15 @@ def record_consent(tx: Tx, actor: Actor, subject_id: UUID, note: str) -> Subject
 
 def get_subject(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
     """The subject. Raises NotFound if it is not there or another owner's."""
-    found = subjects.get(tx, subject_id, actor.owner_id)
+    return _there(subjects.get(tx, subject_id, actor.owner_id), subject_id)
+
+
+def lock_subject(tx: Tx, subject_id: UUID, owner_id: UUID) -> Subject:
+    """The subject, locked until the transaction ends. Raises NotFound as `get_subject` does."""
+    return _there(subjects.lock(tx, subject_id, owner_id), subject_id)
+
+
+def _there(found: Subject | None, subject_id: UUID) -> Subject:
     if found is None:
         raise NotFound(f"There is no subject {subject_id}.")
     return found

@@ -10,13 +10,14 @@ from safelight.db import jobs, subjects, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.gates import ANSWERS
-from safelight.domain.nouns import Subject, Training
+from safelight.domain.nouns import Training
 from safelight.domain.plans import training_input
 from safelight.domain.profiles import DEFAULT, get_profile
 from safelight.domain.queues import Kind
-from safelight.domain.states import TERMINAL_TRAINING, TrainingState
+from safelight.domain.states import TERMINAL_TRAINING, JobState, TrainingState
 from safelight.flow import paid, used
 from safelight.flow.commands import Actor, consent
+from safelight.flow.commands.subjects import lock_subject
 
 DEFAULT_PROFILE = DEFAULT
 
@@ -43,7 +44,7 @@ def start_training(
         NotFound, Invalid, ConsentMissing, Conflict: as said.
     """
     check_answer(retrain)
-    subject = _locked(tx, actor, subject_id)
+    subject = lock_subject(tx, subject_id, actor.owner_id)
     chosen = get_profile(profile)
     photos = subjects.photos_to_train_on(tx, subject_id)
     if not photos:
@@ -166,7 +167,7 @@ def retry_training(
     if retrain is not None:
         trainings.set_retrain(tx, training_id, retrain)
         reason = f"{reason}: retrain with {retrain}"
-    parked = [job for job in jobs.open_of(tx, training_id) if job.state == "parked"]
+    parked = [job for job in jobs.open_of(tx, training_id) if job.state == JobState.PARKED]
     for job in parked:
         jobs.retry(tx, job.id, actor=actor.name, reason=reason)
     if not parked:
@@ -175,10 +176,3 @@ def retry_training(
             hint="`safelight status` shows what it is waiting for.",
         )
     return get_training(tx, actor, training_id)
-
-
-def _locked(tx: Tx, actor: Actor, subject_id: UUID) -> Subject:
-    subject = subjects.lock(tx, subject_id, actor.owner_id)
-    if subject is None:
-        raise NotFound(f"There is no subject {subject_id}.")
-    return subject

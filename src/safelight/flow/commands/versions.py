@@ -13,6 +13,7 @@ from safelight.domain.errors import Conflict, Invalid, NotFound
 from safelight.domain.nouns import Owner, Training, Version
 from safelight.domain.states import VersionState
 from safelight.flow.commands import Actor
+from safelight.flow.commands.subjects import lock_subject
 from safelight.flow.commands.trainings import start_training
 
 FIRST_VERSION = "first-version"
@@ -93,9 +94,7 @@ def roll_back(tx: Tx, actor: Actor, subject_id: UUID, *, reason: str) -> tuple[V
     What is asked for from the commit on is drawn by the old one. Again: one further back.
     """
     why = _said(reason)
-    subject = subjects.lock(tx, subject_id, actor.owner_id)
-    if subject is None:
-        raise NotFound(f"There is no subject {subject_id}.")
+    subject = lock_subject(tx, subject_id, actor.owner_id)
     left, before = versions.active(tx, subject_id), versions.before_it(tx, subject_id)
     if left is None:
         raise Conflict(f"{subject.name} has no active version to go back from.")

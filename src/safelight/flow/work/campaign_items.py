@@ -39,14 +39,13 @@ def start(tx: Tx, campaign: Campaign, item: CampaignItem, by: str) -> None:
         return
     if kind is CampaignKind.REINSPECT:
         campaigns.change(tx, item, "running", step=INSPECTING)
-        jobs.add(
+        jobs.add_for(
             tx,
             Kind.REINSPECT,
+            subject.id,
             actor=by,
-            target_id=subject.id,
             owner_id=campaign.owner_id,
             subject_id=subject.id,
-            unique_key=f"{Kind.REINSPECT}:{subject.id}",
         )
     elif not kind.purges:
         _train(tx, campaign, item, subject.id, by, begun=False)

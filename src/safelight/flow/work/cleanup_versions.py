@@ -80,14 +80,13 @@ def _settle_archive(
         return Done("it is needed again, or on hold")
     age = policy_of(cx.settings).ages[Rule.PROVIDER]
     if age is not None:
-        jobs.add(
+        jobs.add_for(
             tx,
             Kind.DELETE_REMOTE_VERSION,
+            version.id,
             actor=cx.worker,
-            target_id=version.id,
             owner_id=version.owner_id,
             subject_id=version.subject_id,
-            unique_key=f"{Kind.DELETE_REMOTE_VERSION}:{version.id}",
             delay=age,
         )
     return Done(f"version {version.number} is archived")

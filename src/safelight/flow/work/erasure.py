@@ -18,7 +18,7 @@ from safelight.domain.errors import NotFound
 from safelight.domain.nouns import Job
 from safelight.domain.operations import Erasure
 from safelight.domain.outcome import Done, Outcome, Wait
-from safelight.domain.states import ErasureState
+from safelight.domain.states import ErasureState, JobState
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work import erasure_check, erasure_of_owner
@@ -119,7 +119,7 @@ def _stop_jobs(tx: Tx, subject_id: UUID, by: str) -> int:
     for job in erasures.open_jobs(tx, subject_id):
         if job.settles:
             # Parked, it has been looked for long enough; `give_up_unknown` follows.
-            busy += job.state != "parked"
+            busy += job.state != JobState.PARKED
         else:
             busy += jobs.cancel(tx, job_id=job.id, actor=by, reason="the subject is erased")
     return busy
@@ -191,7 +191,7 @@ def _settle_delete(
 
 
 def _runs_again(tx: Tx, subject_id: UUID) -> bool:
-    leased = any(job.state == "leased" for job in erasures.open_jobs(tx, subject_id))
+    leased = any(job.state == JobState.LEASED for job in erasures.open_jobs(tx, subject_id))
     return leased or bool(erasures.paid_in_flight(tx, subject_id))
 
 

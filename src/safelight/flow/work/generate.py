@@ -20,6 +20,7 @@ from safelight.domain.trainer_inputs import INPUTS
 from safelight.flow import paid, used
 from safelight.flow.admission import admit_generation
 from safelight.flow.commands.images import ask, preset_input
+from safelight.flow.commands.subjects import lock_subject
 from safelight.flow.commands.versions import FIRST_VERSION
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
@@ -91,9 +92,7 @@ def _settle_weights(
 def _add_version(
     tx: Tx, training: Training, stored: generate.WeightsStored, cx: Context
 ) -> Version:
-    subject = subjects.lock(tx, training.subject_id, training.owner_id)
-    if subject is None:
-        raise NotFound(f"There is no subject {training.subject_id}.")
+    subject = lock_subject(tx, training.subject_id, training.owner_id)
     model, _, provider_version = (training.output or {})["version"].partition(":")
     version = versions.add(
         tx,

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from safelight import scratch
 from safelight.db import subjects, trainings
 from safelight.db.transaction import Tx
-from safelight.domain.errors import NotFound
 from safelight.domain.gates import Gates
 from safelight.domain.members import SetPhoto
-from safelight.domain.nouns import Job
+from safelight.domain.nouns import Job, SubjectKind
 from safelight.domain.outcome import Done, Outcome, Park
 from safelight.domain.plans import training_input
 from safelight.domain.queues import Kind
 from safelight.domain.states import TrainingState
 from safelight.flow import paid, sets, used
+from safelight.flow.commands.subjects import lock_subject
 from safelight.flow.context import Context
 from safelight.flow.perform import Work
 from safelight.flow.work.common import cancel_open_training, training_of
@@ -43,7 +43,7 @@ def _begin_inspect(tx: Tx, job: Job, cx: Context) -> InspectOrder | Outcome:
     photos = sets.photos_for(tx, training.subject_id, training.retrain)
     gates = used.profile_of(tx, training.profile).gates
     subject = subjects.get(tx, training.subject_id, training.owner_id)
-    kind = subject.kind if subject else "person"
+    kind = subject.kind if subject else SubjectKind.PERSON
     members = tuple(sets.photo_of(photo) for photo in photos)
     return InspectOrder(members, gates, kind, sets.keeps_of(tx, subject))
 
@@ -92,9 +92,7 @@ def _begin_build(tx: Tx, job: Job, cx: Context) -> building.BuildOrder | Outcome
         return Done("the photos are inspected anew")
     if state is not TrainingState.PREPARING:
         return Done(f"the training is {state}")
-    subject = subjects.lock(tx, training.subject_id, training.owner_id)
-    if subject is None:
-        raise NotFound(f"There is no subject {training.subject_id}.")
+    subject = lock_subject(tx, training.subject_id, training.owner_id)
     profile = used.profile_of(tx, training.profile)
     photos = sets.photos_for(tx, subject.id, training.retrain)
     return building.BuildOrder(

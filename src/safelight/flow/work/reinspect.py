@@ -10,7 +10,7 @@ from uuid import UUID
 
 from safelight.db import campaigns, subjects
 from safelight.db.transaction import Tx
-from safelight.domain.nouns import Job
+from safelight.domain.nouns import Job, SubjectKind
 from safelight.domain.operations import CampaignItem
 from safelight.domain.outcome import Done, Outcome, Wait
 from safelight.domain.states import PhotoState
@@ -42,7 +42,7 @@ def _begin(tx: Tx, job: Job, _cx: Context) -> _Anew | Outcome:
         InspectOrder(
             tuple(sets.photo_of(photo) for photo in photos),
             used.profile_of(tx, profile).gates,
-            subject.kind if subject else "person",
+            subject.kind if subject else SubjectKind.PERSON,
             sets.keeps_of(tx, subject),
         ),
     )

@@ -212,12 +212,11 @@ def ending(run: RemoteRun | None, usable: Any) -> tuple[RemoteStatus, str | None
 
 def then(tx: Tx, kind: Kind, run: RunInFlight, cx: Context) -> None:
     """What follows for a run: its output is fetched, or it is looked at by itself."""
-    jobs.add(
+    jobs.add_for(
         tx,
         kind,
+        run.id,
         actor=cx.worker,
-        target_id=run.id,
         owner_id=run.owner_id,
         subject_id=run.subject_id,
-        unique_key=f"{kind}:{run.id}",
     )

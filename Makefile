@@ -5,9 +5,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 SIDE_BY_SIDE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-# The first interpreter that runs and is 3.11, 3.12 or 3.13 (`make setup PYTHON=...` overrides it).
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+# The first interpreter that runs and is 3.11 to 3.14 (`make setup PYTHON=...` overrides it).
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && { echo $$p; break; }; done)
 STAMP := $(VENV)/.installed
 
 COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet
@@ -22,7 +22,7 @@ help: ## Print this help
 setup: $(STAMP) ## Make .venv with everything, from requirements.lock (hashes checked)
 
 $(STAMP): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11, 3.12, 3.13 or 3.14, and none was found. Install one, or: make setup PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version); the first time takes a minute or two ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -113,6 +113,14 @@ lock: ## Resolve the pins anew: requirements.lock for a checkout, requirements-r
 	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra heic --extra build --constraint requirements.lock --output-file requirements-run.lock pyproject.toml
 
+.PHONY: wheel
+wheel: $(STAMP) ## Build the wheel, install it in a fresh environment and ask for its version
+	@$(BIN)/python tools/release.py --wheel
+
+.PHONY: release
+release: $(STAMP) ## Look whether this commit may be released, make its wheel, and say how to tag it
+	@$(BIN)/python tools/release.py
+
 .PHONY: clean
 clean: ## Remove .venv, caches and the data of the embedded default
 	rm -rf $(VENV) .safelight .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -69,6 +69,10 @@ test: $(STAMP) lint ## Lint, then every default test
 	@$(SIDE_BY_SIDE) tests/acceptance
 	@$(SIDE_BY_SIDE) tests/chaos
 
+.PHONY: matrix
+matrix: $(STAMP) ## A quick part under each other Python and Postgres of this machine (ALL=1 ALSO=/opt/postgres-17)
+	@$(BIN)/python tools/matrix.py $(if $(ALL),--all) $(ALSO)
+
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)
 	@$(BIN)/ruff check .

@@ -5,9 +5,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 SIDE_BY_SIDE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-# The first interpreter that runs and is 3.11, 3.12 or 3.13 (`make setup PYTHON=...` overrides it).
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+# The first interpreter that runs and is 3.11 to 3.14 (`make setup PYTHON=...` overrides it).
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && { echo $$p; break; }; done)
 STAMP := $(VENV)/.installed
 
 COMPILE := uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet
@@ -22,7 +22,7 @@ help: ## Print this help
 setup: $(STAMP) ## Make .venv with everything, from requirements.lock (hashes checked)
 
 $(STAMP): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or: make setup PYTHON=/path/to/python3.12"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "Safelight needs Python 3.11, 3.12, 3.13 or 3.14, and none was found. Install one, or: make setup PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version); the first time takes a minute or two ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -73,6 +73,10 @@ test: $(STAMP) lint ## Lint, then every default test
 coverage: $(STAMP) ## How much of the code the unit and integration tests run (what other processes run does not count)
 	@$(SIDE_BY_SIDE) --cov --cov-report=term tests/integration tests/unit
 
+.PHONY: matrix
+matrix: $(STAMP) ## A quick part under each other Python and Postgres of this machine (ALL=1 ALSO=/opt/postgres-17)
+	@$(BIN)/python tools/matrix.py $(if $(ALL),--all) $(ALSO)
+
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the floors of the house (import-linter)
 	@$(BIN)/ruff check .
@@ -116,6 +120,14 @@ fuzz: $(STAMP) ## The API under a fuzzer that reads its OpenAPI document (SEED=1
 lock: ## Resolve the pins anew: requirements.lock for a checkout, requirements-run.lock for the image (needs uv)
 	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra heic --extra build --constraint requirements.lock --output-file requirements-run.lock pyproject.toml
+
+.PHONY: wheel
+wheel: $(STAMP) ## Build the wheel, install it in a fresh environment and ask for its version
+	@$(BIN)/python tools/release.py --wheel
+
+.PHONY: release
+release: $(STAMP) ## Look whether this commit may be released, make its wheel, and say how to tag it
+	@$(BIN)/python tools/release.py
 
 .PHONY: clean
 clean: ## Remove .venv, caches and the data of the embedded default

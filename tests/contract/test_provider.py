@@ -19,15 +19,15 @@ from typing import Any
 import httpx
 import pytest
 from PIL import Image
-from replicate.client import Client
-from replicate.pagination import paginate
 
 from safelight.clients.replicate import ReplicateProvider
 from safelight.domain.errors import Forbidden, ProviderRefused, Retryable
 from safelight.domain.provider import Accepted, NotSent, Refused, RemoteRun, RemoteStatus, Unknown
 from safelight.domain.trainlog import parse_log
 from safelight.stages import weights
+from tests.support import official as lines
 from tests.support.emulator import TOKEN, Emulator, free_port, running
+from tests.support.official import all_pages, needs_stable
 from tests.support.photos import distinct_photos
 
 TRAINER = "ostris/flux-dev-lora-trainer"
@@ -55,9 +55,9 @@ def wait(get: Callable[[str], RemoteRun], id: str, seconds: float = 30) -> Remot
 
 
 @pytest.fixture
-def official(emulator: Emulator) -> Iterator[Client]:
-    """The official client as it is; it has no close of its own."""
-    client = Client(api_token=TOKEN, base_url=emulator.url)
+def official(emulator: Emulator) -> Iterator[Any]:
+    """The official client as it is, in its stable line; it has no close of its own."""
+    client = lines.stable(TOKEN, emulator.url)
     yield client
     client._client.close()
 
@@ -373,6 +373,7 @@ def test_webhooks_are_signed_so_that_the_official_client_believes_them_and_forge
         provider.verify_webhook({}, body)
 
 
+@needs_stable
 def test_files_are_kept_with_their_hashes(official: Any, tmp_path: Path) -> None:
     client = official
     path = tmp_path / "photo.bin"
@@ -384,10 +385,11 @@ def test_files_are_kept_with_their_hashes(official: Any, tmp_path: Path) -> None
     assert client.files.delete(made.id)
 
 
+@needs_stable
 def test_the_official_client_drives_it_too(official: Any, trained: RemoteRun) -> None:
     client = official
     assert client.trainings.get(trained.id).status == "succeeded"
-    assert trained.id in {t.id for page in paginate(client.trainings.list) for t in page.results}
+    assert trained.id in {t.id for page in all_pages(client.trainings.list) for t in page.results}
     assert client.models.get(MODEL).latest_version is not None
     assert {h.sku for h in client.hardware.list()} >= {"cpu", "gpu-h100"}
 
@@ -399,6 +401,7 @@ def drawn(official: Any, trained: RemoteRun, **more: Any) -> Any:
     return official.predictions.create(version=version, input=input, **more)
 
 
+@needs_stable
 def test_a_prediction_that_is_waited_for_comes_with_its_images(
     official: Any, trained: RemoteRun
 ) -> None:
@@ -410,6 +413,7 @@ def test_a_prediction_that_is_waited_for_comes_with_its_images(
     assert drawn(official, trained).status == "starting", "without it the answer comes at once"
 
 
+@needs_stable
 def test_a_prediction_that_takes_longer_than_it_is_waited_for_is_told_as_it_stands(
     emulator: Emulator, official: Any, trained: RemoteRun
 ) -> None:
@@ -438,6 +442,7 @@ def test_a_wait_of_another_form_is_refused(
     assert answer.json()["invalid_fields"][0]["field"] == "Prefer"
 
 
+@needs_stable
 def test_each_run_says_where_its_page_is(official: Any, trained: RemoteRun) -> None:
     """`urls.web`, which a prediction must have."""
     made = drawn(official, trained)
@@ -446,6 +451,7 @@ def test_each_run_says_where_its_page_is(official: Any, trained: RemoteRun) -> N
     assert "web" in official.trainings.get(trained.id).urls
 
 
+@needs_stable
 def test_predictions_are_listed_between_two_moments(
     emulator: Emulator, official: Any, trained: RemoteRun
 ) -> None:
@@ -472,6 +478,7 @@ def test_predictions_are_listed_between_two_moments(
         listed(created_after="yesterday")
 
 
+@needs_stable
 def test_pages_of_a_list_lead_on_and_back_and_keep_their_filter(
     official: Any, emulator: Emulator, trained: RemoteRun
 ) -> None:
@@ -485,7 +492,7 @@ def test_pages_of_a_list_lead_on_and_back_and_keep_their_filter(
         for _ in range(205):
             assert http.post("/v1/predictions", json=asks).status_code == 201
     emulator.settings(limits={"prediction": 600})
-    all = [run.id for page in paginate(official.predictions.list) for run in page.results]
+    all = [run.id for page in all_pages(official.predictions.list) for run in page.results]
     assert len(all) == len(set(all)) > 205
     url = f"{emulator.url}/v1/predictions?created_after={since}"
     pages = [httpx.get(url, headers=headers).json()]

@@ -122,11 +122,14 @@ def _tiled(image: Image.Image, path: Path, turn: int) -> None:
 
 def _second_directory(image: Image.Image, path: Path, turn: int) -> None:
     """Two pages, of which the second says that it is turned otherwise."""
-    pages = TiffImagePlugin.AppendingTiffWriter(str(path), new=True)
-    with pages:
+    # Into memory: Pillow's writer closes itself again when it is collected, and Python 3.14 reports
+    # that this fails where the file is closed by then.
+    held = io.BytesIO()
+    with TiffImagePlugin.AppendingTiffWriter(held, new=True) as pages:
         for page, how in ((image, turn), (Image.new("RGB", (30, 20)), 3)):
-            page.save(pages, tiffinfo={ORIENTATION: how})
+            page.save(pages, "TIFF", tiffinfo={ORIENTATION: how})
             pages.newFrame()
+    path.write_bytes(held.getvalue())
 
 
 ORIENTED: dict[str, Save] = {

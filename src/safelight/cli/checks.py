@@ -53,8 +53,8 @@ def _models(folder: Path) -> Check:
 
 def _python() -> Check:
     version = ".".join(map(str, sys.version_info[:3]))
-    good = (3, 11) <= sys.version_info[:2] < (3, 14)
-    return Check("python", "ok" if good else "fail", version, "" if good else "Use 3.11 to 3.13.")
+    good = (3, 11) <= sys.version_info[:2] < (3, 15)
+    return Check("python", "ok" if good else "fail", version, "" if good else "Use 3.11 to 3.14.")
 
 
 def _disk(folder: Path) -> Check:

@@ -76,7 +76,7 @@ class SetReport:
 @dataclass(frozen=True, slots=True)
 class SetRules:
     """What a set is judged by: `before` is the set of the subject's last good version, `answer` what a person
-    said to the guard's question (`gates.ANSWERS`), `trigger` the word of every caption (empty: not judged)."""
+    said to the guard's question (`gates.ANSWERS`), `trigger` the word of every caption ("": unjudged)."""
 
     gates: Gates
     kind: str = SubjectKind.PERSON

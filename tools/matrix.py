@@ -48,7 +48,8 @@ POSTGRES_PLACES = (
 
 MEASURED = (
     *("mutants", "eye_truth", "cut_faces", "inspect_command", "contact_sheet", "vision_guard"),
-    *("preprocess_stage", "s3_links", "location", "house", "words", "layers"),
+    *("preprocess_stage", "s3_links", "location", "vision", "lora_foreign", "tensor_header"),
+    *("terminal", "house", "words", "layers"),
 )
 """Unit tests that are left out: they take long in numpy and OpenCV, or read the sources as text."""
 
@@ -127,7 +128,7 @@ def run(cell: Cell, python: Path, tests: Iterable[str], env: dict[str, str]) -> 
     cell.tests = ", ".join(f"{count} {how}" for count, how in passed)
     took = f"{time.monotonic() - started:.0f} s"
     cell.ended = f"passed in {took}" if code == 0 else f"FAILED in {took}: {log}"
-    cell.skips = [line for line in lines if line.startswith("SKIPPED")]
+    cell.skips = re.findall(r"^SKIPPED \[\d+\] \S+: (.+)", "\n".join(lines), re.MULTILINE)
     if code != 0:
         print("\n".join(lines[-60:]))
 
@@ -211,9 +212,9 @@ def main() -> int:
         table.add_row(cell.what, cell.where, cell.tests, cell.ended)
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
-    for cell in cells:
-        for line in cell.skips:
-            console.print(f"{cell.what}: {line}", markup=False, highlight=False)
+    for reason in dict.fromkeys(reason for cell in cells for reason in cell.skips):
+        under = ", ".join(cell.what for cell in cells if reason in cell.skips)
+        console.print(f"Skipped ({under}): {reason}", markup=False, highlight=False)
     return int(any(cell.failed for cell in cells))
 
 

@@ -50,6 +50,20 @@ def test_a_secret_that_was_given_quoted_is_found_as_it_is_used() -> None:
     assert mask_known(f"password {SECRET} refused") == "password *** refused"
 
 
+@pytest.mark.parametrize("known", ["whsec_", "whsec_MfKQ9r", "9r8GKYqr", "lVBAKw=="])
+def test_a_known_secret_that_is_a_part_of_another_does_not_show_the_rest_of_it(known: str) -> None:
+    hide([known])
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLVBAKw=="
+    assert mask(f"signed by {secret}, twice {secret}") == "signed by ***, twice ***"
+    assert mask(f"postgresql://me:{known}{secret}@h/db") == "postgresql://me:***@h/db"
+
+
+def test_two_secrets_side_by_side_are_both_hidden() -> None:
+    hide(["first-secret", "secret-second"])
+    assert mask("a first-secret-second b") == "a *** b"
+    assert mask("first-secretsecret-second") == "******"
+
+
 def test_a_password_that_is_the_users_name_hides_nothing_but_passwords() -> None:
     hide(["safelight", "longpassword"], plain=["safelight"])
     assert mask("run safelight db migrate") == "run safelight db migrate"

@@ -45,7 +45,7 @@ _FORMS = (
 )
 _COMPILED = tuple((word, re.compile(form)) for word, form in _FORMS)
 
-_NONE = re.compile(r"(?!)")
+_NONE = re.compile(r"(?!())")
 
 _hidden: frozenset[str] = frozenset()
 _known = _NONE
@@ -69,7 +69,8 @@ def hide(secrets: Iterable[str], plain: Iterable[str] = ()) -> None:
         return
     _hidden |= found
     longest_first = sorted(_hidden, key=lambda word: (-len(word), word))
-    _known = re.compile("|".join(re.escape(word) for word in longest_first))
+    # Looked for ahead, so that one which begins inside another is found too.
+    _known = re.compile(f"(?=({'|'.join(re.escape(word) for word in longest_first)}))")
 
 
 def _spellings(secret: str) -> set[str]:
@@ -85,14 +86,34 @@ def _spellings(secret: str) -> set[str]:
 
 def mask_known(text: str) -> str:
     """*text* without the secrets of this process's settings."""
-    return _known.sub(MASKED, text)
+    return _without(text, _spans(text))
 
 
 def mask(text: str) -> str:
-    """*text* without those, and without what looks like a secret."""
-    text = mask_known(text)
+    """*text* without those, and without what looks like a secret.
+
+    Both are looked for in the text as it came: a known secret that is a part of another one (the prefix
+    `whsec_`, set by mistake) would break the form of the other, and the rest of it would be shown.
+    """
+    spans = _spans(text)
     small = text.lower()
     for word, form in _COMPILED:
         if word in small:
-            text = form.sub(lambda m: f"{m['keep']}{MASKED}", text)
-    return text
+            spans += [(found.end("keep"), found.end()) for found in form.finditer(text)]
+    return _without(text, sorted(spans))
+
+
+def _spans(text: str) -> list[tuple[int, int]]:
+    """Where the known secrets are in *text*."""
+    return [found.span(1) for found in _known.finditer(text)]
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    """*text* with `MASKED` in place of each of *spans*, which may overlap; they are in order."""
+    parts: list[str] = []
+    at = 0
+    for start, end in spans:
+        if start >= at:
+            parts += [text[at:start], MASKED]
+        at = max(at, end)
+    return "".join([*parts, text[at:]])

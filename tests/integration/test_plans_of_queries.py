@@ -9,12 +9,20 @@ import pytest
 
 from safelight.db import owners
 from safelight.db.statements import statements
+from safelight.domain.queues import Kind
 from safelight.flow.context import Context
 
 PARAMS: dict[str, dict[str, Any]] = {
-    "next_due": {"queue": "cleanup", "limit": 64},
+    "next_due": {"queue": "cleanup", "limit": 64, "known": None},
     "release_expired": {"limit": 1000},
-    "claim_jobs": {"queue": "cleanup", "limit": 1, "worker": "w", "lease": None, "alone": []},
+    "claim_jobs": {
+        "queue": "cleanup",
+        "limit": 1,
+        "worker": "w",
+        "lease": None,
+        "alone": [],
+        "known": [str(kind) for kind in Kind],
+    },
     "renew_leases": {"ids": [], "fences": [], "lease": None},
     "finish_jobs": {"ids": [], "fences": [], "reasons": [], "worker": "w", "quantum": 10.0},
     "wait_job": {

@@ -116,6 +116,22 @@ def test_a_job_is_claimed_only_by_the_queue_it_is_on(world: World) -> None:
     assert world.job(id).state == "ready"
 
 
+def test_a_kind_of_the_next_release_waits_for_its_workers_and_holds_nothing_up(
+    world: World,
+) -> None:
+    """Old and new workers run together during a deploy; an old one does not even hint at it again."""
+    unknown, known = world.add(), world.add()
+    world.execute("UPDATE jobs SET kind = 'of_tomorrow' WHERE id = %(id)s", id=unknown)
+    world.hints.clear()
+    assert perform(QUEUE, works(lambda *_: None), world.worker()) == 1
+    assert perform(QUEUE, works(lambda *_: None), world.worker(), seconds=0) == 0
+    assert world.job(known).state == "done"
+    assert world.history(unknown) == [(None, "ready")]
+    assert world.hints == []
+    with world.db.transaction() as tx:
+        assert jobs.due(tx, QUEUE, 1) == [unknown]  # the clock, whose release does not matter, does
+
+
 def test_of_many_workers_that_see_a_hint_one_gets_the_job(world: World) -> None:
     id, ran = world.add(), []
 

@@ -24,7 +24,8 @@ come within that time go between: an owner gets at least a turn every ten second
 waits, and a single job of another owner stands behind one or two of a thousand."""
 
 _ALONE = f"{{{','.join(kind for kind in Kind if kind.policy.alone or kind.policy.paid)}}}"
-"""As Postgres writes an array: it goes out with every claim."""
+_KNOWN = f"{{{','.join(Kind)}}}"
+"""As Postgres writes an array: they go out with every claim."""
 
 
 def _job(row: Row) -> Job:
@@ -106,8 +107,15 @@ def claim(
     tx: Tx, queue: Queue, worker: str, lease: float | None = None, *, limit: int = 1
 ) -> list[Job]:
     """Take up to *limit* due jobs of *queue*, in fair turns, a slow or paid one alone; none: nothing is
-    due, or the queue is paused."""
-    asked = {"queue": str(queue), "worker": worker, "lease": lease, "limit": limit, "alone": _ALONE}
+    due that this release knows how to do, or the queue is paused."""
+    asked = {
+        "queue": str(queue),
+        "worker": worker,
+        "lease": lease,
+        "limit": limit,
+        "alone": _ALONE,
+        "known": _KNOWN,
+    }
     return [_job(row) for row in tx.rows(sql.claim_jobs, asked)]
 
 
@@ -173,9 +181,11 @@ def _finish(tx: Tx, done: Sequence[tuple[Job, str | None]], worker: str) -> None
         _hint(tx, found[job.id])
 
 
-def due(tx: Tx, queue: Queue, limit: int) -> list[UUID]:
-    """The next jobs that are due in *queue*, in fair turns, up to *limit*."""
-    rows = tx.rows(sql.next_due, {"queue": str(queue), "limit": limit})
+def due(tx: Tx, queue: Queue, limit: int, *, known: bool = False) -> list[UUID]:
+    """The next jobs that are due in *queue*, in fair turns, up to *limit*; *known*: of a kind that this
+    release knows how to do."""
+    asked = {"queue": str(queue), "limit": limit, "known": _KNOWN if known else None}
+    rows = tx.rows(sql.next_due, asked)
     return [row["id"] for row in rows]
 
 

@@ -90,7 +90,7 @@ def perform(queue: Queue, works: Works, cx: Context, *, seconds: float = SECONDS
                     batch = _take(queue, works, cx)
             if time.monotonic() >= deadline:
                 with cx.db.transaction() as tx:
-                    for job_id in jobs.due(tx, queue, 1):
+                    for job_id in jobs.due(tx, queue, 1, known=True):
                         tx.hint(queue, job_id)
         except (DatabaseAway, DatabaseUnfit, LeaseLost) as away:
             # Nothing was settled: the lease runs out, and the sweep makes the job due again.

@@ -39,10 +39,10 @@ SELECT id, queue, due FROM made;
 -- Take the next due jobs of a queue in fair turns: the next fence, one more attempt, a lease by our clock.
 -- A job that sends a paid request is taken alone, or not in this turn: its intent is on record before it is
 -- sent, so of a batch that died one intent at most is in doubt. So is one that is slow by nature: what stood
--- behind it in a batch would wait for it.
+-- behind it in a batch would wait for it. A kind that this release does not know is left to the next one.
 WITH next AS (
     SELECT id, turn, kind FROM jobs
-    WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
+    WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now() AND kind = ANY(%(known)s::text[])
       AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
     ORDER BY turn
     LIMIT %(limit)s
@@ -206,9 +206,11 @@ WITH settled AS (
 SELECT id, queue, true AS due FROM settled;
 
 -- name: next_due
--- What is due next in a queue: the sweep sends the hints that the broker does not hold.
+-- What is due next in a queue, of any kind or of those `known`: the sweep sends the hints that the broker does
+-- not hold.
 SELECT id FROM jobs
 WHERE queue = %(queue)s AND state = 'ready' AND due_at <= now()
+  AND (%(known)s::text[] IS NULL OR kind = ANY(%(known)s::text[]))
   AND NOT EXISTS (SELECT FROM queue_controls c WHERE c.queue = %(queue)s AND c.paused)
 ORDER BY turn
 LIMIT %(limit)s;

@@ -271,6 +271,7 @@ def test_the_command_fails_where_the_file_does_and_says_all_of_it(tmp_path: Path
     good = runner.invoke(app, ["weights", "inspect", str(path), "--rank", "16"])
     assert good.exit_code == 0
     assert "rank 16 · 2 layers" in good.output
+    assert f"\nsha256 {hashlib.sha256(path.read_bytes()).hexdigest()}\n" in good.output
     bad = runner.invoke(app, ["weights", "inspect", str(path), "--rank", "48", "--json"])
     assert bad.exit_code == 1
     told = json.loads(bad.output)

@@ -127,11 +127,12 @@ def _show(facts: WeightsFacts) -> None:
     out.print(
         styled(
             (f"rank {span(ranks(facts.layers))}" if facts.layers else "no rank", "bold"),
-            f" · {changed}, {facts.tensors:,} tensors · {types} · {facts.bytes:,} bytes\n"
-            f"{model} · {facts.naming} naming{_strength(facts)}\n"
-            f"sha256 {facts.sha256}\n",
+            f" · {changed}, {facts.tensors:,} tensors · {types} · {facts.bytes:,} bytes",
         )
     )
+    out.print(styled(f"{model} · {facts.naming} naming{_strength(facts)}"))
+    out.print(styled(f"sha256 {facts.sha256}"))
+    out.print()
     _draw(facts.layers)
     for note in facts.notes:
         out.print(styled(("· ", "yellow"), shown(note)))

@@ -122,7 +122,7 @@ def _extra_lora(preset: Preset | None, name: str | None, scale: float | None) ->
         raise Invalid(
             f"The preset {preset.id} keeps extra adapters off: they pull towards the polished "
             "look.",
-            hint="Leave extra_lora away, or take another preset: `safelight presets`.",
+            hint="Leave out extra_lora, or take another preset: `safelight presets`.",
         )
     return {"extra_lora": name, "extra_lora_scale": scale}
 

@@ -205,7 +205,7 @@ def trigger_of(found: Found, given: str | None) -> str:
     if given is not None and told is not None and given != told:
         raise Invalid(
             f"It was trained with the trigger {shown(told, most=MAX_TRIGGER)!r}, and {given!r} was given.",
-            hint="Leave the trigger away: another one would draw a stranger.",
+            hint="Leave out the trigger: another one would draw a stranger.",
         )
     word = told or given
     if word is None:

@@ -49,7 +49,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tag = newest()
     if tag is None:
         pytest.skip(
-            "NOT TRIED: the last release's workers on this schema. There is no tag v1.2.3 here: nothing"
+            "NOT TRIED: the last release's workers on this schema. There is no tag like v1.2.3 here: nothing"
             " was released yet, or this clone is without tags (git fetch --tags)."
         )
     folder = tmp_path_factory.mktemp("release")

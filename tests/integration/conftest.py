@@ -28,6 +28,7 @@ from safelight.stages.tools import Eye, Tools
 from safelight.vision.guard import GuardedEye
 from tests.support.api import Client, Door, door, running
 from tests.support.database import drop_database, fresh_database
+from tests.support.eye import RememberingEye
 from tests.support.pipeline import actor
 from tests.support.servers import Stores, start_stores
 
@@ -97,9 +98,9 @@ def store(stores: Stores) -> Iterator[S3Store]:
 
 
 @pytest.fixture(scope="session")
-def eye() -> Iterator[GuardedEye]:
-    """The real eye: its child process is started by the first photo."""
-    found = GuardedEye(models=models_folder())
+def eye() -> Iterator[Eye]:
+    """The real eye, which looks at the same file once: its child process is started by the first photo."""
+    found = RememberingEye(GuardedEye(models=models_folder()))
     yield found
     found.close()
 

@@ -4,7 +4,8 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-SIDE_BY_SIDE := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Three at a time on two cores: half of the time a test waits for servers.
+SIDE_BY_SIDE := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # The first interpreter that runs and is 3.11 to 3.14 (`make setup PYTHON=...` overrides it).
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null && { echo $$p; break; }; done)
@@ -66,8 +67,7 @@ scale: $(STAMP) ## Cleanup of 20,000 objects, killed ten times (five minutes)
 test: $(STAMP) lint ## Lint, then every default test
 	@# In this order: the longest file, the fuzzer's, stands near the beginning, and short ones fill up the end.
 	@$(SIDE_BY_SIDE) tests/integration tests/contract tests/browser tests/unit
-	@$(SIDE_BY_SIDE) tests/acceptance
-	@$(SIDE_BY_SIDE) tests/chaos
+	@$(SIDE_BY_SIDE) tests/chaos tests/acceptance
 
 .PHONY: coverage
 coverage: $(STAMP) ## How much of the code the unit and integration tests run (what other processes run does not count)

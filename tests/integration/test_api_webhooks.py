@@ -154,10 +154,11 @@ def test_a_webhook_from_another_time_is_401(
     assert not looks(cx)
 
 
-def test_a_signed_body_is_not_read(client: Client) -> None:
-    """A trainer's log may hold bytes that are no text, and it is looked up anyway."""
+def test_a_signed_body_that_is_no_text_is_401_and_of_a_text_nothing_is_read(client: Client) -> None:
     data = b"\xff\xfe"
     answer = client.post("/webhooks/replicate", content=data, headers=signed(data))
+    assert_problem(answer, 401, "unauthorized")
+    answer = client.post("/webhooks/replicate", content="no JSON", headers=signed("no JSON"))
     assert answer.status_code == 204
 
 

@@ -121,6 +121,10 @@ class ReplicateProvider:
         if not fits(signed, body, self._secret.key(SECRET_SECONDS)):
             self._secret.learn(anew=True)
             raise Forbidden("The webhook's signature is not the provider's.")
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise Forbidden("The webhook's body is not UTF-8: the provider sends JSON.") from None
 
     def _ask_for_secret(self) -> str:
         found = self._http.read("/v1/webhooks/default/secret", seconds=SECRET_SECONDS)

@@ -136,7 +136,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     began = time.process_time()
     try:
         facts = weights.inspect(path)
-        importing._tag_in(path)
+        importing._trigger_in(path)
         importing.known(importing.Found(file=path, facts=facts), given=path.name)
         told = "read"
     except SafelightError as error:

@@ -110,7 +110,7 @@ def _trigger(run: RemoteRun | None, file: Path | None, missing: dict[str, str]) 
     told = run.input.get("trigger_word") if run is not None else None
     who = "Its training"
     if told is None and file is not None:
-        told, who = _tag_in(file), "The file"
+        told, who = _trigger_in(file), "The file"
     if is_word(told):
         return str(told)
     if told is None:
@@ -186,7 +186,7 @@ def rank_of(facts: weights.WeightsFacts | None) -> int | None:
     return rank if 1 <= rank <= MAX_RANK else None
 
 
-def _tag_in(file: Path) -> str | None:
+def _trigger_in(file: Path) -> str | None:
     """ai-toolkit writes the trigger into the header: ``ss_tag_frequency: {"1_TOK": {"TOK": 1}}``."""
     try:
         tags = parse(notes(file).get("ss_tag_frequency", ""), most=MAX_TAGS, nodes=10_000)

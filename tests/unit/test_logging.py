@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging as standard
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from safelight import logging
-from safelight.domain import masking
 
 SECRETS = (
     ("postgresql://app:hunter2pass@db/x", "hunter2pass"),
@@ -21,15 +19,6 @@ SECRETS = (
     ("https://s3/x?X-Amz-Credential=AKIA%2F1&X-Amz-Signature=deadbeef01", "deadbeef01"),
     ("Authorization: Bearer abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuvwx"),
 )
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """No secret is known: a test before may have left `whsec_`, which takes the form of one apart."""
-    kept = masking._hidden, masking._known
-    masking._hidden, masking._known = frozenset(), masking._NONE
-    yield
-    masking._hidden, masking._known = kept
 
 
 @pytest.fixture

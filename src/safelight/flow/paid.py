@@ -16,7 +16,15 @@ from safelight.db import generations, jobs, trainings
 from safelight.db.transaction import Tx
 from safelight.domain.nouns import Generation, Job, Training
 from safelight.domain.outcome import Done, Outcome, Park, Wait, passing_fault
-from safelight.domain.provider import Accepted, NotSent, Refused, RemoteRun, Submission, Unknown
+from safelight.domain.provider import (
+    Accepted,
+    NotSent,
+    Refused,
+    RemoteRun,
+    RunInFlight,
+    Submission,
+    Unknown,
+)
 from safelight.domain.queues import Kind
 from safelight.domain.states import GenerationState, TrainingState
 
@@ -91,7 +99,9 @@ GENERATION = Paid(
 )
 
 
-def follow(tx: Tx, row: PaidRequest, kind: Kind, by: str, *, delay: float = 0.0) -> None:
+def follow(
+    tx: Tx, row: PaidRequest | RunInFlight, kind: Kind, by: str, *, delay: float = 0.0
+) -> None:
     """The row's next job; asked for twice it is one job."""
     jobs.add_for(
         tx,

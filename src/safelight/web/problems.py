@@ -28,7 +28,7 @@ MOST_OF_A_REASON = 500
 
 
 class Unauthorized(SafelightError):
-    """Who asks could not be told."""
+    """The request is not authenticated."""
 
     code = "unauthorized"
     status = 401

@@ -75,7 +75,7 @@ WHERE id = %(id)s AND state = 'done';
 
 -- name: lock_open_jobs
 -- The subject's jobs that have not ended, locked; settles: of a paid request that must come to its end.
-SELECT j.id, j.state, j.kind,
+SELECT j.id, j.state,
        EXISTS (SELECT FROM trainings t WHERE t.id = j.target_id AND t.state IN ('submitting', 'unknown'))
        OR EXISTS (SELECT FROM generations g WHERE g.id = j.target_id AND g.state IN ('submitting', 'unknown')) AS settles
 FROM jobs j WHERE j.subject_id = %(subject_id)s AND j.state IN ('ready', 'leased', 'parked')
@@ -83,10 +83,10 @@ ORDER BY j.id FOR UPDATE OF j;
 
 -- name: paid_in_flight
 -- What the provider may be running for the subject.
-SELECT 'training' AS kind, id, state::text, provider_id FROM trainings
+SELECT 'training' AS kind, provider_id FROM trainings
 WHERE subject_id = %(subject_id)s AND state IN ('submitting', 'unknown', 'training')
 UNION ALL
-SELECT 'generation', id, state::text, provider_id FROM generations
+SELECT 'generation', provider_id FROM generations
 WHERE subject_id = %(subject_id)s AND state IN ('submitting', 'unknown', 'drawing');
 
 -- name: subjects_to_erase

@@ -26,7 +26,6 @@ from safelight.flow.work.watching import (
     look_at_unreadable,
     order,
     settle_look,
-    then,
     writer,
 )
 from safelight.stages import poll
@@ -129,7 +128,7 @@ def _end_training(tx: Tx, run: RunInFlight, shows: RemoteRun | None, cx: Context
         detail={"provider": shows.status if shows else None},
     )
     if moved and after is TrainingState.STORING:
-        then(tx, Kind.FETCH_WEIGHTS, run, cx)
+        paid.follow(tx, run, Kind.FETCH_WEIGHTS, cx.worker)
     return True
 
 
@@ -212,7 +211,7 @@ def _end_generation(tx: Tx, run: RunInFlight, shows: RemoteRun | None, cx: Conte
         tx, run.id, [GenerationState.DRAWING], after, actor=cx.worker, error=error
     )
     if moved and after is GenerationState.STORING:
-        then(tx, Kind.FETCH_IMAGES, run, cx)
+        paid.follow(tx, run, Kind.FETCH_IMAGES, cx.worker)
     return True
 
 

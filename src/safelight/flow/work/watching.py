@@ -17,6 +17,7 @@ from safelight.domain.outcome import Done, Outcome, Park, Wait
 from safelight.domain.provider import RemoteRun, RemoteStatus, RunInFlight
 from safelight.domain.queues import Kind
 from safelight.domain.texts import keepable_json, shown
+from safelight.flow import paid
 from safelight.flow.context import Context
 from safelight.stages import poll
 
@@ -175,7 +176,7 @@ def look_at_unreadable(tx: Tx, look: Kind, watch: Watch, turn: poll.Turn, cx: Co
     cannot read it either; the watch goes on with all of them."""
     for id in watch.puzzles(turn):
         if watch.runs[id].unseen_seconds > cx.settings.vanished_seconds:
-            then(tx, look, watch.runs[id], cx)
+            paid.follow(tx, watch.runs[id], look, cx.worker)
 
 
 def settle_look(_tx: Tx, _job: Job, watch: Watch, turn: poll.Turn, cx: Context) -> Outcome:
@@ -208,15 +209,3 @@ def ending(run: RemoteRun | None, usable: Any) -> tuple[RemoteStatus, str | None
     if run.status in (RemoteStatus.CANCELED, RemoteStatus.ABORTED):
         return RemoteStatus.CANCELED, f"{run.status} at the provider"
     return RemoteStatus.FAILED, run.error or "The provider says failed, and not why."
-
-
-def then(tx: Tx, kind: Kind, run: RunInFlight, cx: Context) -> None:
-    """What follows for a run: its output is fetched, or it is looked at by itself."""
-    jobs.add_for(
-        tx,
-        kind,
-        run.id,
-        actor=cx.worker,
-        owner_id=run.owner_id,
-        subject_id=run.subject_id,
-    )
